@@ -1,0 +1,48 @@
+"""Migrations from a notebook as detached, observable, stoppable, resumable runs.
+
+The public names; each is loaded when it is first used, so that importing this costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if os.name == "nt":
+    raise ImportError("migrator runs on Linux and macOS, not on Windows; use WSL there.")
+
+if TYPE_CHECKING:
+    from .api import Run, apply, attach, runs, start
+    from .errors import MigratorError, RunNotCompleted
+    from .migrations import CopyObjects, Executor, Migration, Target, executes
+    from .model import Event, Item, Receipt, Shard, Snapshot
+    from .stores import Location
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "api": ("Run", "apply", "attach", "runs", "start"),
+    "errors": ("MigratorError", "RunNotCompleted"),
+    "migrations": ("CopyObjects", "Executor", "Migration", "Target", "executes"),
+    "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
+    "stores": ("Location",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CopyObjects", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Receipt", "Run",
+    "RunNotCompleted", "Shard", "Snapshot", "Target", "apply", "attach", "executes", "runs", "start",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'migrator' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,94 @@
+"""Where things are kept and how long things take: the only reader of our environment variables.
+
+=====================  =======================================================  =============
+variable               meaning                                                  default
+=====================  =======================================================  =============
+``MIGRATOR_STATE``     SQLAlchemy URL (or path) of the state DB                 ``migrator/state.db`` in
+                                                                                Jupyter's data directory
+``MIGRATOR_WORKSPACE`` folder for plans, receipts and logs, one folder a run    ``runs`` beside the state DB
+``MIGRATOR_CONFIG``    the configuration file (TOML) with named connections     ``migrator.toml`` in
+                                                                                Jupyter's config directory
+=====================  =======================================================  =============
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+# Seconds. A lease is renewed every quarter of its length; the rest is margin for a slow disk.
+LEASE_S = 20.0
+HEARTBEAT_S = LEASE_S / 4
+PULSE_S = 0.5  # how often a runner writes its progress and looks for requests
+POLL_S = 1.0  # how often a view reads
+STARTING_S = 10.0  # a spawned child that has not claimed its run by then is looked for
+CANCEL_GRACE_S = 4.0  # from the request until SIGTERM may be sent; SIGKILL after as long again
+
+SHARD_ITEMS = 5_000
+SHARD_BYTES = 4 << 30
+LARGE_BYTES = 8 << 20  # an object above this is streamed in parts, never held whole
+EXCEPTION_ROWS = 10_000  # rows kept in the state DB a run; receipts keep every one
+
+
+def state_url(explicit: str | None = None) -> str:
+    """The SQLAlchemy URL of the state DB.
+
+    Parameters
+    ----------
+    explicit : str, optional
+        A URL or a path; wins over ``MIGRATOR_STATE``.
+    """
+    given = explicit or os.environ.get("MIGRATOR_STATE")
+    if not given:
+        return f"sqlite:///{data_dir() / 'state.db'}"
+    if "://" in given:
+        return given
+    return f"sqlite:///{Path(given).expanduser().absolute()}"
+
+
+def workspace_root(state: str) -> Path:
+    """The folder that holds one folder a run: ``MIGRATOR_WORKSPACE``, or beside the state DB."""
+    given = os.environ.get("MIGRATOR_WORKSPACE")
+    if given:
+        return Path(given).expanduser().absolute()
+    if state.startswith("sqlite:///"):
+        return Path(state.removeprefix("sqlite:///").partition("?")[0]).absolute().parent / "runs"
+    return data_dir() / "runs"
+
+
+def data_dir() -> Path:
+    """Our folder in Jupyter's data directory."""
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "migrator"
+
+
+def config_path() -> Path:
+    """The configuration file, whether or not it exists."""
+    given = os.environ.get("MIGRATOR_CONFIG")
+    if given:
+        return Path(given).expanduser()
+    from jupyter_core.paths import jupyter_config_dir
+
+    return Path(jupyter_config_dir()) / "migrator.toml"
+
+
+def read_config() -> dict[str, Any]:
+    """The configuration file as data; empty where there is none.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or is not TOML.
+    """
+    path = config_path()
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} can't be read: {error}. Mend or move it.") from None

@@ -1,0 +1,67 @@
+"""Executes CopyObjects: a crew copies a shard's objects, each failure is a receipt."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+from ..errors import Denied, StoreError, Unreachable
+from ..migrations import Control, CopyObjects, executes
+from ..model import Item, Receipt, Shard
+from ..stores import open_store
+from .copying import Abandoned, Copier
+from .crew import Crew
+
+# So many in a row that no other object got through: it is not the objects, it is the store.
+HOPELESS = 20
+# Files this small are copied faster by one thread than by several that share the interpreter.
+SMALL_FILES = 1 << 20
+
+
+@executes(CopyObjects)
+class CopyExecutor:
+    """Copies shards of objects between two stores that stay open."""
+
+    def __init__(self, migration: CopyObjects) -> None:
+        self._migration = migration
+        self._source = open_store(migration.source)
+        self._target = open_store(migration.target)
+        self._hopeless = 0
+        self._lock = threading.Lock()
+
+    def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
+        copier = Copier(self._source, self._target, control)
+        crew = Crew(self._threads(rows), control.cancelled)
+        yield from crew.run(lambda item: self._copy(copier, item), rows)
+        self._target.sync()  # before the receipts of this shard may be committed
+
+    def close(self) -> None:
+        """Nothing is held that the end of the process does not free."""
+
+    def _copy(self, copier: Copier, item: Item) -> Receipt | None:
+        try:
+            receipt = copier.copy(item)
+        except Abandoned:
+            return None
+        except StoreError as error:
+            self._count(error)
+            return Receipt(item.item_no, "failed", error=str(error), at=time.time_ns() // 1_000_000)
+        self._hopeless = 0
+        return receipt
+
+    def _count(self, error: StoreError) -> None:
+        """Give up on a store that answers nobody, instead of failing every object of the plan."""
+        with self._lock:
+            self._hopeless = self._hopeless + 1 if isinstance(error, Denied | Unreachable) else 0
+            if self._hopeless >= HOPELESS:
+                raise type(error)(f"{HOPELESS} objects in a row failed, the last one so: {error}") from error
+
+    def _threads(self, rows: Sequence[Item]) -> int:
+        if self._migration.in_flight:
+            return self._migration.in_flight
+        if self._source.capabilities.remote or self._target.capabilities.remote:
+            return max(s.capabilities.threads for s in (self._source, self._target))
+        return 1 if sum(row.bytes for row in rows) < SMALL_FILES * len(rows) else self._target.capabilities.threads
+
+

@@ -1,0 +1,130 @@
+"""The one place that knows DuckDB: the join of two listings, and plans joined with receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .files import PLAN, RECEIPT
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+MEMORY = "256MB"
+BATCH = 10_000
+
+# A folder can't hold a file and a folder of one name, so each source key is looked up among the
+# folders that the other keys need.
+COLLISIONS = """
+    create temp table folders as
+    select folder, min(key) as by_key from (
+        select key, unnest([array_to_string(parts[1:i], '/') for i in range(1, len(parts))]) as folder
+        from (select key, string_split(key, '/') as parts from source where contains(key, '/'))
+    ) group by folder
+"""
+JOIN = """
+    select s.key, s.size, s.mtime, s.etag, s.problem,
+           t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides
+    from source s left join target t on s.key = t.key {folders}
+    order by s.key
+"""
+ITEMS = """
+    select p.key, p.target_key, p.bytes as size, p.action,
+           coalesce(r.status, case p.action when 'skip' then 'skipped' when 'refuse' then 'refused'
+                              else 'pending' end) as status,
+           r.evidence, r.digest, coalesce(r.error, case when p.action = 'refuse' then p.reason end) as error,
+           p.reason, r.losses, p.etag, r.etag as written_etag, p.before, r.at, p.item_no
+    from plan p left join receipts r using (item_no)
+"""
+# File names hold the shard and the attempt, so the greatest (attempt) per item is the newest receipt.
+NEWEST = """
+    select * exclude (filename, newest) from (
+        select *, row_number() over (partition by item_no order by
+            cast(split_part(parse_filename(filename), '-', 2) as integer) desc) as newest
+        from read_parquet({files}, filename = true)
+    ) where newest = 1
+"""
+
+
+def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that spills into ``scratch``, stays small, and loads nothing from outside."""
+    import duckdb
+
+    settings = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(scratch),
+        "threads": 2,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    return duckdb.connect(config=settings)
+
+
+def join_listings(
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, *, folders: bool
+) -> Iterator[pa.Table]:
+    """Two listings joined by key, in key order, a batch at a time, out of core.
+
+    ``folders`` looks for keys that can't stand beside each other in a folder.
+    """
+    import pyarrow as pa
+
+    for name, path in (("source", source), ("target", target)):
+        connection.execute(f"create view {name} as select * from read_parquet({_quoted([path])})")
+    if folders:
+        connection.execute(COLLISIONS)
+    join = "left join folders f on s.key = f.folder" if folders else ""
+    statement = JOIN.format(collides="f.by_key" if folders else "null::varchar", folders=join)
+    reader = connection.sql(statement).to_arrow_reader(BATCH)
+    for batch in reader:
+        yield pa.Table.from_batches([batch])
+
+
+def relate_items(
+    scratch: Path, plans: Sequence[Path], receipts: Sequence[Path], status: str | None
+) -> duckdb.DuckDBPyRelation:
+    """A run's items: its plan joined with the newest receipts, in the plan's order.
+
+    The relation owns its connection. It is a fixed picture: the files are immutable.
+    """
+    connection = connect(scratch)
+    connection.execute(f"create temp view plan as {_union(plans, PLAN)}")
+    newest = NEWEST.format(files=_quoted(receipts)) if receipts else _empty(RECEIPT)
+    connection.execute(f"create temp view receipts as {newest}")
+    relation = connection.sql(f"{ITEMS} order by p.item_no")
+    return relation.filter(f"status = '{status}'") if status else relation
+
+
+def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:
+    """Items by status and evidence, and attributes lost by name, over the newest receipts."""
+    if not receipts:
+        return {"evidence": {}, "losses": {}}
+    with connect(scratch) as connection:
+        connection.execute(f"create temp view receipts as {NEWEST.format(files=_quoted(receipts))}")
+        evidence = "select coalesce(evidence, status), count(*) from receipts group by 1 order by 1"
+        losses = (
+            "select loss, count(*) from (select unnest(string_split(losses, ',')) as loss from receipts"
+            " where losses is not null) group by 1 order by 2 desc, 1 limit 50"
+        )
+        return {
+            name: dict(connection.execute(statement).fetchall())
+            for name, statement in (("evidence", evidence), ("losses", losses))
+        }
+
+
+def _union(files: Sequence[Path], schema: pa.Schema) -> str:
+    return f"select * from read_parquet({_quoted(files)})" if files else _empty(schema)
+
+
+def _empty(schema: pa.Schema) -> str:
+    kinds = {"int64": "bigint", "string": "varchar"}
+    columns = ", ".join(f'null::{kinds[str(field.type)]} as "{field.name}"' for field in schema)
+    return f"select * from (select {columns}) where false"
+
+
+def _quoted(files: Iterable[Path]) -> str:
+    """File names as a SQL list. They are ours, but the workspace's folder is the user's to name."""
+    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"

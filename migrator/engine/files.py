@@ -1,0 +1,121 @@
+"""Plans and receipts as files: Parquet, immutable, durable before anybody names them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..model import Item, Receipt
+
+if TYPE_CHECKING:
+    from ..migrations import Batch
+
+PLAN = pa.schema(
+    [
+        ("item_no", pa.int64()), ("key", pa.string()), ("target_key", pa.string()), ("action", pa.string()),
+        ("reason", pa.string()), ("bytes", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
+        ("before", pa.string()), ("detail", pa.string()),
+    ]
+)  # fmt: skip
+RECEIPT = pa.schema(
+    [
+        ("item_no", pa.int64()), ("status", pa.string()), ("evidence", pa.string()), ("digest", pa.string()),
+        ("bytes", pa.int64()), ("etag", pa.string()), ("losses", pa.string()), ("error", pa.string()),
+        ("at", pa.int64()),
+    ]
+)  # fmt: skip
+
+
+def plan_table(batch: Batch, first_no: int) -> pa.Table:
+    """A batch of a migration's rows, numbered and with every column of a plan.
+
+    Raises
+    ------
+    ValueError
+        If a row has no key or a column that plans don't have.
+    """
+    table = batch if isinstance(batch, pa.Table) else pa.Table.from_pylist(list(batch), _schema_of(batch))
+    columns = {"item_no": pa.array(range(first_no, first_no + table.num_rows), pa.int64())}
+    for name, default in (("action", "run"), ("bytes", 0)):
+        if name in table.column_names:
+            columns[name] = table[name].fill_null(default)
+        else:
+            columns[name] = pa.array([default] * table.num_rows, PLAN.field(name).type)
+    for field in PLAN:
+        if field.name not in columns:
+            has = field.name in table.column_names
+            columns[field.name] = table[field.name] if has else pa.nulls(table.num_rows, field.type)
+    if columns["key"].null_count:
+        raise ValueError("a row of the plan has no key")
+    return pa.table({field.name: columns[field.name] for field in PLAN}, schema=PLAN)
+
+
+def _schema_of(batch: Sequence[dict[str, Any]]) -> pa.Schema:
+    names = set().union(*batch) if batch else set()
+    if unknown := names - set(PLAN.names):
+        raise ValueError(f"a row of the plan has unknown columns: {', '.join(sorted(unknown))}")
+    return pa.schema([field for field in PLAN if field.name in names])
+
+
+def receipt_table(receipts: Sequence[Receipt]) -> pa.Table:
+    columns = zip(*receipts, strict=True) if receipts else ([] for _ in RECEIPT)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, RECEIPT, strict=True)], schema=RECEIPT)
+
+
+def write_durably(table: pa.Table, path: Path) -> str:
+    """Write a Parquet file that is whole and on the disk when it has its name.
+
+    Returns
+    -------
+    str
+        SHA-256 of its bytes.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return write_bytes_durably(sink.getvalue(), path)
+
+
+def write_bytes_durably(data: Any, path: Path) -> str:
+    """The same for any bytes. A name is given once: an existing file is an error."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        raise FileExistsError(f"{path} is there already; files of a run are never written twice")
+    temporary.rename(path)
+    sync_folder(path.parent)
+    return hashlib.sha256(data).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_items(path: Path) -> list[Item]:
+    return list(map(Item._make, _rows(path)))
+
+
+def newest_receipts(paths: Iterable[Path]) -> dict[int, Receipt]:
+    """The newest receipt of each item; ``paths`` oldest first."""
+    found: dict[int, Receipt] = {}
+    for path in paths:
+        found.update((row[0], Receipt._make(row)) for row in _rows(path))
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
+    table = pq.read_table(path)
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)

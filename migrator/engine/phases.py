@@ -1,0 +1,147 @@
+"""A run's story, from plan to report. Everything below it is detail."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..migrations import Executor, Migration
+from ..model import Counts, Shard
+from . import duck, files
+from .control import Control
+from .planning import Planning, make_plan
+from .pool import hand_out
+from .ports import Journal
+from .work import Work, log_failures
+
+log = logging.getLogger("migrator")
+
+
+class Attempt:
+    """One attempt at a run.
+
+    Parameters
+    ----------
+    label : str
+        Names this attempt's files: attempt number and token, so that no two attempts share one.
+    """
+
+    def __init__(
+        self, migration: Migration, journal: Journal, control: Control, workspace: Path, label: str
+    ) -> None:
+        self._migration, self._journal, self._control = migration, journal, control
+        self._workspace, self._label = workspace, label
+        self._named = 0
+
+    def execute(self, executor: Executor | None) -> str:
+        """Plan unless that is done, do what has no final receipt, report.
+
+        Parameters
+        ----------
+        executor : Executor or None
+            None stops after the plan: a dry run.
+
+        Returns
+        -------
+        str
+            ``completed`` or ``partial``.
+
+        Raises
+        ------
+        Stopped
+            If the control asked for the end; what was done until then is committed.
+        """
+        plan, work, report = self._migration.phases
+        if self._journal.plan_hash() is None:
+            self._journal.enter(plan)
+            self._plan()
+        if executor is None:
+            return "completed"
+        self._journal.enter(work)
+        self._work(executor)
+        self._journal.enter(report)
+        return self._report()
+
+    def _plan(self) -> None:
+        planning = Planning(self._workspace, self._control)
+        try:
+            shards, actions, digest = make_plan(
+                self._migration, planning, self._workspace, self._label, self._control
+            )
+        finally:
+            planning.clear()
+        self._journal.planned(shards, actions, digest)
+        for action, tally in sorted(actions.items()):
+            log.info("plan: %s %s, %s", action, f"{tally['items']:,}", sized(tally["bytes"]))
+        if not actions:
+            log.info("plan: nothing to do")
+
+    def _work(self, executor: Executor) -> None:
+        shards = self._journal.shards()
+        self._control.counts = self._journal.counts()
+        for work, receipts in hand_out(self._migration, executor, self._open(shards), self._control):
+            try:
+                for receipt in receipts:
+                    work.add(receipt)
+                    self._control.settle(receipt)
+            finally:  # what was done is done, whatever ends the run
+                self._commit(work, len(shards))
+        self._control.check()
+
+    def _open(self, shards: Sequence[Shard]) -> Iterator[Work]:
+        for shard in shards:
+            if self._control.cancelled():
+                return
+            if shard.state != "done" or shard.counts.failed:
+                yield self._begin(shard)
+
+    def _begin(self, shard: Shard) -> Work:
+        work = Work.load(shard, self._workspace)
+        self._control.begin_engine()
+        self._control.shift(shard.counts, work.counts_to_keep())
+        return work
+
+    def _commit(self, work: Work, of: int) -> None:
+        if not work.new:
+            return
+        name = work.save(self._workspace, self._label)
+        counts = work.counts()
+        self._journal.commit(work.shard, name, counts, work.failures())
+        self._control.mark_engine()
+        self._named = log_failures(work.failures(), self._named)
+        log.info("shard %d of %d: %s", work.shard.no + 1, of, told(counts))
+
+    def _report(self) -> str:
+        counts = self._journal.counts()
+        shards = self._journal.shards()
+        receipts = [self._workspace / name for shard in shards for name in shard.receipts]
+        evidence = duck.tally_evidence(self._workspace / "scratch", receipts)
+        report = {"counts": told(counts), **evidence, "engine_s": self._control.engine_ms / 1000}
+        text = json.dumps(report, indent=2, ensure_ascii=False).encode()
+        files.write_bytes_durably(text, self._workspace / f"report-{self._label}.json")
+        log.info("done: %s; evidence: %s", told(counts), _listed(evidence["evidence"]))
+        if evidence["losses"]:
+            log.info("attributes that the target can't hold: %s", _listed(evidence["losses"]))
+        return "partial" if counts.failed or counts.refused else "completed"
+
+
+def told(counts: Counts) -> str:
+    """Tallies in words: the ones that are not zero."""
+    names = ("copied", "adopted", "skipped", "failed", "refused")
+    said = [f"{getattr(counts, name):,} {name}" for name in names if getattr(counts, name)]
+    return ", ".join([*said, sized(counts.bytes_done)]) if said else "nothing to do"
+
+
+def sized(size: float) -> str:
+    """Bytes with a decimal unit, as storage is sold: ``119.9 GB``."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 1000:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} PB"
+
+
+def _listed(tally: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in tally.items()) or "none"

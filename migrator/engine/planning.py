@@ -1,0 +1,129 @@
+"""From a migration's rows to a durable plan: numbered, cut into shards, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..config import SHARD_BYTES, SHARD_ITEMS
+from ..migrations import Migration
+from ..model import Shard
+from ..stores import Location, Store, open_store
+from . import duck, files
+
+if TYPE_CHECKING:
+    from .control import Control
+
+LISTING = pa.schema(
+    [
+        ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
+        ("problem", pa.string()),
+    ]
+)  # fmt: skip
+
+Actions = dict[str, dict[str, int]]
+
+
+class Planning:
+    """The context that a migration plans with. Satisfies ``migrations.PlanContext``."""
+
+    def __init__(self, workspace: Path, control: Control) -> None:
+        self._scratch = workspace / "scratch"
+        self._scratch.mkdir(exist_ok=True)
+        self._control = control
+
+    def open(self, location: Location) -> Store:
+        return open_store(location)
+
+    def diff(self, source: Store, target: Store) -> Iterator[pa.Table]:
+        here = self._list(source, "source", must_exist=True)
+        there = self._list(target, "target", must_exist=False)
+        with duck.connect(self._scratch) as connection:
+            yield from duck.join_listings(connection, here, there, folders=target.location.kind == "local")
+
+    def cancelled(self) -> bool:
+        return self._control.cancelled()
+
+    def warn(self, text: str) -> None:
+        self._control.warn(text)
+
+    def clear(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _list(self, store: Store, name: str, *, must_exist: bool) -> Path:
+        """A listing on disk, so that memory stays flat whatever its length."""
+        path = self._scratch / f"{name}.parquet"
+        absent = not must_exist and store.location.kind == "local" and not Path(str(store.location.path)).exists()
+        with pq.ParquetWriter(path, LISTING) as writer:
+            for page in () if absent else store.list():
+                self._control.check()
+                self._control.listed(len(page) if must_exist else 0)
+                columns = zip(*page, strict=True) if page else ([] for _ in LISTING)
+                writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING))
+        return path
+
+
+def make_plan(
+    migration: Migration, planning: Planning, workspace: Path, label: str, control: Control
+) -> tuple[list[Shard], Actions, str]:
+    """Write a plan's files; nothing names them yet.
+
+    Returns
+    -------
+    tuple
+        The shards, the tally of intended actions, and the plan's hash.
+    """
+    folder = workspace / "plan"
+    folder.mkdir(exist_ok=True)
+    shards: list[Shard] = []
+    actions: Actions = {}
+    digest = hashlib.sha256()
+    for table in _shard(_number(migration.plan(planning), control)):
+        name = f"plan/{len(shards):05d}-{label}.parquet"
+        digest.update(files.write_durably(table, workspace / name).encode())
+        shards.append(Shard(len(shards), table.num_rows, pc.sum(table["bytes"]).as_py() or 0, name))
+        _tally(table, actions)
+    return shards, actions, digest.hexdigest()
+
+
+def _number(batches: Iterator, control: Control) -> Iterator[pa.Table]:
+    number = 0
+    for batch in batches:
+        control.check()
+        table = files.plan_table(batch, number)
+        number += table.num_rows
+        yield table
+
+
+def _shard(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Re-cut tables so that each holds at most SHARD_ITEMS rows and about SHARD_BYTES bytes.
+
+    A row larger than that is a shard by itself.
+    """
+    held: list[pa.Table] = []
+    items = size = 0
+    for table in tables:
+        start = 0
+        for row, row_bytes in enumerate(table["bytes"].to_pylist()):
+            if items and (items == SHARD_ITEMS or size + row_bytes > SHARD_BYTES):
+                yield pa.concat_tables([*held, table.slice(start, row - start)])
+                held, items, size, start = [], 0, 0, row
+            items, size = items + 1, size + row_bytes
+        held.append(table.slice(start))
+    if items:
+        yield pa.concat_tables(held)
+
+
+def _tally(table: pa.Table, actions: Actions) -> None:
+    sums = table.group_by("action").aggregate([("bytes", "sum"), ("item_no", "count")])
+    for row in sums.to_pylist():
+        tally = actions.setdefault(row["action"], {"items": 0, "bytes": 0})
+        tally["items"] += row["item_no_count"]
+        tally["bytes"] += row["bytes_sum"]

@@ -1,0 +1,70 @@
+"""Who executes a shard: this process in turn, or a pool of processes. Only the caller commits."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from typing import Any
+
+from ..migrations import Control, Executor, Migration
+from ..migrations.registry import executor_of, load, reference
+from ..model import Item, Receipt, Shard
+from .work import Work
+
+Handed = tuple[Work, Iterable[Receipt]]
+
+
+def hand_out(migration: Migration, executor: Executor, works: Iterator[Work], control: Control) -> Iterator[Handed]:
+    """Each shard with the receipts that it gives, as they come."""
+    if migration.processes:
+        return _hand_to_pool(migration, works, control)
+    return ((work, executor.execute(work.shard, work.todo, control)) for work in works)
+
+
+def _hand_to_pool(migration: Migration, works: Iterator[Work], control: Control) -> Iterator[Handed]:
+    # Spawned, not forked: threads and the native store's runtime don't survive a fork.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    setting = (reference(type(migration)), migration.model_dump(mode="json"), control.run_id, stop)
+    with ProcessPoolExecutor(migration.processes, context, _settle_in, setting) as pool:
+        open_work: dict[Future[list[Receipt]], Work] = {}
+        while True:
+            for work in islice(works, migration.processes * 2 - len(open_work)):
+                open_work[pool.submit(_execute, work.shard, work.todo)] = work
+            if not open_work:
+                return
+            for future in wait(open_work, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                yield open_work.pop(future), future.result()
+            if control.cancelled():
+                stop.set()
+                works = iter(())
+
+
+class Elsewhere:
+    """The control of a process of the pool."""
+
+    def __init__(self, run_id: str, stop: Any) -> None:
+        self.run_id = run_id
+        self._stop = stop
+
+    def cancelled(self) -> bool:
+        return self._stop.is_set()
+
+    def progress(self, bytes_done: int) -> None:
+        """Counted when the shard comes back."""
+
+
+_here: dict[str, Any] = {}
+
+
+def _settle_in(name: str, spec: dict[str, Any], run_id: str, stop: Any) -> None:
+    from . import copy_executor as _  # registers the built-in executors in this process
+
+    migration = load(name).model_validate(spec)
+    _here.update(executor=executor_of(migration), control=Elsewhere(run_id, stop))
+
+
+def _execute(shard: Shard, rows: list[Item]) -> list[Receipt]:
+    return list(_here["executor"].execute(shard, rows, _here["control"]))

@@ -1,0 +1,109 @@
+"""A shard on its way: what of it is still to be done, and what its receipts add up to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..model import Counts, Item, Receipt, Shard
+from . import files
+
+log = logging.getLogger("migrator")
+
+# A receipt with one of these is the last word; any other item comes again with the next attempt.
+FINAL = frozenset({"copied", "adopted", "skipped", "refused"})
+PLANNED = {"skip": "skipped", "refuse": "refused"}
+NAMED_FAILURES = 20
+
+
+@dataclass(slots=True)
+class Work:
+    """One shard: its rows, its newest receipts, and those that this attempt adds."""
+
+    shard: Shard
+    rows: Sequence[Item]
+    known: dict[int, Receipt]
+    todo: list[Item] = field(default_factory=list)
+    new: list[Receipt] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, shard: Shard, workspace: Path) -> Work:
+        """Read a shard's plan and receipts, and settle what the plan itself decides."""
+        rows = files.read_items(workspace / shard.plan_file)
+        work = cls(shard, rows, files.newest_receipts(workspace / name for name in shard.receipts))
+        now = time.time_ns() // 1_000_000
+        for row in rows:
+            known = work.known.get(row.item_no)
+            if known is not None and known.status in FINAL:
+                continue
+            if row.action in PLANNED:
+                work.add(_planned(row, now))
+            else:
+                work.todo.append(row)
+        return work
+
+    def add(self, receipt: Receipt) -> None:
+        self.known[receipt.item_no] = receipt
+        self.new.append(receipt)
+
+    def counts(self) -> Counts:
+        """Over the newest receipts."""
+        counts = Counts()
+        for receipt in self.known.values():
+            counts.add(receipt)
+        return counts
+
+    def counts_to_keep(self) -> Counts:
+        """Over the receipts that this attempt will not replace."""
+        again = {row.item_no for row in self.todo}
+        counts = Counts()
+        for number, receipt in self.known.items():
+            if number not in again:
+                counts.add(receipt)
+        return counts
+
+    def failures(self) -> Iterator[tuple[Item, Receipt]]:
+        """The failed and refused items, with what is known of each."""
+        for row in self.rows:
+            receipt = self.known.get(row.item_no)
+            if receipt is not None and receipt.status in ("failed", "refused"):
+                yield row, receipt
+
+    def save(self, workspace: Path, label: str) -> str:
+        """Write the new receipts durably, and return the file's name."""
+        folder = workspace / "receipts"
+        folder.mkdir(exist_ok=True)
+        name = f"receipts/{self.shard.no:05d}-{label}.parquet"
+        files.write_durably(files.receipt_table(self.new), workspace / name)
+        return name
+
+
+def _planned(row: Item, now: int) -> Receipt:
+    refused = row.action == "refuse"
+    return Receipt(
+        row.item_no,
+        PLANNED[row.action],
+        evidence=None if refused else "listed",
+        bytes=row.bytes,
+        error=row.reason if refused else None,
+        at=now,
+    )
+
+
+def log_failures(receipts: Iterable[tuple[Item, Receipt]], named: int) -> int:
+    """Name the first failures of a run in its output; returns how many were named so far."""
+    for item, receipt in receipts:
+        if named < NAMED_FAILURES:
+            log.warning("%s  %s: %s", receipt.status, shown(item.key), shown(receipt.error or ""))
+        named += 1
+    if named > NAMED_FAILURES:
+        log.warning("%s items failed or were refused so far; `migrator items RUN` lists them all", f"{named:,}")
+    return named
+
+
+def shown(text: str) -> str:
+    """Text from outside on one line: control characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

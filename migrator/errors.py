@@ -1,0 +1,106 @@
+"""Every error this package raises on purpose.
+
+    MigratorError
+    ├── BadInput               what the caller asked for cannot be done; nothing was written
+    │   ├── ConfigError        the configuration file or an environment variable
+    │   └── UnknownRun         no run of that id in the state DB
+    ├── StoreError             a store said no
+    │   ├── NotFound           no such object, bucket or folder
+    │   ├── AlreadyExists      a conditional write met an object
+    │   ├── SourceChanged      the object is not the one that was planned
+    │   ├── Denied             credentials are missing, wrong or not allowed this
+    │   └── Unreachable        no answer, or one that says "later"; worth another try
+    ├── StateError             the state DB cannot be used
+    │   └── NewerSchema        it was written by a newer release
+    ├── KeyConflict            a key= that already names another run
+    ├── TokenLost              another attempt owns the run now; stop before the next write
+    ├── MigrationLoadError     a migration's class cannot be found or has changed
+    └── RunNotCompleted        wait(check=True) met another end than `completed`
+
+A message names the thing, says why, and says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import Snapshot
+
+
+class MigratorError(Exception):
+    """The root. Catch this to catch everything this package raises on purpose."""
+
+
+class BadInput(MigratorError):
+    """What the caller asked for cannot be done; nothing was written."""
+
+
+class ConfigError(BadInput):
+    """The configuration file or an environment variable cannot be used."""
+
+
+class UnknownRun(BadInput):
+    """No run of that id is in the state DB."""
+
+
+class StoreError(MigratorError):
+    """A store refused or failed. Subclasses say which, and whether trying again may help."""
+
+    retryable = False
+
+
+class NotFound(StoreError):
+    """No such object, bucket or folder."""
+
+
+class AlreadyExists(StoreError):
+    """A conditional write met an object under that key."""
+
+
+class SourceChanged(StoreError):
+    """The source object is not the one that was planned."""
+
+
+class Denied(StoreError):
+    """Credentials are missing, wrong, expired or not allowed this."""
+
+
+class Unreachable(StoreError):
+    """The store gave no answer, or one that asks to come back later."""
+
+    retryable = True
+
+
+class StateError(MigratorError):
+    """The state DB cannot be used."""
+
+
+class NewerSchema(StateError):
+    """The state DB was written by a newer release."""
+
+
+class KeyConflict(MigratorError):
+    """A ``key=`` already names a run with another specification."""
+
+
+class TokenLost(MigratorError):
+    """Another attempt owns this run now; this process must not write again."""
+
+
+class MigrationLoadError(MigratorError):
+    """A migration's class cannot be found, or is not one."""
+
+
+class RunNotCompleted(MigratorError):
+    """A run ended with another status than ``completed``.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        The run as it ended.
+    """
+
+    def __init__(self, message: str, snapshot: Snapshot) -> None:
+        super().__init__(message)
+        self.snapshot = snapshot

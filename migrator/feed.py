@@ -1,0 +1,142 @@
+"""The one read path: what is true of a run now, and what happened after a cursor.
+
+Looking is also how a dead run is noticed: a reader that finds the process gone writes that down
+first, so that no view ever shows a dead run as running.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .lifecycle.reap import bury, death
+from .model import LIVE, Event, Phase, Snapshot
+from .state import StateDB, events, journal, now_ms, runs
+
+LOG_CHUNK = 64 << 10
+
+
+def snapshot(db: StateDB, run_id: str) -> Snapshot:
+    """The present picture of a run.
+
+    Raises
+    ------
+    UnknownRun
+        If there is none of that id.
+    """
+    return picture(_true_row(db, run_id))
+
+
+def snapshots(db: StateDB, limit: int = 50) -> list[Snapshot]:
+    """Runs, newest first."""
+    with db.read() as connection:
+        rows = runs.newest(connection, limit)
+    return [picture(_true_row(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
+
+
+def events_after(db: StateDB, run_id: str, seq: int = 0) -> list[Event]:
+    """Facts with a number above ``seq``, oldest first."""
+    with db.read() as connection:
+        return events.after(connection, run_id, seq)
+
+
+def failures(db: StateDB, run_id: str, limit: int = 200) -> list[dict[str, object]]:
+    """Items that failed or were refused: ``item_no key status error``; the state DB keeps the first ten thousand."""
+    with db.read() as connection:
+        return journal.read_exceptions(connection, run_id, limit)
+
+
+def output(db: StateDB, run_id: str, after: int = 0, limit: int = LOG_CHUNK) -> tuple[str, int]:
+    """Whole lines of a run's output from byte ``after``, and the cursor for the next call.
+
+    A negative ``after`` means that many bytes from the end.
+    """
+    with db.read() as connection:
+        path = Path(runs.get(connection, run_id)["workspace"]) / "output.log"
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            start = max(0, size + after) if after < 0 else min(after, size)
+            file.seek(start)
+            data = file.read(limit)
+    except FileNotFoundError:
+        return "", 0
+    if after < 0 and start > 0:
+        cut = data.find(b"\n") + 1
+        data, start = data[cut:], start + cut
+    # A line still being written comes with the next call, unless it fills a chunk by itself.
+    end = data.rfind(b"\n") + 1 or (len(data) if len(data) >= limit else 0)
+    return data[:end].decode("utf-8", "replace"), start + end
+
+
+def picture(row: Mapping[str, Any]) -> Snapshot:
+    """A run's row as a snapshot."""
+    live = row["status"] in LIVE
+    done = sum(row[name] for name in ("copied", "adopted", "skipped", "failed", "refused"))
+    rates = (row["rate"], row["byte_rate"]) if row["status"] == "running" else (None, None)
+    same = ("id name title owner key migration spec mode queue dry_run status attempt phase copied adopted skipped "
+            "failed refused losses created_at started_at finished_at waiting_for error workspace plan_run plan_hash "
+            "interpreter seq actions bytes_done bytes_total total")  # fmt: skip
+    return Snapshot(
+        **{name: row[name] for name in same.split()},
+        tags=tuple(row["tags"]),
+        phases=_phases(row, done),
+        done=done,
+        rate=rates[0],
+        byte_rate=rates[1],
+        eta_s=_eta(row, done, *rates),
+        engine_s=row["engine_ms"] / 1000,
+        holder=_holder(row),
+        silent_s=max(0.0, (now_ms() - row["heartbeat_at"]) / 1000) if live and row["heartbeat_at"] else None,
+        cancel_requested=row["cancel_requested_at"] is not None,
+    )
+
+
+def _true_row(db: StateDB, run_id: str) -> Mapping[str, Any]:
+    with db.read() as connection:
+        row = runs.get(connection, run_id)
+    if row["status"] not in ("starting", "running") or not (why := death(row)):
+        return row
+    bury(db, row, why)
+    with db.read() as connection:
+        return runs.get(connection, run_id)
+
+
+def _eta(row: Mapping[str, Any], done: int, rate: float | None, byte_rate: float | None) -> float | None:
+    """The later of the items' and the bytes'; None while either can't be told."""
+    if row["status"] != "running" or not row["total"]:
+        return None
+    times = []
+    for left, speed in ((row["total"] - done, rate), (row["bytes_total"] - row["bytes_done"], byte_rate)):
+        if left > 0 and not speed:
+            return None
+        times.append(left / speed if left > 0 and speed else 0.0)
+    return round(max(times), 1)
+
+
+def _phases(row: Mapping[str, Any], done: int) -> tuple[Phase, ...]:
+    names = row["phases"]
+    # A run that goes on from a durable plan has planned, whatever phase it is in.
+    at = names.index(row["phase"]) if row["phase"] in names else (1 if row["plan_hash"] else 0)
+    over = row["status"] in ("completed", "partial")
+    return tuple(
+        Phase(name, _phase_state(number, at, over), *_phase_count(number, row, done))
+        for number, name in enumerate(names)
+    )
+
+
+def _phase_state(number: int, at: int, over: bool) -> str:
+    return "done" if over or number < at else "now" if number == at else "next"
+
+
+def _phase_count(number: int, row: Mapping[str, Any], done: int) -> tuple[int, int]:
+    """The plan's count is what it found; the working phase's is how far it is."""
+    return ((row["total"], row["total"]), (done, row["total"]))[number] if number < 2 else (0, 0)
+
+
+def _holder(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["pid"] is None:
+        return None
+    return {name: row[name] for name in ("host", "pid", "boot_id", "start_ticks", "heartbeat_at")}

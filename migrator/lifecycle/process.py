@@ -1,0 +1,89 @@
+"""Which process is that, and does it still live?
+
+A pid is reused, so a process is known by host, boot, pid and its start time in clock ticks since
+boot (``/proc/<pid>/stat`` field 22: no change of the wall clock moves it). A zombie is dead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from functools import cache
+from pathlib import Path
+
+from ..model import Identity
+
+PROC = Path("/proc")
+
+
+@cache
+def host() -> str:
+    return socket.gethostname()
+
+
+@cache
+def boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil
+
+        return str(int(psutil.boot_time()))
+
+
+def myself() -> Identity:
+    """The identity of this process."""
+    identity = identify(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a living process on this host; None if there is none, or only a zombie."""
+    ticks = _start_ticks(pid)
+    return Identity(host(), boot_id(), pid, ticks) if ticks is not None else None
+
+
+def alive(process: Identity) -> bool | None:
+    """Whether it lives; None when it is on another host and can't be known from here."""
+    if process.host != host():
+        return None
+    return process.boot_id == boot_id() and identify(process.pid) == process
+
+
+def send_group(process: Identity, number: signal.Signals) -> bool:
+    """Signal the process's group, only if the process is proven to be the one that is meant.
+
+    It leads a session of its own, so the group is its own children and nobody else.
+    """
+    if not alive(process):
+        return False
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _start_ticks(pid: int) -> int | None:
+    try:
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except FileNotFoundError:
+        return None if PROC.joinpath("self").exists() else _start_time(pid)
+    except ProcessLookupError:
+        return None
+    # The command's name is in brackets and may hold anything, brackets and spaces included.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _start_time(pid: int) -> int | None:
+    """Where there is no /proc (macOS): the start time in milliseconds."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time() * 1000)
+    except psutil.Error:
+        return None

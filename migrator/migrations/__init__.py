@@ -1,0 +1,7 @@
+"""What can be run: the seam for users' own migrations, and the built-in ones."""
+
+from .base import Batch, Control, Executor, Migration, PlanContext, Target
+from .copy_objects import CopyObjects
+from .registry import executes
+
+__all__ = ["Batch", "Control", "CopyObjects", "Executor", "Migration", "PlanContext", "Target", "executes"]

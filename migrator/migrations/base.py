@@ -1,0 +1,135 @@
+"""The seam: a migration says what to do, an executor does it, and neither knows of runs.
+
+A user's own migration is a `Migration` with a ``plan`` and an executor registered for it::
+
+    class Backfill(Migration):
+        table: str
+
+        def plan(self, ctx):
+            yield [{"key": str(day)} for day in days(self.table)]
+
+    @executes(Backfill)
+    class BackfillExecutor(Executor):
+        def execute(self, shard, rows, control):
+            for row in rows:
+                if control.cancelled():
+                    return
+                fill(self.migration.table, row.key)
+                yield Receipt(row.item_no, "copied", evidence="re-read")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from ..model import Item, Receipt, Shard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..stores import Location, Store
+
+# Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
+# or an Arrow table of the same columns.
+Batch: TypeAlias = "Sequence[dict[str, Any]] | pa.Table"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a migration writes, for leases: ``scope`` (endpoint and bucket, or host and device)
+    and a path of whole segments inside it."""
+
+    scope: str
+    path: str
+
+
+class PlanContext(Protocol):
+    """What planning may ask for. The engine fits it."""
+
+    def open(self, location: Location) -> Store: ...
+
+    def diff(self, source: Store, target: Store) -> Iterator[pa.Table]:
+        """Both listings joined by key, in key order: ``key size mtime etag problem`` of the
+        source, ``t_size t_mtime t_etag`` of the target (null where it has none), and
+        ``collides`` (another source key that can't stand beside this one in a folder)."""
+        ...
+
+    def cancelled(self) -> bool: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+class Control(Protocol):
+    """What an executor may ask while it works."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    def cancelled(self) -> bool:
+        """Whether to stop: finish or abort what is in flight, and return."""
+        ...
+
+    def progress(self, bytes_done: int) -> None:
+        """Bytes of an unfinished item that have moved since the last call."""
+        ...
+
+
+class Migration(BaseModel):
+    """What to do, as typed data. Subclass it with fields; the fields are the specification.
+
+    ``resumable``: another attempt may go on where one stopped. ``idempotent``: an item may be
+    executed twice. ``phases`` names the parts of a run in order; the second one executes.
+    ``processes``: shards at a time, each in a process of its own (0: all in the runner).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    resumable: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
+
+    processes: int = 0
+
+    @property
+    def title(self) -> str:
+        """One line for people: what, or what → where."""
+        return type(self).__name__
+
+    def resolve(self) -> Migration:
+        """The same migration with everything the environment decides written into it.
+
+        Called once, when the run is recorded; the runner uses only the result.
+        """
+        return self
+
+    def check(self) -> None:
+        """Raise one clear MigratorError if this can't work. Called before anything is written."""
+
+    def plan(self, ctx: PlanContext) -> Iterator[Batch]:
+        """Every intended action, in batches. Touches no target."""
+        raise NotImplementedError
+
+    def writes(self) -> list[Target]:
+        """What will be written, for leases; empty where nothing else could write it."""
+        return []
+
+
+class Executor(Protocol):
+    """How. Made once in each process as ``Executor(migration)``; keeps no state that matters."""
+
+    def __init__(self, migration: Any) -> None: ...
+
+    def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
+        """Do the rows, giving a receipt for each after it was checked, in any order.
+
+        A row without a receipt is still pending and comes again with the next attempt.
+        An exception that leaves this method fails the run; one item's failure is a receipt.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. Called once at the end."""

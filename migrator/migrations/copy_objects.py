@@ -1,0 +1,166 @@
+"""Copy every object of one place to another: what is intended for each, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from ..errors import BadInput
+from ..stores import Location, ObjectInfo, Store, open_store, overlap
+from .base import Batch, Migration, PlanContext, Target
+from .sameness import same
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Overwrite = Literal["never", "if-different", "always"]
+
+
+class CopyObjects(Migration):
+    """Copy objects between folders and S3-compatible stores, each checked.
+
+    Parameters
+    ----------
+    source, target : str or path or Location
+        A folder (``/data/in``, ``file:///data/in``), ``s3://bucket/prefix`` or
+        ``name://bucket/prefix`` with a named connection of the configuration file.
+    overwrite : {"never", "if-different", "always"}
+        What to do where a different object stands at the target. ``never`` refuses it;
+        the other two replace it, which can't be undone.
+    in_flight : int, optional
+        Objects at once; by default what suits the two stores.
+
+    Examples
+    --------
+    >>> CopyObjects("/data/in", "s3://lake/in").title
+    '/data/in → s3://lake/in/'
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("plan", "copy", "report")
+
+    source: Location
+    target: Location
+    overwrite: Overwrite = "never"
+    in_flight: int | None = Field(default=None, ge=1, le=512)
+
+    def __init__(self, source: Any = None, target: Any = None, /, **data: Any) -> None:
+        given = {"source": source, "target": target}
+        super().__init__(**{name: place for name, place in given.items() if place is not None}, **data)
+
+    @property
+    def title(self) -> str:
+        return f"{self.source} → {self.target}"
+
+    def resolve(self) -> CopyObjects:
+        return self.model_copy(update={"source": self.source.resolve(), "target": self.target.resolve()})
+
+    def check(self) -> None:
+        """Raise BadInput or StoreError when source and target can't work together."""
+        where = overlap(self.source, self.target)
+        if where == "same":
+            raise BadInput(f"Source and target are the same place: {self.target}. Choose another target.")
+        if where:
+            inner, outer = (self.source, self.target) if where == "a inside b" else (self.target, self.source)
+            raise BadInput(
+                f"{inner} lies inside {outer}, so the copy would meet itself. Choose a target that neither holds "
+                "the source nor lies in it."
+            )
+        open_store(self.source).probe()
+        if self.target.kind != "local":  # a folder is made when it is needed
+            open_store(self.target).probe()
+        else:
+            _check_folder(self.target)
+
+    def plan(self, ctx: PlanContext) -> Iterator[Batch]:
+        source, target = ctx.open(self.source), ctx.open(self.target)
+        found = False
+        for table in ctx.diff(source, target):
+            found = True
+            yield decide(table, source, target, self.overwrite)
+        if not found:
+            ctx.warn(f"Nothing is listed at {self.source}: there is nothing to copy.")
+
+    def writes(self) -> list[Target]:
+        scope, path = self.target.identity()
+        return [Target(scope, "/".join(path))]
+
+
+class Pair(NamedTuple):
+    """A row of the joined listings: a source object, and the target's under the same key."""
+
+    source: ObjectInfo
+    target: ObjectInfo | None
+    collides: str | None
+
+
+def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) -> list[dict[str, Any]]:
+    """The intended action for each pair of a joined listing, with its reason."""
+    pairs = [_pair(row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+    rows = [_decide_alone(pair, target) for pair in pairs]
+    open_pairs = [number for number, row in enumerate(rows) if row is None]
+    # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = pool.map(lambda n: same(source, target, pairs[n].source, pairs[n].target), open_pairs)
+        for number, verdict in zip(open_pairs, verdicts, strict=True):
+            rows[number] = _decide_against(pairs[number], verdict, overwrite)
+    return [row for row in rows if row is not None]
+
+
+def _pair(row: tuple[Any, ...]) -> Pair:
+    key, size, mtime, etag, problem, t_size, t_mtime, t_etag, collides = row
+    standing = None if t_size is None else ObjectInfo(key, t_size, t_mtime, t_etag)
+    return Pair(ObjectInfo(key, size, mtime, etag, problem), standing, collides)
+
+
+def _decide_alone(pair: Pair, target: Store) -> dict[str, Any] | None:
+    """What needs no look at the target's object; None when it does."""
+    if problem := pair.source.problem or target.refusal(pair.source.key):
+        return _row(pair, "refuse", problem)
+    if pair.collides:
+        return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
+    if pair.target is None:
+        return _row(pair, "create", "not at the target")
+    return None
+
+
+def _decide_against(pair: Pair, verdict: str | None, overwrite: Overwrite) -> dict[str, Any]:
+    assert pair.target is not None
+    if verdict and overwrite != "always":
+        return _row(pair, "skip", f"the same stands at the target ({verdict})")
+    if overwrite == "never":
+        shown = f"{pair.target.size:,} bytes there, {pair.source.size:,} here"
+        reason = f"a different object stands at the target ({shown}); overwrite='if-different' would replace it"
+        return _row(pair, "refuse", reason)
+    return _row(pair, "overwrite", "differs; what stands there now can't be brought back", irreversible=True)
+
+
+def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:
+    there = pair.target
+    before = None if there is None else {"size": there.size, "mtime": there.mtime, "etag": there.etag}
+    return {
+        "key": pair.source.key,
+        "target_key": pair.source.key,
+        "action": action,
+        "reason": reason,
+        "bytes": pair.source.size,
+        "mtime": pair.source.mtime,
+        "etag": pair.source.etag,
+        "before": before and json.dumps(before),
+        "detail": json.dumps(detail) if detail else None,
+    }
+
+
+def _check_folder(target: Location) -> None:
+    """The nearest folder that exists must take new entries."""
+    path = str(target.path)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise BadInput(f"The target {path} is not a folder. Name a folder.")
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput(f"Nothing can be written to {target}: {path} does not allow it. Choose another, or mend that.")

@@ -1,0 +1,55 @@
+"""Whether two objects are the same, told from listings where those prove it, else by a hash.
+
+Size alone never proves it. An S3 ETag without a dash is the MD5 of the bytes, except under
+SSE-KMS and SSE-C; one with a dash is the MD5 of the parts' MD5s (AWS S3 User Guide, "Checking
+object integrity"). Where those rules don't hold two hashes differ, which costs a copy, never data.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..stores import ObjectInfo, Store, digests
+
+PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None) -> str | None:
+    """The evidence that both are the same bytes: ``listed``, ``server-hash`` or ``re-read``.
+
+    None when they differ, or when nothing that may be looked at cheaply can show it.
+    """
+    if there is None or here.size != there.size:
+        return None
+    local = source.location.kind == "local", target.location.kind == "local"
+    if local == (True, True):
+        return _same_files(source, target, here, there)
+    if local == (False, False):
+        return "listed" if here.etag and here.etag == there.etag else None
+    if local == (False, True):
+        # The copy gave the file the object's own time, to the millisecond.
+        return "listed" if here.mtime == there.mtime else _same_hash(target, there, here.etag)
+    return _same_hash(source, here, there.etag)
+
+
+def _same_files(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo) -> str | None:
+    if here.mtime == there.mtime:
+        return "listed"
+    hashes = (_hash(store, info, "xxh3") for store, info in ((source, here), (target, there)))
+    return "re-read" if len(set(hashes)) == 1 else None
+
+
+def _same_hash(files: Store, file: ObjectInfo, etag: str | None) -> str | None:
+    """A local file against an object's ETag."""
+    if not etag:
+        return None
+    if PLAIN_MD5.match(etag):
+        return "server-hash" if _hash(files, file, "md5") == etag else None
+    if etag.endswith(f"-{digests.parts_of(file.size)}"):
+        return "server-hash" if _hash(files, file, "md5-parts") == etag else None
+    return None
+
+
+def _hash(store: Store, info: ObjectInfo, algorithm: str) -> str:
+    with store.open(info.key, info.etag) as body:
+        return digests.digest_of(body.chunks(digests.PART_BYTES), algorithm)

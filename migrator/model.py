@@ -1,0 +1,200 @@
+"""The values that pass between the floors: frozen, typed, with no behaviour that acts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Status = Literal[
+    "draft", "queued", "starting", "running",
+    "completed", "partial", "failed", "cancelled", "interrupted",
+]  # fmt: skip
+Mode = Literal["streaming", "queue"]
+ItemStatus = Literal["pending", "copied", "adopted", "skipped", "failed", "refused", "cancelled"]
+Action = Literal["create", "overwrite", "skip", "refuse", "run"]
+Evidence = Literal["server-hash", "re-read", "size-only", "listed"]
+
+TERMINAL: frozenset[str] = frozenset({"completed", "partial", "failed", "cancelled", "interrupted"})
+LIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
+RESUMABLE: frozenset[str] = frozenset({"interrupted", "cancelled", "failed", "partial"})
+# An item with one of these needs nothing more; `done` counts them.
+SETTLED: frozenset[str] = frozenset({"copied", "adopted", "skipped", "failed", "refused"})
+EXIT_CODES: Mapping[str, int] = {
+    "completed": 0, "partial": 10, "failed": 11, "cancelled": 12, "interrupted": 13,
+}  # fmt: skip
+
+
+class Item(NamedTuple):
+    """One row of a plan: an object, or a unit of the user's own.
+
+    ``bytes`` is its size, ``mtime`` milliseconds since the epoch, ``etag`` the version of the
+    source that was planned. ``before`` (JSON) is what stood at the target, ``detail`` (JSON)
+    whatever the migration wants its executor to know.
+    """
+
+    item_no: int
+    key: str
+    target_key: str | None = None
+    action: str = "run"
+    reason: str | None = None
+    bytes: int = 0
+    mtime: int | None = None
+    etag: str | None = None
+    before: str | None = None
+    detail: str | None = None
+
+
+class Receipt(NamedTuple):
+    """What happened to an item, and the evidence; made after the fact was checked.
+
+    ``digest`` is ``algorithm:hex``; ``etag`` is the version that was written; ``losses`` names
+    the attributes that the target could not hold.
+    """
+
+    item_no: int
+    status: str
+    evidence: str | None = None
+    digest: str | None = None
+    bytes: int = 0
+    etag: str | None = None
+    losses: str | None = None
+    error: str | None = None
+    at: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """Tallies of one shard or one run. ``done`` counts the settled items."""
+
+    copied: int = 0
+    adopted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    refused: int = 0
+    losses: int = 0
+    bytes_done: int = 0
+
+    @property
+    def done(self) -> int:
+        return self.copied + self.adopted + self.skipped + self.failed + self.refused
+
+    def add(self, receipt: Receipt) -> None:
+        if receipt.status in SETTLED:
+            setattr(self, receipt.status, getattr(self, receipt.status) + 1)
+            self.bytes_done += receipt.bytes
+            if receipt.losses:
+                self.losses += receipt.losses.count(",") + 1
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in dataclasses.fields(Counts)})
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in dataclasses.fields(Counts)})
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A slice of the plan: what is handed out, checkpointed and counted."""
+
+    no: int
+    items: int
+    bytes: int
+    plan_file: str
+    receipts: tuple[str, ...] = ()
+    state: str = "todo"
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process that can be recognised again: a pid alone is reused."""
+
+    host: str
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact about a run, with its place in the run's history (``at``: ms since the epoch)."""
+
+    seq: int
+    at: int
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A named part of a run. ``state`` is ``next``, ``now`` or ``done``."""
+
+    name: str
+    state: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The present picture of a run.
+
+    Times are milliseconds since the epoch; ``rate`` is items per second and ``byte_rate`` bytes
+    per second over the last ten seconds; ``eta_s`` is the later of the items' and the bytes',
+    ``None`` while unknown; ``engine_s`` is the time from first byte to last receipt, summed over
+    attempts. ``silent_s`` is the time since the last heartbeat of a live run.
+    """
+
+    id: str
+    name: str
+    title: str
+    tags: tuple[str, ...]
+    owner: str
+    key: str | None
+    migration: str
+    spec: Mapping[str, Any]
+    mode: str
+    queue: str
+    dry_run: bool
+    status: str
+    attempt: int
+    phase: str | None
+    phases: tuple[Phase, ...]
+    done: int
+    total: int
+    bytes_done: int
+    bytes_total: int
+    copied: int
+    adopted: int
+    skipped: int
+    failed: int
+    refused: int
+    losses: int
+    rate: float | None
+    byte_rate: float | None
+    eta_s: float | None
+    engine_s: float
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    holder: Mapping[str, Any] | None
+    silent_s: float | None
+    waiting_for: str | None
+    cancel_requested: bool
+    error: str | None
+    workspace: str
+    plan_run: str | None
+    plan_hash: str | None
+    interpreter: str
+    seq: int
+    actions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    def to_dict(self) -> dict[str, Any]:
+        """The snapshot as plain JSON-ready data."""
+        return dataclasses.asdict(self)

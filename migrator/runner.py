@@ -1,0 +1,171 @@
+"""``python -m migrator.runner RUN``: the detached process that executes one run.
+
+Reads top to bottom as its life: claim, keeper, pulse, work, end. It is the only place where the
+engine and the state DB meet, and the only process that writes what a run has done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from .config import LEASE_S, PULSE_S, state_url
+from .engine.control import Control, Rate, Stopped
+from .errors import MigrationLoadError, MigratorError, StateError, TokenLost
+from .keeper import Keeper
+from .lifecycle import process
+from .migrations import Migration, registry
+from .state import Journal, StateDB, runs
+
+log = logging.getLogger("migrator")
+PROGRESS_LINE_S = 5.0
+
+
+def main(run_id: str) -> int:
+    """Execute a run that waits for its process. Returns the exit code: 0 when its end is recorded."""
+    _log_to_stdout()
+    db = StateDB(state_url())
+    try:
+        claim = runs.claim(db, run_id, process.myself(), int(LEASE_S * 1000))
+    except TokenLost as error:
+        log.error("%s", error)
+        return 1
+    log.info("attempt %d, pid %d: %s", claim.attempt, os.getpid(), claim.row["title"])
+    journal, control = Journal(db, claim), Control(run_id)
+    _stop_on_signals(control)
+    with ExitStack() as stack:
+        stack.enter_context(Keeper(db.url, claim, on_stop=lambda: control.stop("token lost")))
+        stack.enter_context(Pulse(journal, control, claim))
+        status, error = _attempt(journal, control, claim)
+    if journal.end(status, error):
+        log.info("%s%s", status, f": {error}" if error else "")
+        return 0
+    log.error("the run was taken over or given up meanwhile; this attempt's end is not recorded")
+    return 1
+
+
+def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str, str | None]:
+    """Do the work; whatever comes of it becomes a status and a sentence."""
+    try:
+        return _execute(journal, control, claim), None
+    except Stopped:
+        return _stopped(control)
+    except TokenLost as error:
+        return "interrupted", str(error)
+    except MigratorError as error:
+        return "failed", str(error)
+    except Exception as error:
+        log.exception("the run failed with an error that nothing foresaw")
+        return "failed", f"{type(error).__name__}: {error}. The run's output has the traceback."
+
+
+def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
+    # Heavy imports come after the claim, so that the run is seen to live while they load.
+    from .engine import copy_executor as _
+    from .engine.phases import Attempt
+
+    migration = _load(claim)
+    executor = None if claim.row["dry_run"] else registry.executor_of(migration)
+    label = f"{claim.attempt}-{claim.token}"
+    try:
+        return Attempt(migration, journal, control, Path(claim.row["workspace"]), label).execute(executor)
+    finally:
+        if executor is not None:
+            executor.close()
+
+
+def _load(claim: runs.Claim) -> Migration:
+    kind = registry.load(claim.row["migration"])
+    recorded = claim.row["source_hash"]
+    if recorded and registry.source_hash(kind) != recorded:
+        log.warning("the file of %s has changed since this run was recorded; going on with what it says now", kind)
+    try:
+        return kind.model_validate(claim.row["spec"])
+    except ValueError as error:
+        raise MigrationLoadError(f"The run's specification no longer fits {kind.__name__}: {error}") from None
+
+
+def _stopped(control: Control) -> tuple[str, str | None]:
+    if control.why == "cancelled":
+        return "cancelled", None
+    return "interrupted", f"It was stopped ({control.why}); resume goes on with what is left."
+
+
+class Pulse:
+    """A thread that writes how far the run is and looks for what is asked of it."""
+
+    def __init__(self, journal: Journal, control: Control, claim: runs.Claim) -> None:
+        self._journal, self._control = journal, control
+        self._earlier_ms = claim.row["engine_ms"]
+        self._rate = Rate()
+        self._over = threading.Event()
+        self._said = time.monotonic()
+        self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
+
+    def __enter__(self) -> Pulse:
+        self._control.counts = self._journal.counts()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._beat()  # the last figures are exact
+
+    def _loop(self) -> None:
+        while not self._over.wait(PULSE_S):
+            self._beat()
+
+    def _beat(self) -> None:
+        counts = self._control.tally()
+        rates = self._rate.add(counts)
+        try:
+            if self._journal.pulse(counts, rates, self._earlier_ms + self._control.engine_ms):
+                self._control.stop("cancelled")
+            while self._control.warnings:
+                self._journal.warn(self._control.warnings.popleft())
+        except TokenLost:
+            self._control.stop("token lost")
+        except StateError as error:
+            # The keeper decides how long a state DB may be away; the next beat tries again.
+            log.warning("%s", error)
+        self._say(counts.done, counts.bytes_done, rates)
+
+    def _say(self, done: int, size: int, rates: tuple[float | None, float | None]) -> None:
+        if time.monotonic() - self._said < PROGRESS_LINE_S:
+            return
+        self._said = time.monotonic()
+        if self._control.listed_items and not done:
+            log.info("plan: %s listed so far", f"{self._control.listed_items:,}")
+        elif done:
+            log.info("%s done, %.1f MB; %.0f a second", f"{done:,}", size / 1e6, rates[0] or 0)
+
+
+def _log_to_stdout() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def _stop_on_signals(control: Control) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        control.stop(f"signal {signal.Signals(number).name}")
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1])
+    logging.shutdown()
+    sys.stdout.flush()
+    # Past this point nothing is left to do, and interpreter shutdown can abort beside native threads.
+    os._exit(code)

@@ -1,0 +1,6 @@
+"""The state DB: where runs live and the truth about them is kept."""
+
+from .db import StateDB, now_ms
+from .journal import Journal
+
+__all__ = ["Journal", "StateDB", "now_ms"]

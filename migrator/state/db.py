@@ -1,0 +1,150 @@
+"""The state DB's engine: one way to open it, one way to write, one way to read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from ..errors import NewerSchema, StateError
+from . import schema
+
+BUSY_MS = 15_000
+
+
+def now_ms() -> int:
+    """Wall time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class StateDB:
+    """Where runs live.
+
+    Parameters
+    ----------
+    url : str
+        Any SQLAlchemy URL.
+
+    Raises
+    ------
+    StateError
+        If it can't be opened, read or created.
+    NewerSchema
+        If a newer release wrote it; nothing has been changed then.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.shown = sa.make_url(url).render_as_string(hide_password=True)
+        self.sqlite = url.startswith("sqlite")
+        with self._doors():
+            self._prepare_file()
+            self._engine = self._make_engine()
+            self.state_id = self._open_schema()
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction that holds the write lock from its first statement (SQLite), so that
+        what it reads can't be overtaken before it writes."""
+        with self._doors(), self._engine.connect() as connection, connection.begin():
+            if self.sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent picture."""
+        with self._doors(), self._engine.connect() as connection, connection.begin():
+            if self.sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _doors(self) -> Iterator[None]:
+        """Foreign errors leave as ours, the cause attached, with no SQL or parameters in the text."""
+        try:
+            yield
+        except (DatabaseError, sqlite3.Error, OSError) as error:
+            raise StateError(f"The state DB {self.shown} can't be used: {_reason(error)}. {_advice(error)}") from error
+        except sa.exc.ArgumentError as error:
+            raise StateError(f"{self.shown!r} is no SQLAlchemy URL: {error}.") from None
+
+    def _prepare_file(self) -> None:
+        path = self._path
+        if path is None:
+            return
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made by us with its mode before SQLite sees it: SQLite gives -wal and -shm the mode of the file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    @property
+    def _path(self) -> Path | None:
+        name = sa.make_url(self.url).database if self.sqlite else None
+        return Path(name) if name and name != ":memory:" else None
+
+    def _make_engine(self) -> sa.Engine:
+        if not self.sqlite:
+            return sa.create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_MS / 1000})
+        sa.event.listen(engine, "connect", _set_pragmas)
+        return engine
+
+    def _open_schema(self) -> str:
+        with self._engine.connect() as connection:
+            known = sa.inspect(connection).has_table("meta")
+        if not known:
+            self._create_schema()
+        with self.read() as connection:
+            found = dict(connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value)).tuples().all())
+        self._refuse_newer(int(found["schema_version"]))
+        return found["state_id"]
+
+    def _create_schema(self) -> None:
+        with self.write() as connection:
+            if sa.inspect(connection).has_table("meta"):  # another process was first
+                return
+            schema.metadata.create_all(connection)
+            values = {"schema_version": str(schema.SCHEMA_VERSION), "state_id": secrets.token_hex(8)}
+            rows = [{"name": name, "value": value} for name, value in values.items()]
+            connection.execute(schema.meta.insert(), rows)
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > schema.SCHEMA_VERSION:
+            raise NewerSchema(
+                f"The state DB {self.shown} has schema {version}; this release knows {schema.SCHEMA_VERSION}. "
+                "Upgrade jupyter-migrator here, or set MIGRATOR_STATE to another state DB."
+            )
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(getattr(error, "orig", error)).strip().splitlines()[0]
+
+
+def _advice(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, OperationalError) and "locked" in text:
+        return "Another process holds it; try again."
+    if "not a database" in text or "malformed" in text:
+        return "The file is something else or damaged; set MIGRATOR_STATE to another place."
+    return "Check the place and its permissions, or set MIGRATOR_STATE to another one."

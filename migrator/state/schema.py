@@ -1,0 +1,174 @@
+"""The tables of the state DB. Times are BIGINT milliseconds since the epoch: a FLOAT loses them.
+
+Small whatever the size of a run: a row a shard and a row an exception, never a row an object.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+# SQLite numbers rows by INTEGER only.
+Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Json = sa.JSON()
+
+
+def _column(name: str, kind: sa.types.TypeEngine, default: object = None) -> sa.Column:
+    """A NOT NULL column when it has a default, a nullable one when it has none."""
+    return sa.Column(name, kind, nullable=default is None, default=default)
+
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    # what was asked
+    _column("name", sa.String(255), ""),
+    _column("title", sa.Text, ""),
+    _column("tags", Json, []),
+    _column("owner", sa.String(255), ""),
+    sa.Column("key", sa.String(255), unique=True),
+    _column("migration", sa.Text, ""),
+    _column("source_hash", sa.String(64)),
+    _column("spec", Json, {}),
+    _column("mode", sa.String(16), "streaming"),
+    _column("dry_run", sa.Boolean, False),
+    _column("resumable", sa.Boolean, True),
+    _column("queue", sa.String(64), "default"),
+    _column("priority", sa.Integer, 0),
+    _column("waiting_for", sa.Text),
+    _column("interpreter", sa.Text, ""),
+    _column("cwd", sa.Text, ""),
+    _column("workspace", sa.Text, ""),
+    _column("plan_run", sa.String(64)),
+    _column("plan_hash", sa.String(64)),
+    # what is
+    sa.Column("status", sa.String(16), nullable=False),
+    _column("attempt", sa.Integer, 0),
+    _column("phase", sa.String(32)),
+    _column("phases", Json, []),
+    _column("error", sa.Text),
+    # who holds it; the token fences every write of a runner
+    _column("token", sa.String(32)),
+    _column("host", sa.String(255)),
+    _column("boot_id", sa.String(64)),
+    _column("pid", Big),
+    _column("start_ticks", sa.BigInteger),
+    _column("heartbeat_at", sa.BigInteger),
+    _column("lease_until", sa.BigInteger),
+    # what is asked of it
+    _column("cancel_requested_at", sa.BigInteger),
+    _column("pause_requested_at", sa.BigInteger),
+    _column("limits", Json, {}),
+    # how far it is
+    _column("actions", Json, {}),
+    _column("total", Big, 0),
+    _column("bytes_total", sa.BigInteger, 0),
+    _column("copied", Big, 0),
+    _column("adopted", Big, 0),
+    _column("skipped", Big, 0),
+    _column("failed", Big, 0),
+    _column("refused", Big, 0),
+    _column("losses", Big, 0),
+    _column("bytes_done", sa.BigInteger, 0),
+    _column("rate", sa.Double),
+    _column("byte_rate", sa.Double),
+    _column("engine_ms", sa.BigInteger, 0),
+    _column("seq", Big, 0),
+    _column("created_at", sa.BigInteger, 0),
+    _column("started_at", sa.BigInteger),
+    _column("finished_at", sa.BigInteger),
+    sa.Index("runs_created", "created_at"),
+    sa.Index("runs_claim", "queue", "status", "priority", "created_at"),
+)
+
+shards = sa.Table(
+    "shards",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("no", sa.Integer, primary_key=True),
+    _column("state", sa.String(16), "todo"),
+    _column("items", Big, 0),
+    _column("bytes", sa.BigInteger, 0),
+    sa.Column("plan_file", sa.Text, nullable=False),
+    _column("receipts", Json, []),
+    _column("attempt", sa.Integer),
+    _column("copied", Big, 0),
+    _column("adopted", Big, 0),
+    _column("skipped", Big, 0),
+    _column("failed", Big, 0),
+    _column("refused", Big, 0),
+    _column("losses", Big, 0),
+    _column("bytes_done", sa.BigInteger, 0),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seq", Big, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("data", Json, nullable=False),
+)
+
+exceptions = sa.Table(
+    "exceptions",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("item_no", Big, primary_key=True, autoincrement=False),
+    sa.Column("shard_no", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    _column("error", sa.Text),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+# Who may write where: a normalised target path inside a scope (endpoint and bucket, host and device).
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("token", sa.String(32), nullable=False),
+    sa.Column("scope", sa.String(255), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("taken_at", sa.BigInteger, nullable=False),
+    sa.Index("leases_scope", "scope"),
+)
+
+# Unfinished multipart uploads and their parts, so that a killed run goes on inside an object.
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("item_no", Big, nullable=False),
+    sa.Column("upload_id", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("etag", sa.String(255)),
+    sa.Column("part_bytes", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("run_id", "item_no"),
+)
+
+parts = sa.Table(
+    "parts",
+    metadata,
+    sa.Column("upload", sa.ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("no", sa.Integer, primary_key=True),
+    sa.Column("etag", sa.String(255), nullable=False),
+    sa.Column("digest", sa.String(128)),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,123 @@
+"""What an S3 server's "no" means here: the one door for its errors, whichever lane met them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+from ..errors import AlreadyExists, BadInput, Denied, MigratorError, NotFound, StoreError, Unreachable
+from .locations import Location
+
+_CODE = re.compile(r"<Code>\s*([A-Za-z0-9_.]{1,64})\s*</Code>")
+_MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
+_LATER = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
+_CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
+
+
+class Refusal(StoreError):
+    """A server's answer that is not yet one of our errors: its status, its code, its own words."""
+
+    def __init__(self, status: int, body: str, region: str | None = None) -> None:
+        self.status = status
+        self.code = _found(_CODE, body) or ""
+        self.said = _found(_MESSAGE, body) or self.code or f"HTTP status {status}"
+        self.region = region or _found(_REGION, body)
+        super().__init__(self.said)
+
+
+def read_xml(text: bytes) -> ElementTree.Element | None:
+    """An XML answer, or None where it is none."""
+    try:
+        return ElementTree.fromstring(text.strip())
+    except ElementTree.ParseError:
+        return None
+
+
+def explain(place: Location, refusal: Refusal, key: str | None = None) -> MigratorError:
+    """Our error for a server's answer. What it says is repeated; what was sent to it never is."""
+    bucket, where, code = place.bucket, place.endpoint, refusal.code
+    what = f"{place.url}{key}" if key is not None else place.url
+    if code == "NoSuchBucket":
+        return NotFound(
+            f"There is no bucket {bucket!r} at {where}; create it, or check the name and AWS_ENDPOINT_URL."
+        )
+    if refusal.status in (301, 307, 308) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
+        other = f"region {refusal.region!r}" if refusal.region else "another region"
+        return BadInput(f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or region=.")
+    if code in _CLOCK:
+        return Denied(f"{where} refused the request's time: {refusal.said}. Set this machine's clock right.")
+    if code == "InvalidObjectState":
+        return StoreError(f"{what} is archived and can't be read now; restore it first.")
+    if code in _KEYS or refusal.status == 401:
+        return Denied(f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); check {_source(place)}.")
+    if refusal.status == 403:
+        return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
+    if refusal.status == 404:
+        return NotFound(f"{what} is not there.")
+    if refusal.status in (409, 412):
+        return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
+    if refusal.status == 429 or refusal.status >= 500 or code in _LATER:
+        return Unreachable(f"{where} can't answer for {what} now ({refusal.said}); try again later.")
+    return StoreError(f"{where} refused {what}: {refusal.said}.")
+
+
+def unreachable(place: Location, why: str) -> Unreachable:
+    """The error for an endpoint that gave no answer."""
+    return Unreachable(f"{place.endpoint} gives no answer ({why}); check that it runs, the address and the network.")
+
+
+@contextmanager
+def byte_lane(place: Location, key: str, failed_condition: Callable[[str], StoreError]) -> Iterator[None]:
+    """Turn whatever the byte lane raises into our errors. A Rust panic is a BaseException."""
+    try:
+        yield
+    except (MigratorError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise _translated(place, key, error, failed_condition) from None
+
+
+def _translated(
+    place: Location, key: str, error: BaseException, failed_condition: Callable[[str], StoreError]
+) -> MigratorError:
+    import obstore.exceptions as theirs
+
+    what = f"{place.url}{key}"
+    if type(error).__name__ == "PanicException":
+        return StoreError(f"The library that carries bytes failed at {what}; this is a defect, please report it.")
+    if isinstance(error, theirs.AlreadyExistsError | theirs.PreconditionError | theirs.NotModifiedError):
+        return failed_condition(what)
+    text = str(error)
+    status = int(_found(_STATUS, text) or 0)
+    if status:
+        return explain(place, Refusal(status, text), key)
+    if isinstance(error, theirs.UnauthenticatedError):
+        return Denied(f"No credentials for {what}: check {_source(place)}.")
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{what} is not there.")
+    if isinstance(error, PermissionError | theirs.PermissionDeniedError):
+        return Denied(f"{place.endpoint} denies access to {what}; check {_source(place)} and its rights.")
+    if any(sign in text for sign in ("error sending request", "HTTP error", "timed out", "body", "connection")):
+        return unreachable(place, "the connection failed or was cut")
+    return StoreError(f"{what} failed: {type(error).__name__}: {text.partition(chr(10))[0][:200]}")
+
+
+def _source(place: Location) -> str:
+    credentials = place.credentials
+    if credentials is None or credentials.source == "default":
+        return "the AWS default credentials"
+    if credentials.source == "profile":
+        return f"the AWS profile {credentials.profile!r}"
+    if credentials.source == "anonymous":
+        return "whether the place is public (it is asked anonymously)"
+    return f"the environment variables {credentials.access_key_id_env} and {credentials.secret_access_key_env}"
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str | None:
+    match = pattern.search(text)
+    return match[1].strip() if match else None

@@ -1,0 +1,62 @@
+"""Headers and metadata between their S3 names, the byte lane's and ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..errors import StoreError
+from .base import Attributes
+
+# lower case -> as the byte lane spells it
+HEADERS = {
+    "cache-control": "Cache-Control",
+    "content-disposition": "Content-Disposition",
+    "content-encoding": "Content-Encoding",
+    "content-language": "Content-Language",
+    "content-type": "Content-Type",
+}
+_THEIRS = {name: ours for ours, name in HEADERS.items()}
+# The byte lane takes metadata of these names for headers, in any case.
+_AMBIGUOUS = frozenset(HEADERS) | {"storage-class"}
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+META = "x-amz-meta-"
+
+
+def split(found: Mapping[str, str]) -> Attributes:
+    """Ours, from what the byte lane found."""
+    headers = {_THEIRS[name]: value for name, value in found.items() if name in _THEIRS}
+    metadata = {name: value for name, value in found.items() if name not in _THEIRS and name != "Storage-Class"}
+    return Attributes(headers, metadata)
+
+
+def joined(attributes: Attributes, what: str) -> dict[str, str] | None:
+    """The byte lane's, from ours."""
+    check(attributes, what)
+    if not attributes.headers and not attributes.metadata:
+        return None
+    known = {HEADERS[name.lower()]: value for name, value in attributes.headers.items()}
+    return known | dict(attributes.metadata)
+
+
+def sent(attributes: Attributes, what: str) -> dict[str, str]:
+    """Request headers, from ours."""
+    check(attributes, what)
+    headers = {name.lower(): value for name, value in attributes.headers.items()}
+    return headers | {META + name.lower(): value for name, value in attributes.metadata.items()}
+
+
+def ambiguous(attributes: Attributes) -> bool:
+    """Whether the byte lane would take some metadata for a header."""
+    return any(name.lower() in _AMBIGUOUS for name in attributes.metadata)
+
+
+def check(attributes: Attributes, what: str) -> None:
+    """Refuse what can't be sent as a header: the byte lane would panic, and a server lose it."""
+    for name in attributes.headers:
+        if name.lower() not in HEADERS:
+            raise StoreError(f"{what} can't be given the header {name!r}; S3 keeps {', '.join(HEADERS)}.")
+    for name, value in (*attributes.headers.items(), *attributes.metadata.items()):
+        if not _TOKEN.fullmatch(name) or _UNPRINTABLE.search(value):
+            raise StoreError(f"{what} can't be given the attribute {name!r}: it does not fit in an HTTP header.")

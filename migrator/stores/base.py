@@ -1,0 +1,123 @@
+"""The store port: all that planning and copying ask of a place where objects lie.
+
+A store is a folder of a bucket or of a disk. Keys are relative to it, ``/`` between segments,
+and case, Unicode form and every other byte of them count. What a store lists but can't carry
+has its ``problem`` said in the listing; nothing is left out of a listing in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from .locations import Location
+
+
+class ObjectInfo(NamedTuple):
+    """One listed object: size in bytes, mtime in milliseconds, etag as the store's version tag."""
+
+    key: str
+    size: int
+    mtime: int
+    etag: str | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What an object carries beside its bytes: standard headers (lower case) and user metadata."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do.
+
+    ``holds_attributes``: headers and metadata survive a write. ``remote``: worth many requests
+    at once. ``threads``: how many are worth it here.
+    """
+
+    holds_attributes: bool
+    remote: bool
+    threads: int
+
+
+class Body(Protocol):
+    """One open object, pinned to the version that was asked for. Close it by leaving ``with``."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def attributes(self) -> Attributes: ...
+
+    def read(self) -> bytes:
+        """All of it. Raises SourceChanged when it is shorter, longer or another version."""
+        ...
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The same in pieces of ``size`` bytes (the last one shorter), with the same checks."""
+        ...
+
+
+class Written(NamedTuple):
+    """What a store says of an object that it took."""
+
+    etag: str | None
+
+
+@runtime_checkable
+class Store(Protocol):
+    """See the module. Every method raises StoreError subclasses and nothing else."""
+
+    @property
+    def location(self) -> Location: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def probe(self) -> None:
+        """One cheap request that shows the place is there and may be listed. Sends no write."""
+        ...
+
+    def list(self) -> Iterator[list[ObjectInfo]]:
+        """Every object below the location, page by page, in the store's own order."""
+        ...
+
+    def refusal(self, key: str) -> str | None:
+        """Why this store can't hold ``key`` byte for byte; None when it can."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """The object now, or None. A lookup that failed raises: it is not a missing object."""
+        ...
+
+    def open(self, key: str, pinned: str | None) -> AbstractContextManager[Body]:
+        """Open an object, refusing with SourceChanged any version but ``pinned``."""
+        ...
+
+    def put(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Written:
+        """Write a small object in one step, visible only when whole.
+
+        ``before`` is the etag that stands there and may be replaced; None means that nothing
+        may stand there, and AlreadyExists is raised when something does. ``scratch`` names the
+        temporary object, where one is needed; the same name finds the debris of a killed run.
+        """
+        ...
+
+    def put_stream(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
+        before: str | None, mtime: int | None, scratch: str,
+    ) -> Written:  # fmt: skip
+        """The same for a large object, holding a few chunks at a time. An error leaves nothing."""
+        ...
+
+    def sync(self) -> None:
+        """Make all that was put durable."""
+        ...

@@ -1,0 +1,177 @@
+"""Files by their descriptors: versions, bytes, publishing, and the one door for ``OSError``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from ..errors import AlreadyExists, Denied, NotFound, SourceChanged, StoreError, Unreachable
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_LATER = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+# What a kernel or a filesystem answers when it can't copy inside itself; reading and writing still can.
+_CANT_CLONE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM})
+_STRETCH = 1 << 30
+_BUFFER = 1 << 20
+
+
+def failed(error: OSError, path: str) -> StoreError:
+    """Our error for one of the operating system's, naming the path and what to do."""
+    number, why = error.errno, (error.strerror or str(error)).lower()
+    if number in _FULL:
+        return StoreError(f"Disk full: there is no room to write {path!r}. Free some space, then resume.")
+    if number in (errno.EACCES, errno.EPERM):
+        return Denied(f"{path!r}: {why}. Give this user the right to it, or choose another folder.")
+    if number == errno.EROFS:
+        return Denied(f"{path!r} is on a read-only filesystem. Choose another folder, or mount it writable.")
+    if number == errno.ENOENT:
+        return NotFound(f"{path!r} is not there (any more).")
+    if number == errno.ELOOP:
+        return Denied(f"{path!r} is reached through a symbolic link, which is not followed.")
+    if number in _LATER:
+        return Unreachable(f"{path!r}: {why}. The filesystem may answer later.")
+    return StoreError(f"{path!r}: {why}.")
+
+
+def version(status: os.stat_result) -> str:
+    """The version tag of a file: a write, a truncation and a replacement each change it."""
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+
+
+def open_pinned(path: str, pinned: str | None) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading, if it is the version asked for."""
+    # Without O_NONBLOCK a file that became a fifo would hold this thread for ever.
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceChanged(f"{path!r} is not a regular file any more.")
+        if pinned is not None and version(status) != pinned:
+            raise changed(path, pinned, status)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, status
+
+
+def check_unchanged(fd: int, path: str, pinned: str) -> None:
+    """Refuse what was read if the file was written to meanwhile."""
+    status = os.fstat(fd)
+    if version(status) != pinned:
+        raise changed(path, pinned, status)
+
+
+def changed(path: str, pinned: str, status: os.stat_result) -> SourceChanged:
+    """The error for a file of another version, naming what differs."""
+    try:
+        mtime, size, ino = (int(part, 16) for part in pinned.split("-"))
+    except ValueError:
+        return SourceChanged(f"{path!r} is not the planned version. Plan again.")
+    differs = []
+    if size != status.st_size:
+        differs.append(f"size {size} -> {status.st_size}")
+    if mtime != status.st_mtime_ns:
+        differs.append(f"mtime {mtime / 1e9:.3f} -> {status.st_mtime_ns / 1e9:.3f}")
+    if ino != status.st_ino:
+        differs.append("it is another file of that name")
+    return SourceChanged(f"{path!r} has changed since the plan: {', '.join(differs)}. Plan again.")
+
+
+def create(path: str, mode: int = 0o666) -> int:
+    """A new file, after removing the debris that a killed run left under this name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags, mode)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, mode)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; the kernel may take fewer than offered."""
+    written = os.write(fd, data)
+    if written == len(data):
+        return
+    view = memoryview(data)
+    while written < len(data):
+        written += os.write(fd, view[written:])
+
+
+def publish(temporary: str, final: str, before: str | None) -> None:
+    """Show a finished file under its name, replacing ``before`` and nothing else."""
+    if before is None:
+        _publish_new(temporary, final)
+        return
+    try:
+        now = version(os.lstat(final))
+    except FileNotFoundError:
+        raise AlreadyExists(f"{final!r} was to be replaced, and is gone since the plan. Plan again.") from None
+    if now != before:
+        raise AlreadyExists(f"{final!r} has changed since the plan; it was left as it is. Plan again.")
+    os.replace(temporary, final)
+
+
+def _publish_new(temporary: str, final: str) -> None:
+    # A hard link fails where a rename would overwrite, so no other writer's file can be lost.
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise AlreadyExists(f"{final!r} exists already; it was left as it is.") from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(final):
+            raise AlreadyExists(f"{final!r} exists already; it was left as it is.") from None
+        os.rename(temporary, final)
+        return
+    os.unlink(temporary)
+
+
+def remove_quietly(path: str) -> None:
+    """Remove a temporary file on the way out of an error, which matters more than this one."""
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def copy_bytes(source: int, target: int, size: int) -> int:
+    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't."""
+    done = _inside(source, target, size, 0)
+    done = _by_sendfile(source, target, size, done)
+    while done < size:
+        data = os.pread(source, min(_BUFFER, size - done), done)
+        if not data:
+            break
+        write_all(target, data)
+        done += len(data)
+    return done
+
+
+def _inside(source: int, target: int, size: int, done: int) -> int:
+    if not hasattr(os, "copy_file_range"):
+        return done
+    try:
+        while done < size:
+            moved = os.copy_file_range(source, target, min(_STRETCH, size - done))
+            if not moved:
+                break
+            done += moved
+    except OSError as error:
+        if error.errno not in _CANT_CLONE:
+            raise
+    return done
+
+
+def _by_sendfile(source: int, target: int, size: int, done: int) -> int:
+    try:
+        while done < size:
+            moved = os.sendfile(target, source, done, min(_STRETCH, size - done))
+            if not moved:
+                break
+            done += moved
+    except OSError as error:  # macOS sends to sockets only
+        if error.errno not in _CANT_CLONE | {errno.ENOTSOCK}:
+            raise
+    return done

@@ -1,0 +1,31 @@
+"""From a location to a store."""
+
+from __future__ import annotations
+
+import os
+
+from .base import Store
+from .locations import Location
+
+
+def open_store(location: Location | str | os.PathLike[str]) -> Store:
+    """Open the store at a location. Sends no request: see ``Store.probe``.
+
+    Parameters
+    ----------
+    location : Location, str or path
+        Resolved here when it is not yet.
+
+    Raises
+    ------
+    BadInput
+        If the location can't be a place.
+    """
+    place = Location.parse(location).resolve()
+    if place.kind == "local":
+        from .local import LocalStore
+
+        return LocalStore(place)
+    from .s3 import S3Store
+
+    return S3Store(place)

@@ -1,0 +1,323 @@
+"""A bucket as a store: bytes by obstore, everything that needs raw keys or conditions by the native lane."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import obstore
+from obstore.store import S3Store as ByteStore
+
+from ..errors import AlreadyExists, BadInput, NotFound, SourceChanged, StoreError
+from . import attributes as attribute_names
+from .answers import Refusal, byte_lane, read_xml
+from .base import Attributes, Capabilities, ObjectInfo, Written
+from .credentials import provider
+from .digests import PART_BYTES
+from .listing import list_pages, probe
+from .locations import Location
+from .multipart import etag_in, recut, upload
+from .native import SLOW_S, Lane, quoted, unquoted
+from .resolving import is_loopback
+from .signing import encode_path
+
+__all__ = ["PART_BYTES", "S3Store"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+KEY_BYTES = 1024
+COPY_BYTES = 5 << 30  # CopyObject takes no larger source
+_STREAM_BYTES = 1 << 20
+_CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
+
+
+class S3Body:
+    """One open object, pinned to its etag."""
+
+    __slots__ = ("_key", "_pinned", "_result", "_store", "attributes", "size")
+
+    def __init__(self, store: S3Store, key: str, pinned: str | None) -> None:
+        self._store, self._key, self._pinned = store, key, pinned
+        self._result: Any = None
+        self.size = 0
+        self.attributes = Attributes()
+
+    def __enter__(self) -> S3Body:
+        options: Any = {"if_match": quoted(self._pinned)} if self._pinned else None
+        with self._door():
+            self._result = obstore.get(self._store.bytes, self._store.full(self._key), options=options)
+            meta, found = self._result.meta, self._result.attributes
+        if self._pinned and unquoted(meta["e_tag"]) != self._pinned:
+            raise _changed(f"{self._store.location.url}{self._key}")
+        self.size = meta["size"]
+        self.attributes = attribute_names.split(found)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._result = None  # drops the connection where the body was not read to its end
+
+    def read(self) -> bytes:
+        with self._door():
+            data = self._result.bytes().to_bytes()
+        self._check(len(data))
+        return data
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        done = 0
+        for chunk in recut(self._pieces(), size):
+            done += len(chunk)
+            if done >= self.size:  # before the last one is handed out: its taker may publish at once
+                self._check(done)
+            yield chunk
+        self._check(done)
+
+    def _pieces(self) -> Iterator[bytes]:
+        with self._door():
+            stream = iter(self._result.stream(min_chunk_size=_STREAM_BYTES))
+        while True:
+            with self._door():
+                piece = next(stream, None)
+            if piece is None:
+                return
+            yield bytes(piece)
+
+    def _check(self, got: int) -> None:
+        if got != self.size:
+            what = f"{self._store.location.url}{self._key}"
+            raise SourceChanged(f"{what} gave {got} bytes where {self.size} were announced; it was not taken.")
+
+    def _door(self) -> Any:
+        return byte_lane(self._store.location, self._key, _changed)
+
+
+class S3Store:
+    """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location = location.resolve()
+        self._below = f"{location.prefix}/" if location.prefix else ""
+        if reason := self.refusal("x"):
+            raise BadInput(f"{location.url} can't be used as a place: {reason}.")
+        self._lane = Lane(location)
+        self._seen = False  # whether the bucket is known to be there
+        near = is_loopback(location.endpoint or "")
+        self.capabilities = Capabilities(holds_attributes=True, remote=True, threads=16 if near else 64)
+        self.bytes = _byte_store(location)
+
+    @property
+    def location(self) -> Location:
+        return self._location
+
+    def full(self, key: str) -> str:
+        """The key as it stands in the bucket."""
+        return self._below + key
+
+    def probe(self) -> None:
+        probe(self._lane)
+        self._seen = True
+
+    def list(self) -> Iterator[list[ObjectInfo]]:
+        return list_pages(self._lane, self.refusal)
+
+    def refusal(self, key: str) -> str | None:
+        if not key or key[0] == "/" or key[-1] == "/" or "//" in key:
+            return "it can't be carried yet: its key has an empty segment"
+        if "." in key and _DOTS.search(key):
+            return "it can't be carried yet: its key has a '.' or '..' segment"
+        if _CONTROL.search(key):
+            return "it can't be carried yet: its key has a control character"
+        full = self._below + key
+        if len(full) * 4 <= KEY_BYTES:
+            return None if key.isascii() or _is_unicode(key) else "it can't be carried: its key is not Unicode text"
+        if not _is_unicode(key):
+            return "it can't be carried: its key is not Unicode text"
+        return f"a key can't be longer than {KEY_BYTES} bytes" if len(full.encode()) > KEY_BYTES else None
+
+    def head(self, key: str) -> ObjectInfo | None:
+        try:
+            answer = self._lane.send("HEAD", self.full(key))
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise self._lane.explain(refusal, self.full(key)) from None
+            if not self._seen:
+                self.probe()  # HEAD tells a missing object and a missing bucket by one status
+            return None
+        self._seen = True
+        stamp = answer.headers.get("last-modified")
+        mtime = round(parsedate_to_datetime(stamp).timestamp() * 1000) if stamp else 0
+        size = int(answer.headers.get("content-length", 0))
+        return ObjectInfo(key, size, mtime, answer.etag, self.refusal(key))
+
+    def open(self, key: str, pinned: str | None) -> S3Body:
+        self._check_key(key)
+        return S3Body(self, key, pinned)
+
+    def put(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Written:
+        self._check_key(key)
+        if attributes.metadata and attribute_names.ambiguous(attributes):
+            return self._put_natively(key, data, attributes, before)
+        given: Any = attribute_names.joined(attributes, self._what(key))
+        mode: Any = "create" if before is None else {"e_tag": quoted(before)}
+        with byte_lane(self._location, key, _conflict):
+            result = obstore.put(
+                self.bytes, self._below + key, data, attributes=given, mode=mode, use_multipart=False
+            )  # fmt: skip
+        return Written(unquoted(result["e_tag"]))
+
+    def put_stream(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
+        before: str | None, mtime: int | None, scratch: str,
+    ) -> Written:  # fmt: skip
+        self._check_key(key)
+        if not size:
+            return self.put(key, _nothing(chunks), attributes, before=before, mtime=mtime, scratch=scratch)
+        headers = attribute_names.sent(attributes, self._what(key))
+        self._check_before(key, before)  # says no before the bytes are sent, not after
+        try:
+            etag = upload(self._lane, self.full(key), chunks, size, headers, _condition(before))
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+        now = self.head(key)
+        if now is None or now.size != size:
+            raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
+        return Written(now.etag or etag)
+
+    def can_copy_from(self, source: object) -> bool:
+        """Whether the server can copy from there itself, seen with the same rights."""
+        if not isinstance(source, S3Store):
+            return False
+        ours, theirs = self._location, source._location
+        return (ours.endpoint, ours.region, ours.credentials) == (theirs.endpoint, theirs.region, theirs.credentials)
+
+    def copy_from(
+        self, source: S3Store, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
+    ) -> Written | None:
+        """Have the server copy one object with all it carries; None where it can't, and bytes must be sent.
+
+        Raises
+        ------
+        SourceChanged
+            If the source is another version than ``etag``.
+        AlreadyExists
+            If something but ``before`` stands at the target.
+        """
+        if size > COPY_BYTES:
+            return None
+        self._check_key(target_key)
+        came_from = encode_path(f"/{source._location.bucket}/{source.full(key)}")
+        headers = {"x-amz-copy-source": came_from, "x-amz-copy-source-if-match": quoted(etag), **_condition(before)}
+        try:
+            answer = self._lane.send("PUT", self.full(target_key), (), headers, read_s=SLOW_S)
+        except Refusal as refusal:
+            if refusal.code in _CANT_COPY or refusal.status == 501:
+                return None
+            raise self._explain_copy(refusal, source, key, target_key, before) from None
+        return Written(etag_in(read_xml(answer.data)))
+
+    def sync(self) -> None:
+        """Nothing to do: a server answers when it has the object."""
+
+    def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
+        headers = attribute_names.sent(attributes, self._what(key)) | _condition(before)
+        try:
+            return Written(self._lane.send("PUT", self.full(key), (), headers, data).etag)
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+
+    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+        if refusal.status in (409, 412):
+            return _conflict(self._what(key))
+        return self._lane.explain(refusal, self.full(key))
+
+    def _explain_copy(
+        self, refusal: Refusal, source: S3Store, key: str, target_key: str, before: str | None
+    ) -> Exception:
+        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
+            now = self.head(target_key)
+            if (now.etag if now else None) != before:
+                return _conflict(self._what(target_key))
+            return _changed(source._what(key))
+        if refusal.status == 404 and refusal.code == "NoSuchKey":
+            return NotFound(f"{source._what(key)} is not there (any more).")
+        return self._lane.explain(refusal, self.full(target_key))
+
+    def _check_before(self, key: str, before: str | None) -> None:
+        now = self.head(key)
+        if (now.etag if now else None) != before:
+            raise _conflict(self._what(key))
+
+    def _check_key(self, key: str) -> None:
+        if reason := self.refusal(key):
+            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+
+    def _what(self, key: str) -> str:
+        return f"{self._location.url}{key}"
+
+
+def _condition(before: str | None) -> dict[str, str]:
+    return {"if-none-match": "*"} if before is None else {"if-match": quoted(before)}
+
+
+def _changed(what: str) -> SourceChanged:
+    return SourceChanged(f"{what} has changed since the plan. Plan again.")
+
+
+def _conflict(what: str) -> AlreadyExists:
+    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
+
+
+def _nothing(chunks: Iterable[bytes]) -> bytes:
+    data = b"".join(chunks)
+    if data:
+        raise SourceChanged(f"An object announced as empty gave {len(data)} bytes; it was not written.")
+    return data
+
+
+def _is_unicode(key: str) -> bool:
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _byte_store(place: Location) -> ByteStore:
+    # obstore reads AWS_* variables beside what it is given, and AWS_ENDPOINT_URL_S3 wins over
+    # `endpoint`: so everything that a variable could say is said here.
+    endpoint = place.endpoint or ""
+    if place.addressing == "virtual":
+        endpoint = endpoint.replace("://", f"://{place.bucket}.", 1)
+    settings: dict[str, Any] = {
+        "aws_endpoint_url_s3": endpoint, "endpoint": endpoint, "region": place.region, "conditional_put": "etag",
+        "virtual_hosted_style_request": place.addressing == "virtual", "skip_signature": False,
+    }  # fmt: skip
+    anonymous = place.credentials is None or place.credentials.source == "anonymous"
+    if anonymous:
+        settings["skip_signature"] = True
+    else:
+        settings["credential_provider"] = _credential_provider(place)
+    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=120)}
+    client: Any = {"allow_http": bool(place.allow_http), "timeout": "900s", "connect_timeout": "5s"}
+    return ByteStore(place.bucket, client_options=client, retry_config=retry, **settings)
+
+
+def _credential_provider(place: Location) -> Callable[[], Mapping[str, Any]]:
+    assert place.credentials is not None
+    fetch = provider(place.credentials)
+
+    def keys() -> Mapping[str, Any]:
+        found = fetch()
+        assert found is not None
+        return {
+            "access_key_id": found.access_key_id,
+            "secret_access_key": found.secret_access_key,
+            "token": found.token,
+            "expires_at": found.expires_at,
+        }
+
+    return keys

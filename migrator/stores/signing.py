@@ -1,0 +1,84 @@
+"""AWS Signature Version 4, for the requests that we send ourselves."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from .credentials import Keys
+
+UNSIGNED = "UNSIGNED-PAYLOAD"
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+def encode_path(path: str) -> str:
+    """A path as it is signed and sent: every byte but the unreserved ones and ``/`` in percent form."""
+    return quote(path, safe="/~")
+
+
+def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """A query as it is signed and sent: sorted by encoded name, then by encoded value."""
+    encoded = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def sign(
+    keys: Keys,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    payload: str,
+    *,
+    region: str,
+    service: str,
+    now: datetime,
+) -> dict[str, str]:
+    """The headers to add to a request.
+
+    Parameters
+    ----------
+    path, query
+        Already encoded, exactly as they will be sent.
+    headers
+        Lower-case names; all of them are signed, and ``host`` must be among them.
+    payload
+        The SHA-256 of the body in hexadecimal, or ``UNSIGNED-PAYLOAD``.
+    """
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    added = {"x-amz-date": stamp}
+    if service == "s3":
+        added["x-amz-content-sha256"] = payload
+    if keys.token:
+        added["x-amz-security-token"] = keys.token
+    names, canonical = _canonical({**headers, **added})
+    request = f"{method}\n{path}\n{query}\n{canonical}\n{names}\n{payload}"
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    signature = hmac.digest(_signing_key(keys, stamp[:8], region, service), text.encode(), "sha256").hex()
+    added["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return added
+
+
+def _canonical(headers: Mapping[str, str]) -> tuple[str, str]:
+    names = sorted(headers)
+    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    return ";".join(names), lines
+
+
+@lru_cache(maxsize=16)
+def _day_key(secret: str, day: str, region: str, service: str) -> bytes:
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _signing_key(keys: Keys, day: str, region: str, service: str) -> bytes:
+    return _day_key(keys.secret_access_key, day, region, service)
