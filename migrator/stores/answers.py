@@ -43,9 +43,7 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     bucket, where, code = place.bucket, place.endpoint, refusal.code
     what = f"{place.url}{key}" if key is not None else place.url
     if code == "NoSuchBucket":
-        return NotFound(
-            f"There is no bucket {bucket!r} at {where}; create it, or check the name and AWS_ENDPOINT_URL."
-        )
+        return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and AWS_ENDPOINT_URL.")
     if refusal.status in (301, 307, 308) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
         other = f"region {refusal.region!r}" if refusal.region else "another region"
         return BadInput(f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or region=.")
@@ -54,7 +52,9 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     if code == "InvalidObjectState":
         return StoreError(f"{what} is archived and can't be read now; restore it first.")
     if code in _KEYS or refusal.status == 401:
-        return Denied(f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); check {_source(place)}.")
+        return Denied(
+            f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); check {_source(place)}."
+        )
     if refusal.status == 403:
         return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
     if refusal.status == 404:

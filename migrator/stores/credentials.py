@@ -79,7 +79,9 @@ def _from_environment(credentials: Credentials) -> Keys:
     for name in (credentials.access_key_id_env, credentials.secret_access_key_env):
         value = os.environ.get(name or "")
         if not value:
-            raise Denied(f"The environment variable {name} is not set, and the credentials are to come from it; set it.")
+            raise Denied(
+                f"The environment variable {name} is not set, and the credentials are to come from it; set it."
+            )
         values.append(value)
     token = os.environ.get(credentials.session_token_env or "") or None
     return Keys(values[0], values[1], token, datetime.now(UTC) + LIFETIME)

@@ -152,7 +152,9 @@ def same_place(a: Location, b: Location) -> bool:
 def _refuse_unknown(model: type[BaseModel], given: Any) -> None:
     # Before pydantic does: under a model of somebody else its message would repeat the value, maybe a secret.
     if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(model.model_fields))):
-        raise BadInput(f"A {model.__name__.lower()} has no field {unknown[0]!r}; there are {', '.join(model.model_fields)}.")
+        raise BadInput(
+            f"A {model.__name__.lower()} has no field {unknown[0]!r}; there are {', '.join(model.model_fields)}."
+        )
 
 
 def _fields(text: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:

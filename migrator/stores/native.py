@@ -106,9 +106,7 @@ class Lane:
         below = f"{self.place.prefix}/" if self.place.prefix else ""
         return explain(self.place, refusal, key.removeprefix(below) if key is not None else None)
 
-    def _once(
-        self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float
-    ) -> Answer:
+    def _once(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         keys = self._keys()
         headers = {"host": self._host, **extra}
         if keys is not None:
@@ -177,12 +175,15 @@ def _retry_after(answer: Answer) -> float | None:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return "no connection within 5 s"
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return "it took too long"
+    text = str(error)
+    if "refused" in text:
+        return "connection refused"
+    if "Name or service" in text or "resolve" in text or "nodename" in text:
+        return "its name is not known"
     if isinstance(error, urllib3.exceptions.SSLError):
         return "its certificate is not trusted here"
-    if "Name or service" in str(error) or "resolve" in str(error):
-        return "its name is not known"
-    return "connection refused" if "refused" in str(error) else "the connection failed or was cut"
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return f"no connection within {CONNECT_S:.0f} s"
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return "it took too long"
+    return "the connection failed or was cut"

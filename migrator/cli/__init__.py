@@ -1,0 +1,5 @@
+"""``migrator``: a thin face over the API."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,214 @@
+"""The commands. Each opens the front door, does one thing, and shows it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, get_args
+
+import click
+
+from .. import __version__, api
+from ..errors import BadInput, MigratorError, RunNotCompleted
+from ..model import EXIT_CODES, ItemStatus
+from . import output
+from .progress import follow_run
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+class Door(click.Group):
+    """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RunNotCompleted as error:
+            click.echo(str(error), err=True)
+            ctx.exit(EXIT_CODES[error.snapshot.status])
+        except MigratorError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+
+
+def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Run ids for the shell's tab key."""
+    return [run.id for run in api.runs(200) if run.id.startswith(incomplete)]
+
+
+run_argument = click.argument("run", shell_complete=complete_run)
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="migrator")
+@click.option("--state", metavar="URL", help="State DB: a path or SQLAlchemy URL. Default: $MIGRATOR_STATE.")
+def main(state: str | None) -> None:
+    """Move objects between stores in detached runs that can be watched, stopped and resumed.
+
+    \b
+    migrator copy /data/in s3://lake/in --dry-run   what would be done, and why
+    migrator copy /data/in s3://lake/in             do it, and watch
+    migrator runs                                   what ran, newest first
+    migrator resume RUN                             go on where it stopped
+
+    Exit codes: 0 completed, 1 the command failed, 2 usage, 10 partial, 11 failed, 12 cancelled, 13 interrupted.
+    """
+    if state:
+        _refuse_password(state)
+        os.environ["MIGRATOR_STATE"] = state
+
+
+def _refuse_password(state: str) -> None:
+    import sqlalchemy as sa
+
+    if "://" in state and sa.make_url(state).password:
+        raise BadInput(
+            "A password on a command line can be read by everybody on this machine. Put the URL into the "
+            "environment variable MIGRATOR_STATE, or leave the password to ~/.pgpass or a client configuration file."
+        )
+
+
+@main.command()
+@click.argument("source")
+@click.argument("target")
+@click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
+@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
+@json_option
+@click.option(
+    "--overwrite", type=click.Choice(["never", "if-different", "always"]), default="never", show_default=True,
+    help="What to do where a different object stands at the target; what is replaced can't be brought back.",
+)  # fmt: skip
+@click.option("--name", help="A name for people.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
+@click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once. Default: what suits the stores.")
+@click.option("--source-option", "source_options", multiple=True, metavar="NAME=VALUE",
+              help="endpoint, region, profile, addressing, allow_http or anonymous, for the source.")  # fmt: skip
+@click.option("--target-option", "target_options", multiple=True, metavar="NAME=VALUE", help="The same for the target.")
+def copy(
+    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,
+    tags: tuple[str, ...], key: str | None, in_flight: int | None,
+    source_options: tuple[str, ...], target_options: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Copy every object of SOURCE to TARGET, each checked.
+
+    SOURCE and TARGET are folders, s3://bucket/prefix, or name://bucket/prefix with a named connection of the
+    configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
+    """
+    from ..migrations import CopyObjects
+    from ..stores import Location
+
+    migration = CopyObjects(
+        Location.parse(source, **_options(source_options)),
+        Location.parse(target, **_options(target_options)),
+        overwrite=overwrite,
+        in_flight=in_flight,
+    )
+    _show_run(api.start(migration, dry_run=dry_run, key=key, name=name, tags=tags), no_follow, as_json)
+
+
+@main.command()
+@run_argument
+@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+@json_option
+def apply(run: str, no_follow: bool, as_json: bool) -> None:
+    """Execute the plan of the dry run RUN, as a new run."""
+    _show_run(api.apply(run), no_follow, as_json)
+
+
+@main.command()
+@json_option
+@click.option("--limit", default=50, show_default=True, help="How many.")
+def runs(as_json: bool, limit: int) -> None:
+    """List runs, newest first."""
+    output.show_runs([run.snapshot() for run in api.runs(limit)], as_json)
+
+
+@main.command()
+@run_argument
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """Show what is true of RUN now."""
+    output.show_snapshot(api.attach(run), as_json)
+
+
+@main.command()
+@run_argument
+@json_option
+def follow(run: str, as_json: bool) -> None:
+    """Watch RUN until it ends. Ctrl-C stops watching, not the run."""
+    _show_run(api.attach(run), False, as_json)
+
+
+@main.command()
+@run_argument
+@click.option("--wait", is_flag=True, help="Return when it has stopped.")
+def cancel(run: str, wait: bool) -> None:
+    """Ask RUN to stop. What is in flight is finished or aborted; `resume` goes on later."""
+    handle = api.attach(run)
+    handle.cancel()
+    if not wait:
+        click.echo(f"Asked {run} to stop.")
+        return
+    seen = handle.wait(check=False)
+    click.echo(f"{run} {seen.status}.")
+    if seen.status != "cancelled":
+        sys.exit(EXIT_CODES[seen.status])
+
+
+@main.command()
+@run_argument
+@click.option("--no-follow", is_flag=True, help="Return at once.")
+@json_option
+def resume(run: str, no_follow: bool, as_json: bool) -> None:
+    """Carry on RUN, which was interrupted, cancelled, failed or partial: what is done stays done."""
+    _show_run(api.attach(run).resume(), no_follow, as_json)
+
+
+@main.command()
+@run_argument
+@click.option("--status", type=click.Choice(get_args(ItemStatus)), help="Only items of this status.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
+              show_default=True, help="parquet goes to a pipe or a file: > items.parquet")  # fmt: skip
+def items(run: str, status: ItemStatus | None, form: str) -> None:
+    """List the items of RUN: its plan joined with the receipts."""
+    output.show_items(api.attach(run).items(status), form)
+
+
+@main.command()
+@run_argument
+def log(run: str) -> None:
+    """Print the output of RUN."""
+    handle, cursor = api.attach(run), 0
+    while True:
+        text, cursor = handle.log(cursor)
+        if not text:
+            return
+        click.echo(output.plain(text), nl=False)
+
+
+def _show_run(run: api.Run, no_follow: bool, as_json: bool) -> None:
+    if no_follow:
+        output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)
+        return
+    try:
+        seen = follow_run(run, quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo(f"\n{run.id} goes on without us. `migrator follow {run.id}` comes back, `migrator cancel {run.id}` "
+                   "stops it.", err=True)  # fmt: skip
+        sys.exit(0)
+    if as_json:
+        output.print_json(seen.to_dict())
+    sys.exit(EXIT_CODES[seen.status])
+
+
+def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"An option of a store is NAME=VALUE, such as endpoint=http://…; not {pair!r}.")
+        options[name] = {"true": True, "false": False}.get(value.lower(), value)
+    return options
+
+

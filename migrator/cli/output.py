@@ -1,0 +1,175 @@
+"""What the commands print: tables for people, JSON for programs; text from outside as text."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..model import Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..api import Run
+
+COLOURS = {
+    "completed": "green", "partial": "yellow", "failed": "red", "cancelled": "yellow", "interrupted": "yellow",
+    "running": "blue", "starting": "blue",
+}  # fmt: skip
+ITEM_COLUMNS = ("key", "size", "action", "status", "evidence", "error")
+TABLE_ROWS = 1000
+
+
+def print_json(value: Any) -> None:
+    """One JSON object or array, and nothing else on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def plain(text: str) -> str:
+    """Text from outside without the characters that steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def show_runs(seen: Sequence[Snapshot], as_json: bool) -> None:
+    if as_json:
+        print_json([one.to_dict() for one in seen])
+        return
+    if not seen:
+        click.echo("No runs yet. `migrator copy SOURCE TARGET` starts one.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in (("run", "left"), ("status", "left"), ("done", "right"), ("bytes", "right"),
+                          ("started", "left"), ("what", "left")):  # fmt: skip
+        table.add_column(name, justify=justify, no_wrap=name != "what", overflow="fold")  # pyright: ignore
+    for one in seen:
+        done = f"{one.done:,} / {one.total:,}" if one.total else ""
+        table.add_row(one.id, status_text(one), done, sized(one.bytes_done), moment(one.started_at)[5:16], Text(plain(one.title)))
+    Console().print(table)
+
+
+def show_snapshot(run: Run, as_json: bool) -> None:
+    seen = run.snapshot()
+    if as_json:
+        print_json(seen.to_dict())
+        return
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _facts(seen):
+        grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
+    Console().print(grid)
+    for failure in run.exceptions(5):
+        click.echo(plain(f"  {failure['status']}  {failure['key']}: {failure['error']}"))
+
+
+def show_items(relation: duckdb.DuckDBPyRelation, form: str) -> None:
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        if sys.stdout.isatty():
+            raise click.UsageError("Parquet is not for a terminal; send it to a file: > items.parquet")
+        pq.write_table(relation.to_arrow_table(), sys.stdout.buffer)
+    elif form == "csv":
+        _stream_csv(relation)
+    elif form == "json":
+        _stream_json(relation)
+    else:
+        _show_table(relation)
+
+
+def _stream_csv(relation: duckdb.DuckDBPyRelation) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout)
+    writer.writerow(relation.columns)
+    while rows := relation.fetchmany(10_000):
+        writer.writerows([[_disarmed(value) for value in row] for row in rows])
+
+
+def _disarmed(value: Any) -> Any:
+    """A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection)."""
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _stream_json(relation: duckdb.DuckDBPyRelation) -> None:
+    names, first = relation.columns, True
+    sys.stdout.write("[")
+    while rows := relation.fetchmany(10_000):
+        for row in rows:
+            sys.stdout.write("" if first else ",\n")
+            first = False
+            sys.stdout.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
+    sys.stdout.write("]\n")
+
+
+def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
+    rows = relation.select(*ITEM_COLUMNS).fetchmany(TABLE_ROWS + 1)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ITEM_COLUMNS:
+        table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
+    for row in rows[:TABLE_ROWS]:
+        table.add_row(*(Text("" if value is None else plain(f"{value:,}" if isinstance(value, int) else value)) for value in row))
+    Console().print(table)
+    if len(rows) > TABLE_ROWS:
+        click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)
+
+
+def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
+    tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
+    counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name))
+    holder = f"pid {seen.holder['pid']} on {seen.holder['host']}" if seen.holder else ""
+    facts: list[tuple[str, str | Text]] = [
+        ("run", seen.id),
+        ("what", seen.title),
+        ("status", status_text(seen)),
+        ("done", f"{seen.done:,} of {seen.total:,} · {sized(seen.bytes_done)} of {sized(seen.bytes_total)}"),
+        ("counts", counts),
+        ("attempt", f"{seen.attempt}, {holder}" if holder else str(seen.attempt)),
+        ("started", moment(seen.started_at)),
+        ("finished", moment(seen.finished_at)),
+        ("error", seen.error or ""),
+        ("workspace", seen.workspace),
+    ]
+    return [(name, value) for name, value in facts if str(value)]
+
+
+def status_text(seen: Snapshot) -> Text:
+    """The status as people read it, with its colour."""
+    live = not seen.terminal
+    words = "cancelling…" if live and seen.cancel_requested else seen.status
+    if seen.dry_run:
+        words = "plan ready" if words == "completed" else f"{words} (dry run)"
+    if live and seen.silent_s and seen.silent_s > 10:
+        words += f", silent for {seen.silent_s:.0f} s"
+    return Text(words, COLOURS.get(seen.status, ""))
+
+
+def sized(size: float) -> str:
+    """Bytes with a decimal unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def moment(at: int | None) -> str:
+    """A local time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at / 1000)) if at else ""
+
+
+def duration(seconds: float | None) -> str:
+    """``3 min 20 s``; ``unknown`` where there is none."""
+    if seconds is None:
+        return "unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

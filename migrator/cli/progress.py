@@ -1,0 +1,87 @@
+"""Watching a run in a terminal: a bar while it lives, its counts when it ends."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from ..api import Run
+from ..model import Snapshot
+from . import output
+
+REFRESH_S = 0.25
+PLAIN_REFRESH_S = 5.0
+
+
+def follow_run(run: Run, quiet: bool = False) -> Snapshot:
+    """Show a run until it ends, on stderr; a line every five seconds where that is no terminal.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    console.print(Text(output.plain(f"{run.id}  {run.snapshot().title}")))
+    seen = _show_bar(run, console) if console.is_terminal and not quiet else _show_lines(run, console)
+    _show_end(run, seen, console)
+    return seen
+
+
+def _show_bar(run: Run, console: Console) -> Snapshot:
+    columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None, figures="")
+        while True:
+            seen = run.snapshot()
+            total, done = (seen.bytes_total, seen.bytes_done) if seen.bytes_total else (seen.total, seen.done)
+            progress.update(
+                task, description=_phase(seen), total=total or None, completed=done, figures=_figures(seen)
+            )
+            if seen.terminal:
+                return seen
+            time.sleep(REFRESH_S)
+
+
+def _show_lines(run: Run, console: Console) -> Snapshot:
+    said = time.monotonic()
+    while not (seen := run.snapshot()).terminal:
+        if time.monotonic() - said > PLAIN_REFRESH_S:
+            said = time.monotonic()
+            console.print(Text(f"{_phase(seen)}  {_figures(seen)}"))
+        time.sleep(REFRESH_S)
+    return seen
+
+
+def _phase(seen: Snapshot) -> str:
+    return str(output.status_text(seen)) if seen.status != "running" or seen.cancel_requested else str(seen.phase)
+
+
+def _figures(seen: Snapshot) -> str:
+    if not seen.total:
+        return ""
+    rate = f" · {seen.rate:,.0f}/s · {output.sized(seen.byte_rate or 0)}/s" if seen.rate is not None else ""
+    failed = f" · {seen.failed:,} failed" if seen.failed else ""
+    left = f" · {output.duration(seen.eta_s)} left" if seen.eta_s is not None else ""
+    return f"{seen.done:,}/{seen.total:,} · {output.sized(seen.bytes_done)}{rate}{failed}{left}"
+
+
+def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
+    if seen.dry_run and seen.status == "completed":
+        for action, tally in sorted(seen.actions.items()):
+            console.print(Text(f"  {action:10} {tally['items']:>12,}  {output.sized(tally['bytes'])}"))
+        console.print(Text(f"Nothing was written. `migrator apply {run.id}` executes this plan."))
+        return
+    tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
+    counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name)) or "nothing to do"
+    line = Text.assemble(output.status_text(seen), f": {counts}, {output.sized(seen.bytes_done)}")
+    console.print(line.append(f" in {output.duration(seen.engine_s)}"))
+    if seen.error:
+        console.print(Text(output.plain(seen.error)))
+    for failure in run.exceptions(5):
+        console.print(Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}")))
+    if seen.failed or seen.refused:
+        console.print(Text(f"`migrator items {run.id} --status failed` (or refused) lists them."))
