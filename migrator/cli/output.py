@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,8 +88,8 @@ def _stream_csv(relation: duckdb.DuckDBPyRelation) -> None:
 
     writer = csv.writer(sys.stdout)
     writer.writerow(relation.columns)
-    while rows := relation.fetchmany(10_000):
-        writer.writerows([[_disarmed(value) for value in row] for row in rows])
+    for row in _rows(relation):
+        writer.writerow([_disarmed(value) for value in row])
 
 
 def _disarmed(value: Any) -> Any:
@@ -98,18 +98,21 @@ def _disarmed(value: Any) -> Any:
 
 
 def _stream_json(relation: duckdb.DuckDBPyRelation) -> None:
-    names, first = relation.columns, True
     sys.stdout.write("[")
-    while rows := relation.fetchmany(10_000):
-        for row in rows:
-            sys.stdout.write("" if first else ",\n")
-            first = False
-            sys.stdout.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
+    for number, row in enumerate(_rows(relation)):
+        sys.stdout.write(",\n" if number else "")
+        sys.stdout.write(json.dumps(dict(zip(relation.columns, row, strict=True)), ensure_ascii=False, default=str))
     sys.stdout.write("]\n")
 
 
+def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
+    """Rows a batch at a time, so that memory stays flat."""
+    for batch in relation.to_arrow_reader(10_000):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
 def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
-    rows = relation.select(*ITEM_COLUMNS).fetchmany(TABLE_ROWS + 1)
+    rows = relation.select(*ITEM_COLUMNS).limit(TABLE_ROWS + 1).fetchall()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ITEM_COLUMNS:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")

@@ -106,7 +106,7 @@ class StateDB:
         if not known:
             self._create_schema()
         with self.read() as connection:
-            found = dict(connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value)).tuples().all())
+            found = {name: value for name, value in connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))}
         self._refuse_newer(int(found["schema_version"]))
         return found["state_id"]
 

@@ -73,6 +73,7 @@ def restart(connection: sa.Connection, run_id: str, interpreter: str, by: str) -
         token=None,
         pid=None,
         error=None,
+        phase=None,
         cancel_requested_at=None,
         finished_at=None,
         rate=None,

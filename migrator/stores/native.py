@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+import socket
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +18,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
-
 from ..errors import MigratorError
 from .answers import Refusal, explain, unreachable
 from .credentials import Keys, provider
 from .locations import Location
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
+from .wire import Wire, WireError
 
 CONNECT_S, READ_S, SLOW_S = 5.0, 60.0, 900.0
 TRIES, FIRST_WAIT_S, LONGEST_WAIT_S = 5, 0.2, 10.0
@@ -56,7 +57,8 @@ class Lane:
             self._base = f"{parts.path}/{place.bucket}"
         self._host = host
         self._keys: Callable[[], Keys | None] = provider(place.credentials) if place.credentials else lambda: None
-        self._pool = _pool(self._scheme, host)
+        self._wire = Wire(self._scheme, host, CONNECT_S, _CONNECTIONS)
+        self._proxy = _proxy_for(self._scheme, host)
 
     def send(
         self,
@@ -81,10 +83,10 @@ class Lane:
         path = encode_path(f"{self._base}/{key}" if key is not None else self._base or "/")
         line, extra = encode_query(query), headers or {}
         for attempt in range(1, tries + 1):
-            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)
+            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             try:
                 answer = self._once(method, path, line, extra, body, read_s)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+            except OSError as error:
                 if attempt == tries:
                     raise unreachable(self.place, _why(error)) from None
             else:
@@ -115,18 +117,10 @@ class Lane:
                 keys, method, path, query, headers, payload,
                 region=self.place.region or "us-east-1", service="s3", now=datetime.now(UTC),
             )  # fmt: skip
-        timeout = urllib3.Timeout(connect=CONNECT_S, read=read_s)
         url = f"{path}?{query}" if query else path
-        raw = self._pool.urlopen(
-            method, self._target(url), body=body or None, headers=_sendable(headers, method, body), retries=False,
-            redirect=False, timeout=timeout, assert_same_host=False,
-        )  # fmt: skip
-        return Answer(raw.status, {name.lower(): value for name, value in raw.headers.items()}, raw.data)
-
-    def _target(self, url: str) -> str:
-        # A plain-text proxy is asked for the whole address; a tunnel and a server only for the path.
-        proxied = self._pool.proxy is not None and self._scheme == "http"
-        return f"{self._scheme}://{self._host}{url}" if proxied else url
+        if self._proxy is None:
+            return Answer(*self._wire.exchange(method, url, headers, body, read_s))
+        return _by_proxy(self._proxy, method, f"{self._scheme}://{self._host}", url, headers, body, read_s)
 
     def _payload(self, body: bytes) -> str:
         if not body:
@@ -144,20 +138,34 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-def _pool(scheme: str, host: str) -> urllib3.HTTPConnectionPool:
+def _proxy_for(scheme: str, host: str) -> Any:
     proxies = urllib.request.getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
-    options: dict[str, Any] = {"maxsize": _CONNECTIONS, "block": False}
-    if proxy and not urllib.request.proxy_bypass(host):
-        return urllib3.ProxyManager(proxy, **options).connection_from_url(f"{scheme}://{host}")
-    return urllib3.connection_from_url(f"{scheme}://{host}", **options)
+    if not proxy or urllib.request.proxy_bypass(host):
+        return None
+    import urllib3
+
+    return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, block=False)
 
 
-def _sendable(headers: dict[str, str], method: str, body: bytes) -> dict[str, str]:
-    if not body and method in ("PUT", "POST"):
-        headers["content-length"] = "0"
-    headers["accept-encoding"] = "identity"
-    return headers
+def _by_proxy(
+    proxy: Any, method: str, server: str, url: str, headers: Mapping[str, str], body: bytes, read_s: float
+) -> Answer:
+    import urllib3
+
+    # A proxy in plain text is asked for the whole address; through a tunnel the server is asked for the path.
+    target = f"{server}{url}" if server.startswith("http:") else url
+    sent = {**headers, "accept-encoding": "identity", "content-length": str(len(body))}
+    if not body and method not in ("PUT", "POST"):
+        del sent["content-length"]
+    try:
+        raw = proxy.connection_from_url(server).urlopen(
+            method, target, body=body or None, headers=sent, retries=False, redirect=False, assert_same_host=False,
+            timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s),
+        )  # fmt: skip
+    except urllib3.exceptions.HTTPError as error:
+        raise WireError(str(error)) from None
+    return Answer(raw.status, {name.lower(): value for name, value in raw.headers.items()}, raw.data)
 
 
 def _checked(answer: Answer) -> Answer:
@@ -174,16 +182,13 @@ def _retry_after(answer: Answer) -> float | None:
     return min(float(value), LONGEST_WAIT_S) if value.isdigit() else None
 
 
-def _why(error: Exception) -> str:
-    text = str(error)
-    if "refused" in text:
+def _why(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError) or "refused" in str(error):
         return "connection refused"
-    if "Name or service" in text or "resolve" in text or "nodename" in text:
+    if isinstance(error, socket.gaierror):
         return "its name is not known"
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return "its certificate is not trusted here"
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return f"no connection within {CONNECT_S:.0f} s"
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return "it took too long"
-    return "the connection failed or was cut"
+    if isinstance(error, ssl.SSLError):
+        return "its certificate is not trusted here, or it speaks no TLS"
+    if isinstance(error, TimeoutError):
+        return str(error) if "within" in str(error) else "it took too long"
+    return str(error) if isinstance(error, WireError) else "the connection failed or was cut"
