@@ -94,7 +94,8 @@ class Crew:
             self._error = self._error or error
 
     def _do(self, work: Callable[[Item], R | None], item: Item) -> None:
-        room = min(item.bytes, PART_ROOM)
+        # A whole object is held twice while it passes from one store to the other.
+        room = min(2 * item.bytes, PART_ROOM)
         self._budget.take(room)
         try:
             result = work(item)

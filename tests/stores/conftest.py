@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import itertools
+import os
+
+import pytest
+
+from migrator.stores import Location, Store, open_store
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def no_aws(monkeypatch, tmp_path):
+    """No variable or file of the machine that runs the tests has a say in them."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("MIGRATOR_CONFIG", str(tmp_path / "migrator.toml"))
+
+
+@pytest.fixture
+def aws(s3, monkeypatch):
+    """The server, with the administrator's variables set."""
+    for name, value in s3.env().items():
+        monkeypatch.setenv(name, value)
+    return s3
+
+
+@pytest.fixture(scope="session")
+def bucket(s3) -> str:
+    return s3.make_bucket("stores")
+
+
+@pytest.fixture
+def place(aws, bucket) -> Location:
+    """A prefix of its own for each test."""
+    return Location.parse(f"s3://{bucket}/t{next(_numbers)}")
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request, tmp_path) -> Store:
+    if request.param == "local":
+        folder = tmp_path / "store"
+        folder.mkdir()
+        return open_store(folder)
+    return open_store(request.getfixturevalue("place"))

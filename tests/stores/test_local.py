@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+
+import pytest
+
+from migrator.errors import AlreadyExists, Denied, NotFound, SourceChanged, StoreError, Unreachable
+from migrator.stores import Attributes, open_store
+from migrator.stores import files as files_module
+from migrator.stores.files import failed
+
+NONE = Attributes()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    return path
+
+
+def put(store, key, data=b"data", before=None, mtime=None):
+    return store.put(key, data, NONE, before=before, mtime=mtime, scratch="run-1").etag
+
+
+def everything(store):
+    return {info.key: info for page in store.list() for info in page}
+
+
+def files_below(path):
+    return sorted(os.path.join(base, name) for base, _, names in os.walk(path) for name in names)  # noqa: PTH118
+
+
+def test_what_is_no_file_is_listed_with_its_reason(folder):
+    (folder / "file").write_bytes(b"x")
+    (folder / "link").symlink_to(folder / "file")
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "folder-link").symlink_to(folder)
+    (folder / "empty").mkdir()
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "sock"))
+        found = everything(open_store(folder))
+    assert set(found) == {"file", "link", "dangling", "folder-link", "pipe", "sock"}
+    assert found["file"].problem is None
+    assert "symbolic link" in found["link"].problem
+    assert "symbolic link" in found["folder-link"].problem
+    assert "named pipe" in found["pipe"].problem
+    assert "socket" in found["sock"].problem
+
+
+def test_a_name_that_is_no_text_is_listed_with_its_reason(folder):
+    os.makedirs(os.fsencode(folder) + b"/d\xff")  # noqa: PTH103
+    for name in (b"/\xe9.txt", b"/d\xff/inner"):
+        with open(os.fsencode(folder) + name, "wb"):  # noqa: PTH123
+            pass
+    found = everything(open_store(folder))
+    assert set(found) == {"\\xe9.txt", "d\\xff/inner"}
+    assert all("UTF-8" in info.problem for info in found.values())
+
+
+def test_a_missing_folder_is_said_and_made_by_a_put(tmp_path):
+    store = open_store(tmp_path / "no" / "such")
+    for ask in (store.probe, lambda: list(store.list())):
+        with pytest.raises(NotFound, match="no folder"):
+            ask()
+    assert store.head("k") is None
+    store.sync()
+    put(store, "a/b", b"x")
+    assert (tmp_path / "no/such/a/b").read_bytes() == b"x"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_an_unreadable_folder_is_an_error(folder):
+    (folder / "closed").mkdir(mode=0)
+    with pytest.raises(Denied, match="closed"):
+        everything(open_store(folder))
+
+
+def test_an_unreadable_folder_is_an_error_for_root_too(folder, monkeypatch):
+    (folder / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).rstrip("/").endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(Denied, match="closed"):
+        everything(open_store(folder))
+
+
+def test_times_are_kept_to_the_millisecond(folder):
+    store = open_store(folder)
+    put(store, "k", mtime=1_700_000_000_123)
+    assert everything(store)["k"].mtime == 1_700_000_000_123
+
+
+def test_a_file_written_while_it_is_read_is_refused(folder):
+    store = open_store(folder)
+    etag = put(store, "k", b"x" * 100)
+    with store.open("k", etag) as body:
+        (folder / "k").write_bytes(b"y" * 120)
+        with pytest.raises(SourceChanged, match="size 100 -> 120"):
+            body.read()
+    etag = store.head("k").etag
+    with store.open("k", etag) as body:
+        (folder / "k").write_bytes(b"y" * 90)
+        with pytest.raises(SourceChanged, match="size 120 -> 90"):
+            list(body.chunks(50))
+
+
+def test_a_same_size_rewrite_is_noticed_by_its_time(folder):
+    store = open_store(folder)
+    etag = put(store, "k", b"old!", mtime=1_700_000_000_000)
+    (folder / "k").write_bytes(b"new!")
+    with pytest.raises(SourceChanged, match="mtime"), store.open("k", etag) as body:
+        body.read()
+
+
+def test_neither_reading_nor_writing_leaves_through_a_link(folder, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"s")
+    (folder / "way").symlink_to(outside)
+    (folder / "file").symlink_to(outside / "secret")
+    store = open_store(folder)
+    with pytest.raises(Denied, match="symbolic link"):
+        put(store, "way/new")
+    for key in ("way/secret", "file"):
+        with pytest.raises(Denied, match="symbolic link"), store.open(key, None):
+            pass
+    with pytest.raises(AlreadyExists):
+        put(store, "file")
+    assert os.listdir(outside) == ["secret"]  # noqa: PTH208
+
+
+def test_a_file_in_the_place_of_a_folder(folder):
+    store = open_store(folder)
+    put(store, "a")
+    with pytest.raises(StoreError, match="a folder of that name is needed"):
+        put(store, "a/b")
+    put(store, "d/x")
+    with pytest.raises(AlreadyExists):
+        put(store, "d")
+
+
+def test_debris_of_a_killed_run_is_taken_over(folder):
+    (folder / ".run-1.part").write_bytes(b"half of som")
+    store = open_store(folder)
+    put(store, "k", b"whole")
+    assert files_below(folder) == [str(folder / "k")]
+
+
+def test_without_hard_links_nothing_is_overwritten_either(folder, monkeypatch):
+    def link(*_):
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(files_module.os, "link", link)
+    store = open_store(folder)
+    put(store, "k", b"first")
+    with pytest.raises(AlreadyExists):
+        put(store, "k", b"second")
+    assert (folder / "k").read_bytes() == b"first"
+    assert files_below(folder) == [str(folder / "k")]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, StoreError, "Disk full"),
+        (errno.EDQUOT, StoreError, "Disk full"),
+        (errno.EACCES, Denied, "'/k'"),
+        (errno.EROFS, Denied, "read-only"),
+        (errno.ESTALE, Unreachable, "later"),
+        (errno.EIO, StoreError, "'/k'"),
+    ],
+)
+def test_the_system_speaks_our_errors(number, kind, words):
+    error = failed(OSError(number, os.strerror(number)), "/k")
+    assert type(error) is kind
+    assert words in str(error)
+
+
+def test_a_full_disk_leaves_nothing(folder, monkeypatch):
+    def write(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = open_store(folder)
+    monkeypatch.setattr(files_module.os, "write", write)
+    with pytest.raises(StoreError, match="Disk full"):
+        put(store, "k")
+    monkeypatch.undo()
+    assert files_below(folder) == []
+
+
+def test_racing_creates_have_one_winner(folder):
+    store = open_store(folder)
+    won, lost = [], []
+
+    def race(number):
+        try:
+            store.put("sub/k", b"%d" % number, NONE, before=None, mtime=None, scratch=f"run-{number}")
+            won.append(number)
+        except AlreadyExists:
+            lost.append(number)
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (1, 15)
+    assert (folder / "sub/k").read_bytes() == b"%d" % won[0]
+    assert files_below(folder) == [str(folder / "sub/k")]
+
+
+@pytest.fixture(params=["in the kernel", "by sendfile", "by hand"])
+def way(request, monkeypatch):
+    def cannot(*_):
+        raise OSError(errno.EXDEV, "across devices")
+
+    if request.param != "in the kernel":
+        monkeypatch.setattr(files_module.os, "copy_file_range", cannot, raising=False)
+    if request.param == "by hand":
+        monkeypatch.setattr(files_module.os, "sendfile", cannot)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 << 20])
+def test_a_clone_keeps_bytes_mode_and_time(folder, tmp_path, way, size):
+    data = os.urandom(size)
+    (folder / "k").write_bytes(data)
+    os.chmod(folder / "k", 0o640)  # noqa: PTH101
+    os.utime(folder / "k", ns=(1, 1_700_000_000_123_456_789))
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    etag = source.head("k").etag
+    written = target.clone(source, "k", "sub/k2", pinned=etag, before=None, scratch="run-1")
+    copied = tmp_path / "target/sub/k2"
+    assert copied.read_bytes() == data
+    assert (copied.stat().st_mode & 0o7777, copied.stat().st_mtime_ns) == (0o640, 1_700_000_000_123_456_789)
+    assert written.etag == target.head("sub/k2").etag
+    with pytest.raises(AlreadyExists):
+        target.clone(source, "k", "sub/k2", pinned=etag, before=None, scratch="run-1")
+    assert files_below(tmp_path / "target") == [str(copied)]
+
+
+def test_a_clone_of_another_version_is_refused(folder, tmp_path, monkeypatch):
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    etag = put(source, "k", b"x" * 100)
+    real = os.copy_file_range
+
+    def grow(*args):
+        moved = real(*args)
+        with open(folder / "k", "ab") as file:  # noqa: PTH123
+            file.write(b"more")
+        return moved
+
+    monkeypatch.setattr(files_module.os, "copy_file_range", grow)
+    with pytest.raises(SourceChanged, match="size 100 -> 104"):
+        target.clone(source, "k", "k", pinned=etag, before=None, scratch="run-1")
+    with pytest.raises(SourceChanged):
+        target.clone(source, "k", "k", pinned=etag, before=None, scratch="run-1")
+    assert files_below(tmp_path / "target") == []
+
+
+def test_a_long_path_is_refused_before_it_is_tried(folder):
+    store = open_store(folder)
+    assert store.refusal("é" * 127) is None
+    assert "255 bytes" in store.refusal("é" * 128)
+    assert "4095 bytes" in store.refusal("/".join(["x" * 200] * 21))
+    deep = "/".join(["x" * 200] * 19)
+    assert store.refusal(deep) is None
+    put(store, deep)

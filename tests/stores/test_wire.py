@@ -1,0 +1,126 @@
+"""The HTTP that we speak ourselves, against answers of every shape and a proxy."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from fake_s3 import FakeS3, Reply, page
+
+from migrator.errors import StoreError, Unreachable
+from migrator.stores import Location, open_store
+from migrator.stores import native as native_module
+from migrator.stores.wire import Wire, WireError
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[str]:
+    """A server that gives each connection all of these answers, one a request, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    for answer in answers:
+                        if not connection.recv(65536):
+                            break
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def ask(netloc: str, method: str = "GET", read_s: float = 5):
+    return Wire("http", netloc, 2, 4).exchange(method, "/", {"host": netloc}, b"", read_s)
+
+
+@pytest.mark.parametrize(
+    ("answer", "data"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nTrailer: t\r\n\r\n",
+            b"abc",
+        ),
+        (b"HTTP/1.0 200 OK\r\n\r\nto the end", b"to the end"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx", b"x"),
+    ],
+)
+def test_bodies_of_every_shape(answer, data):
+    with answering(answer) as netloc:
+        assert ask(netloc).data == data
+
+
+def test_a_head_has_no_body():
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n") as netloc:
+        assert ask(netloc, "HEAD").headers["content-length"] == "30"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 300 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+    ],
+)
+def test_half_an_answer_is_none(answer):
+    with answering(answer) as netloc, pytest.raises(OSError):
+        ask(netloc)
+
+
+def test_a_silent_server_is_given_up():
+    with answering(b"") as netloc, pytest.raises(OSError):
+        ask(netloc, read_s=0.2)
+
+
+def test_a_connection_is_kept_and_a_dropped_one_is_not_used():
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    with answering(whole, whole) as netloc:
+        wire = Wire("http", netloc, 2, 4)
+        for _ in range(6):
+            assert wire.exchange("GET", "/", {"host": netloc}, b"", 5).data == b"x"
+
+
+def test_no_line_break_gets_into_a_request():
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as netloc, pytest.raises(WireError):
+        Wire("http", netloc, 2, 4).exchange("GET", "/", {"host": netloc, "x": "a\r\nb: c"}, b"", 5)
+
+
+def test_a_cut_listing_is_no_short_listing(monkeypatch):
+    monkeypatch.setattr(native_module, "FIRST_WAIT_S", 0.01)
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n<ListBucketResult></ListBucketResult>") as netloc:
+        store = open_store(Location.parse("s3://b", endpoint=f"http://{netloc}", anonymous=True))
+        with pytest.raises(Unreachable, match="cut"):
+            list(store.list())
+
+
+def test_an_answer_with_entities_is_not_read():
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult>&a;</ListBucketResult>'
+    with FakeS3(lambda *_: Reply(200, bomb)) as fake, pytest.raises(StoreError, match="S3 server"):
+        list(open_store(Location.parse("s3://b", endpoint=fake.endpoint, anonymous=True)).list())
+
+
+def test_a_proxy_is_asked_for_the_address_as_it_was_signed(monkeypatch):
+    with FakeS3(lambda *_: page(["k"])) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.endpoint)
+        place = Location.parse("s3://b/a%2Fb", endpoint="http://far.example", allow_http=True, anonymous=True).resolve()
+        native_module.Lane(place).ask("PUT", "a//b%2F..", body=b"x")
+        assert proxy.asked == [("PUT", "http://far.example/b/a//b%252F..")]
+        monkeypatch.setenv("no_proxy", "far.example")
+        assert native_module.Lane(place)._proxy is None
