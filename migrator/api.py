@@ -22,7 +22,8 @@ from .errors import BadInput, KeyConflict, MigratorError, RunNotCompleted
 from .lifecycle.spawn import spawn_runner
 from .migrations import Migration, registry
 from .model import LIVE, RESUMABLE, Event, ItemStatus, Mode, Snapshot
-from .state import StateDB, journal, runs as rows, schema
+from .state import StateDB, journal, schema
+from .state import runs as rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -322,7 +323,7 @@ def _record(
         "key": key, "migration": registry.reference(type(migration)), "spec": migration.model_dump(mode="json"),
         "source_hash": registry.source_hash(type(migration)), "mode": mode, "dry_run": dry_run,
         "resumable": migration.resumable, "status": "starting", "phases": list(phases),
-        "interpreter": sys.executable, "cwd": os.getcwd(),
+        "interpreter": sys.executable, "cwd": str(Path.cwd()),
     }  # fmt: skip
 
 
@@ -412,5 +413,3 @@ def _checked(seen: Snapshot) -> Snapshot:
     counts = f"{seen.failed:,} failed, {seen.refused:,} refused" if seen.failed or seen.refused else ""
     why = seen.error or counts or "see its output"
     raise RunNotCompleted(f"Run {seen.id} ended {seen.status}: {why}", seen)
-
-

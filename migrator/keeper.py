@@ -69,7 +69,8 @@ class Keeper:
     def _listen(self) -> None:
         while not self._over:
             child = self._child
-            assert child is not None and child.stdout is not None
+            assert child
+            assert child.stdout
             if child.stdout.readline().strip() == "stop":
                 self._on_stop()
                 return
@@ -132,7 +133,8 @@ class _Keep:
 
     def _end(self, word: str) -> int:
         """Tell the runner to stop writing, and see to it that it does."""
-        print(word, flush=True)
+        sys.stdout.write(word + "\n")
+        sys.stdout.flush()
         deadline = time.monotonic() + STOP_S
         while time.monotonic() < deadline and process.alive(self._runner):
             time.sleep(0.05)

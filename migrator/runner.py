@@ -68,7 +68,6 @@ def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str
 
 def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
     # Heavy imports come after the claim, so that the run is seen to live while they load.
-    from .engine import copy_executor as _
     from .engine.phases import Attempt
 
     migration = _load(claim)
@@ -127,7 +126,8 @@ class Pulse:
         counts = self._control.tally()
         rates = self._rate.add(counts)
         try:
-            if self._journal.pulse(counts, rates, self._earlier_ms + self._control.engine_ms):
+            engine_ms, listed = self._earlier_ms + self._control.engine_ms, self._control.listed_items
+            if self._journal.pulse(counts, rates, engine_ms, listed):
                 self._control.stop("cancelled")
             while self._control.warnings:
                 self._journal.warn(self._control.warnings.popleft())

@@ -210,5 +210,3 @@ def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise click.UsageError(f"An option of a store is NAME=VALUE, such as endpoint=http://…; not {pair!r}.")
         options[name] = {"true": True, "false": False}.get(value.lower(), value)
     return options
-
-

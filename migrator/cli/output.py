@@ -51,7 +51,9 @@ def show_runs(seen: Sequence[Snapshot], as_json: bool) -> None:
         table.add_column(name, justify=justify, no_wrap=name != "what", overflow="fold")  # pyright: ignore
     for one in seen:
         done = f"{one.done:,} / {one.total:,}" if one.total else ""
-        table.add_row(one.id, status_text(one), done, sized(one.bytes_done), moment(one.started_at)[5:16], Text(plain(one.title)))
+        table.add_row(
+            one.id, status_text(one), done, sized(one.bytes_done), moment(one.started_at)[5:16], Text(plain(one.title))
+        )
     Console().print(table)
 
 
@@ -117,7 +119,9 @@ def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
     for name in ITEM_COLUMNS:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
-        table.add_row(*(Text("" if value is None else plain(f"{value:,}" if isinstance(value, int) else value)) for value in row))
+        table.add_row(
+            *(Text("" if value is None else plain(f"{value:,}" if isinstance(value, int) else value)) for value in row)
+        )
     Console().print(table)
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)

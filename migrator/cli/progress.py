@@ -38,9 +38,7 @@ def _show_bar(run: Run, console: Console) -> Snapshot:
         while True:
             seen = run.snapshot()
             total, done = (seen.bytes_total, seen.bytes_done) if seen.bytes_total else (seen.total, seen.done)
-            progress.update(
-                task, description=_phase(seen), total=total or None, completed=done, figures=_figures(seen)
-            )
+            progress.update(task, description=_phase(seen), total=total or None, completed=done, figures=_figures(seen))
             if seen.terminal:
                 return seen
             time.sleep(REFRESH_S)

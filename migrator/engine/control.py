@@ -25,7 +25,7 @@ class Control:
         self._run_id = run_id
         self.counts = Counts()  # of every receipt, committed or not
         self.in_flight_bytes = 0  # of unfinished items
-        self.listed_items = 0
+        self.listed_items = 0  # while planning; none before and after
         self.why: str | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()

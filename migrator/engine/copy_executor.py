@@ -32,7 +32,7 @@ class CopyExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         copier = Copier(self._source, self._target, control)
-        crew = Crew(self._threads(rows), control.cancelled)
+        crew: Crew[Receipt] = Crew(self._threads(rows), control.cancelled)
         yield from crew.run(lambda item: self._copy(copier, item), rows)
         self._target.sync()  # before the receipts of this shard may be committed
 
@@ -63,5 +63,3 @@ class CopyExecutor:
         if self._source.capabilities.remote or self._target.capabilities.remote:
             return max(s.capabilities.threads for s in (self._source, self._target))
         return 1 if sum(row.bytes for row in rows) < SMALL_FILES * len(rows) else self._target.capabilities.threads
-
-

@@ -220,9 +220,7 @@ def _before(item: Item) -> str | None:
     return json.loads(item.before)["etag"] if item.before else None
 
 
-def _receipt(
-    item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None
-) -> Receipt:
+def _receipt(item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None) -> Receipt:
     now = time.time_ns() // 1_000_000
     return Receipt(item.item_no, status, evidence, digest, item.bytes, written.etag, losses, None, now)
 

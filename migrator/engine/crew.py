@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..model import Item
 
@@ -37,7 +37,7 @@ class Budget:
             self._changed.notify_all()
 
 
-class Crew:
+class Crew(Generic[R]):
     """Threads that take rows in turn.
 
     Parameters
@@ -90,7 +90,7 @@ class Crew:
                 if item is None:
                     return
                 self._do(work, item)
-        except BaseException as error:  # Rust panics are BaseException: no thread dies in silence
+        except BaseException as error:  # noqa: BLE001  # Rust panics are no Exceptions: no thread dies in silence
             self._error = self._error or error
 
     def _do(self, work: Callable[[Item], R | None], item: Item) -> None:

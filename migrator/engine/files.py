@@ -40,7 +40,7 @@ def plan_table(batch: Batch, first_no: int) -> pa.Table:
     ValueError
         If a row has no key or a column that plans don't have.
     """
-    table = batch if isinstance(batch, pa.Table) else pa.Table.from_pylist(list(batch), _schema_of(batch))
+    table: pa.Table = batch if isinstance(batch, pa.Table) else _table_of(batch)  # pyright: ignore[reportAssignmentType]
     columns = {"item_no": pa.array(range(first_no, first_no + table.num_rows), pa.int64())}
     for name, default in (("action", "run"), ("bytes", 0)):
         if name in table.column_names:
@@ -56,11 +56,11 @@ def plan_table(batch: Batch, first_no: int) -> pa.Table:
     return pa.table({field.name: columns[field.name] for field in PLAN}, schema=PLAN)
 
 
-def _schema_of(batch: Sequence[dict[str, Any]]) -> pa.Schema:
-    names = set().union(*batch) if batch else set()
+def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    names = set().union(*rows) if rows else set()
     if unknown := names - set(PLAN.names):
         raise ValueError(f"a row of the plan has unknown columns: {', '.join(sorted(unknown))}")
-    return pa.schema([field for field in PLAN if field.name in names])
+    return pa.Table.from_pylist(list(rows), pa.schema([field for field in PLAN if field.name in names]))
 
 
 def receipt_table(receipts: Sequence[Receipt]) -> pa.Table:

@@ -28,9 +28,7 @@ class Attempt:
         Names this attempt's files: attempt number and token, so that no two attempts share one.
     """
 
-    def __init__(
-        self, migration: Migration, journal: Journal, control: Control, workspace: Path, label: str
-    ) -> None:
+    def __init__(self, migration: Migration, journal: Journal, control: Control, workspace: Path, label: str) -> None:
         self._migration, self._journal, self._control = migration, journal, control
         self._workspace, self._label = workspace, label
         self._named = 0
@@ -67,9 +65,7 @@ class Attempt:
     def _plan(self) -> None:
         planning = Planning(self._workspace, self._control)
         try:
-            shards, actions, digest = make_plan(
-                self._migration, planning, self._workspace, self._label, self._control
-            )
+            shards, actions, digest = make_plan(self._migration, planning, self._workspace, self._label, self._control)
         finally:
             planning.clear()
         self._journal.planned(shards, actions, digest)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..config import SHARD_BYTES, SHARD_ITEMS
@@ -55,6 +54,7 @@ class Planning:
         self._control.warn(text)
 
     def clear(self) -> None:
+        self._control.listed_items = 0
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _list(self, store: Store, name: str, *, must_exist: bool) -> Path:
@@ -66,7 +66,9 @@ class Planning:
                 self._control.check()
                 self._control.listed(len(page) if must_exist else 0)
                 columns = zip(*page, strict=True) if page else ([] for _ in LISTING)
-                writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING))
+                writer.write_table(
+                    pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
+                )
         return path
 
 
@@ -88,7 +90,7 @@ def make_plan(
     for table in _shard(_number(migration.plan(planning), control)):
         name = f"plan/{len(shards):05d}-{label}.parquet"
         digest.update(files.write_durably(table, workspace / name).encode())
-        shards.append(Shard(len(shards), table.num_rows, pc.sum(table["bytes"]).as_py() or 0, name))
+        shards.append(Shard(len(shards), table.num_rows, sum(table["bytes"].to_pylist()), name))
         _tally(table, actions)
     return shards, actions, digest.hexdigest()
 

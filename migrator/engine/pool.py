@@ -60,7 +60,6 @@ _here: dict[str, Any] = {}
 
 
 def _settle_in(name: str, spec: dict[str, Any], run_id: str, stop: Any) -> None:
-    from . import copy_executor as _  # registers the built-in executors in this process
 
     migration = load(name).model_validate(spec)
     _here.update(executor=executor_of(migration), control=Elsewhere(run_id, stop))

@@ -51,5 +51,7 @@ def death(row: Mapping[str, Any]) -> str | None:
     if holder.boot_id != process.boot_id():
         return f"Its process on {holder.host} is gone: the machine restarted."
     if row["token"] is None:
-        return f"Its process {holder.pid} on {holder.host} ended before it began; `migrator log {row['id']}` may say why."
+        return (
+            f"Its process {holder.pid} on {holder.host} ended before it began; `migrator log {row['id']}` may say why."
+        )
     return f"Its process {holder.pid} on {holder.host} is gone."

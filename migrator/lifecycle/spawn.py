@@ -40,7 +40,7 @@ def spawn_runner(db: StateDB, run_id: str, workspace: str) -> int:
 
 def _environment(db: StateDB) -> dict[str, str]:
     # -P keeps the working directory from shadowing modules; where the caller searched it, so does the child.
-    found = [str(Path(__file__).resolve().parents[2]), *(entry or os.getcwd() for entry in sys.path)]
+    found = [str(Path(__file__).resolve().parents[2]), *(entry or str(Path.cwd()) for entry in sys.path)]
     return os.environ | {
         "MIGRATOR_STATE": db.url,
         "MIGRATOR_WORKSPACE": str(workspace_root(db.url)),

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
@@ -157,10 +158,12 @@ def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:
 
 def _check_folder(target: Location) -> None:
     """The nearest folder that exists must take new entries."""
-    path = str(target.path)
-    if os.path.lexists(path) and not os.path.isdir(path):
-        raise BadInput(f"The target {path} is not a folder. Name a folder.")
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):
+    path = Path(str(target.path))
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        path = path.resolve()
+        if not path.is_dir():
+            raise BadInput(f"The target {target} is not a folder. Name a folder.")
+    while not path.exists():
+        path = path.parent
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
         raise BadInput(f"Nothing can be written to {target}: {path} does not allow it. Choose another, or mend that.")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from ..errors import NewerSchema, StateError
 from . import schema
@@ -77,7 +78,7 @@ class StateDB:
             yield
         except (DatabaseError, sqlite3.Error, OSError) as error:
             raise StateError(f"The state DB {self.shown} can't be used: {_reason(error)}. {_advice(error)}") from error
-        except sa.exc.ArgumentError as error:
+        except ArgumentError as error:
             raise StateError(f"{self.shown!r} is no SQLAlchemy URL: {error}.") from None
 
     def _prepare_file(self) -> None:
@@ -97,7 +98,7 @@ class StateDB:
         if not self.sqlite:
             return sa.create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED")
         engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_MS / 1000})
-        sa.event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "connect", _set_pragmas)
         return engine
 
     def _open_schema(self) -> str:
@@ -106,7 +107,8 @@ class StateDB:
         if not known:
             self._create_schema()
         with self.read() as connection:
-            found = {name: value for name, value in connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))}
+            rows = connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))
+            found = {row.name: row.value for row in rows}
         self._refuse_newer(int(found["schema_version"]))
         return found["state_id"]
 

@@ -11,8 +11,9 @@ from ..config import EXCEPTION_ROWS
 from ..model import Counts, Item, Receipt, Shard
 from . import events, runs
 from .db import StateDB, now_ms
-from .schema import exceptions, shards
+from .schema import exceptions
 from .schema import runs as runs_table
+from .schema import shards as shards_table
 
 TALLIES = tuple(asdict(Counts()))
 
@@ -30,22 +31,22 @@ class Journal:
             self._fence(connection, phase=phase)
             events.append(connection, self._run_id, "phase", {"phase": phase, "attempt": self._claim.attempt})
 
-    def planned(self, plan: Sequence[Shard], actions: Mapping[str, Mapping[str, int]], plan_hash: str) -> None:
+    def planned(self, shards: Sequence[Shard], actions: Mapping[str, Mapping[str, int]], plan_hash: str) -> None:
         rows = [
             {"run_id": self._run_id, "no": s.no, "items": s.items, "bytes": s.bytes, "plan_file": s.plan_file}
-            for s in plan
+            for s in shards
         ]
         with self._db.write() as connection:
             self._fence(
                 connection,
                 plan_hash=plan_hash,
                 actions=actions,
-                total=sum(s.items for s in plan),
-                bytes_total=sum(s.bytes for s in plan),
+                total=sum(s.items for s in shards),
+                bytes_total=sum(s.bytes for s in shards),
             )
-            connection.execute(sa.delete(shards).where(shards.c.run_id == self._run_id))
+            connection.execute(sa.delete(shards_table).where(shards_table.c.run_id == self._run_id))
             if rows:
-                connection.execute(shards.insert(), rows)
+                connection.execute(shards_table.insert(), rows)
             events.append(connection, self._run_id, "plan", {"actions": actions, "plan_hash": plan_hash})
 
     def plan_hash(self) -> str | None:
@@ -60,9 +61,9 @@ class Journal:
     def commit(self, shard: Shard, receipts: str, counts: Counts, failures: Iterable[tuple[Item, Receipt]]) -> None:
         with self._db.write() as connection:
             self._fence(connection)
-            mine = (shards.c.run_id == self._run_id) & (shards.c.no == shard.no)
+            mine = (shards_table.c.run_id == self._run_id) & (shards_table.c.no == shard.no)
             connection.execute(
-                sa.update(shards)
+                sa.update(shards_table)
                 .where(mine)
                 .values(
                     state="done" if counts.done == shard.items else "todo",
@@ -74,8 +75,12 @@ class Journal:
             self._replace_exceptions(connection, shard, failures)
             self._fence(connection, **self._sums(connection))
 
-    def pulse(self, counts: Counts, rates: tuple[float | None, float | None], engine_ms: int) -> bool:
+    def pulse(
+        self, counts: Counts, rates: tuple[float | None, float | None], engine_ms: int, listed: int | None = None
+    ) -> bool:
         """Write how far the run is, and see whether its end is asked for.
+
+        ``listed``, while planning, stands for the total that is not known yet.
 
         Returns
         -------
@@ -83,7 +88,8 @@ class Journal:
             Whether cancel was requested.
         """
         with self._db.write() as connection:
-            self._fence(connection, rate=rates[0], byte_rate=rates[1], engine_ms=engine_ms, **asdict(counts))
+            figures = {"rate": rates[0], "byte_rate": rates[1], "engine_ms": engine_ms, **asdict(counts)}
+            self._fence(connection, heartbeat_at=now_ms(), **figures, **({"total": listed} if listed else {}))
             asked = sa.select(runs_table.c.cancel_requested_at).where(runs_table.c.id == self._run_id)
             return connection.execute(asked).scalar() is not None
 
@@ -107,8 +113,8 @@ class Journal:
         runs.fence(connection, self._run_id, self._claim.token, **(values or {"status": "running"}))
 
     def _sums(self, connection: sa.Connection) -> dict[str, int]:
-        columns = [sa.func.coalesce(sa.func.sum(shards.c[name]), 0).label(name) for name in TALLIES]
-        row = connection.execute(sa.select(*columns).where(shards.c.run_id == self._run_id)).mappings().one()
+        columns = [sa.func.coalesce(sa.func.sum(shards_table.c[name]), 0).label(name) for name in TALLIES]
+        row = connection.execute(sa.select(*columns).where(shards_table.c.run_id == self._run_id)).mappings().one()
         return {name: int(row[name]) for name in TALLIES}
 
     def _replace_exceptions(
@@ -136,7 +142,7 @@ class Journal:
 
 def read_shards(connection: sa.Connection, run_id: str) -> list[Shard]:
     """A run's shards, in order."""
-    wanted = sa.select(shards).where(shards.c.run_id == run_id).order_by(shards.c.no)
+    wanted = sa.select(shards_table).where(shards_table.c.run_id == run_id).order_by(shards_table.c.no)
     return [
         Shard(
             row["no"],

@@ -5,6 +5,8 @@ Small whatever the size of a run: a row a shard and a row an exception, never a 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 SCHEMA_VERSION = 1
@@ -16,7 +18,7 @@ Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Json = sa.JSON()
 
 
-def _column(name: str, kind: sa.types.TypeEngine, default: object = None) -> sa.Column:
+def _column(name: str, kind: Any, default: object = None) -> sa.Column[Any]:
     """A NOT NULL column when it has a default, a nullable one when it has none."""
     return sa.Column(name, kind, nullable=default is None, default=default)
 

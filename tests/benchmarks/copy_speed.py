@@ -35,7 +35,7 @@ DIRECTIONS = ("local→local", "local→S3", "S3→S3", "S3→local")
 
 def main() -> None:
     arguments = parse_arguments()
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
         with server(arguments.server, folder) as env:
             bench = Bench(folder, env, arguments)
@@ -107,7 +107,9 @@ class Bench:
     def startup(self) -> tuple[float, float]:
         """Wall seconds of copying one small object: ours and rclone's."""
         source = self.source("small", 1, True)
-        pairs = [(self.migrator(source, "local→local", 1)["wall"], self.rclone(source, "local→local", 1)) for _ in range(5)]
+        pairs = [
+            (self.migrator(source, "local→local", 1)["wall"], self.rclone(source, "local→local", 1)) for _ in range(5)
+        ]
         return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
 
     def source(self, size: str, number: int, local: bool) -> str:
@@ -177,7 +179,9 @@ class MemoryWatch:
 
 
 def run(argv: list, env: dict[str, str], watch: MemoryWatch | None = None) -> str:
-    process = subprocess.Popen([str(one) for one in argv], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [str(one) for one in argv], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     if watch:
         watch.follow(process.pid)
     out, errors = process.communicate()
@@ -228,13 +232,17 @@ def table(rows: list[dict], startup: tuple[float, float], arguments: argparse.Na
         "| work | direction | engine_s | wall s | rclone wall s | rclone ÷ engine_s | rclone ÷ wall | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        lines.append(
-            f"| {row['work']} | {row['way']} | {row['engine']:.2f} | {row['wall']:.2f} | {row['rclone']:.2f} "
-            f"| **{(row['rclone'] - theirs) / row['engine']:.2f}** | {row['rclone'] / row['wall']:.2f} | {row['rss']:.0f} |"
-        )
+    lines += [line(row, theirs) for row in rows]
     lines.append(f"| start-up: one object | local→local | | {ours:.2f} | {theirs:.2f} | | {theirs / ours:.2f} | |")
     return "\n".join(lines)
+
+
+def line(row: dict, startup: float) -> str:
+    ratios = max(row["rclone"] - startup, 0.01) / row["engine"], row["rclone"] / row["wall"]
+    figures = (
+        f"| {row['engine']:.2f} | {row['wall']:.2f} | {row['rclone']:.2f} | **{ratios[0]:.2f}** | {ratios[1]:.2f} "
+    )
+    return f"| {row['work']} | {row['way']} {figures}| {row['rss']:.0f} |"
 
 
 def write(text: str, kind: str) -> None:

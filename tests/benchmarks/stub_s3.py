@@ -80,7 +80,9 @@ class Connection(asyncio.Protocol):
 
     def send(self, code: int, headers=(), body: bytes = b"", length: int | None = None) -> None:
         size = len(body) if length is None else length
-        head = f"HTTP/1.1 {code} X\r\nContent-Length: {size}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers) + "\r\n"
+        head = (
+            f"HTTP/1.1 {code} X\r\nContent-Length: {size}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers) + "\r\n"
+        )
         self.transport.write(head.encode("latin1") + (body if size < 65536 else b""))
         if size >= 65536 and body:
             self.transport.write(body)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from migrator.errors import TokenLost
 from migrator.lifecycle import process, reap
 from migrator.state import StateDB, runs

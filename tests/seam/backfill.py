@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from migrator import Executor, Migration, Receipt, executes
 
@@ -25,6 +26,6 @@ class BackfillExecutor(Executor):
             if control.cancelled():
                 return
             time.sleep(self.migration.pause_s)
-            with open(os.path.join(self.migration.folder, row.key), "a") as file:
+            with Path(self.migration.folder, row.key).open("a") as file:
                 file.write(f"{os.getpid()}\n")
             yield Receipt(row.item_no, "copied", evidence="re-read", bytes=row.bytes)

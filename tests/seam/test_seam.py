@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import migrator as mg
 import pytest
+
+import migrator as mg
 from migrator.errors import MigrationLoadError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from migrator.errors import NewerSchema, StateError, TokenLost, UnknownRun
 from migrator.lifecycle import process
 from migrator.model import Counts, Item, Receipt, Shard
@@ -166,8 +167,12 @@ def test_an_unknown_run_says_how_to_find_one(db: StateDB) -> None:
 
 
 def test_a_rolled_back_write_leaves_nothing(db: StateDB) -> None:
-    with pytest.raises(RuntimeError), db.write() as connection:
-        runs.create(connection, id="r9", status="starting")
-        raise RuntimeError
+    def write_and_fail() -> None:
+        with db.write() as connection:
+            runs.create(connection, id="r9", status="starting")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     with db.read() as connection, pytest.raises(UnknownRun):
         runs.get(connection, "r9")

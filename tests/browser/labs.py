@@ -1,0 +1,146 @@
+"""Starting a JupyterLab that touches nothing of the user's, and working a notebook in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+TOKEN = "browser-tests"
+HOUSE = Path(__file__).parents[2]
+KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server: where it listens, the notebooks' folder, and the folder of everything else."""
+
+    url: str
+    root: Path
+    folder: Path
+
+
+@contextmanager
+def running_lab(folder: Path) -> Iterator[Lab]:
+    """JupyterLab on a free port, on this machine only, behind a token, with a state DB of its own."""
+    root = folder / "notebooks"
+    root.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    lab = Lab(f"http://127.0.0.1:{port}/", root, folder)
+    log = folder / "lab.log"
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            command, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+        try:
+            _await_answer(lab, server, log)
+            yield lab
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)  # a toast about news would lie over the page
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    own = {
+        "HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "MIGRATOR_STATE": "state/state.db", "MIGRATOR_WORKSPACE": "state/runs", "MIGRATOR_CONFIG": "migrator.toml",
+    }  # fmt: skip
+    for name in ("home", "state"):
+        (folder / name).mkdir(exist_ok=True)
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOUSE), kept.get("PYTHONPATH")]))}
+    return kept | path | {name: str(folder / where) for name, where in own.items()}
+
+
+def _await_answer(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(300):
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            opener.open(f"{lab.url}api", timeout=2).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError("JupyterLab did not start: " + log.read_text()[-3000:])
+
+
+class Notebook:
+    """One notebook in Lab, worked from outside through `window.jupyterapp`."""
+
+    def __init__(self, page: Page, lab: Lab, name: str) -> None:
+        self.page, self.lab, self.name = page, lab, name
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator(".mgp-panel")
+
+    def open(self, token: str) -> Notebook:
+        self.page.goto(f"{self.lab.url}lab/tree/{self.name}?token={token}&reset")  # reset: a clean workspace
+        return self.ready()
+
+    def ready(self) -> Notebook:
+        self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=90_000)
+        self.js("(async () => { const w = jupyterapp.shell.currentWidget; await w.context.ready; await w.revealed })()")
+        return self
+
+    def js(self, code: str) -> Any:
+        return self.page.evaluate(code)
+
+    def command(self, name: str, wait: bool = True) -> None:
+        # What a command returns can't be serialised, so nothing is.
+        promise = f"jupyterapp.commands.execute('{name}')"
+        self.js(f"{promise}.then(() => null)" if wait else f"void {promise}")
+
+    def run_all(self) -> None:
+        self.command("notebook:run-all-cells")
+
+    def run(self, cell: int, wait: bool = True) -> None:
+        self.js(f"{{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = {cell}; n.deselectAll()}}")
+        self.command("notebook:run-cell", wait)
+
+    def write(self, cell: int, code: str) -> None:
+        model = f"jupyterapp.shell.currentWidget.content.widgets[{cell}].model.sharedModel"
+        self.js(f"{model}.setSource({json.dumps(code)})")
+
+    def output(self, cell: int) -> str:
+        """What the cell printed."""
+        outputs = f"jupyterapp.shell.currentWidget.content.widgets[{cell}].model.outputs.toJSON()"
+        return self.js(f"{outputs}.map(o => o.text ?? o.evalue ?? '').join('')")
+
+    def cells(self) -> int:
+        return self.js("jupyterapp.shell.currentWidget.content.widgets.length")
+
+    def restart_kernel(self) -> None:
+        self.js(f"{KERNEL}.restart()")
+        self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
+
+    def shut_down_kernel(self) -> None:
+        self.js("jupyterapp.shell.currentWidget.sessionContext.shutdown()")

@@ -1,0 +1,195 @@
+"""The panel in a real JupyterLab, on real runs: what it says must hold through refresh, restart and shutdown."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+HERE = Path(__file__).parent
+IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n"
+SLOW = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow())\npanel"
+LONG = 60_000
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(autouse=True)
+def folder(lab):
+    """The notebooks' folder, with files to copy and a migration that takes its time."""
+    shutil.copy(HERE / "slow.py", lab.root)
+    for number in range(0 if (lab.root / "in").exists() else 400):
+        part = lab.root / "in" / f"part-{number % 8}"
+        part.mkdir(parents=True, exist_ok=True)
+        (part / f"{number:04}.bin").write_bytes(os.urandom(2_000))
+    return lab.root
+
+
+def click(panel, name):
+    panel.get_by_role("button", name=name, exact=True).click()
+
+
+def pill(panel, words, timeout=LONG):
+    expect(panel.locator(".mgp-pill")).to_have_text(words, timeout=timeout)
+
+
+def done(panel):
+    return int(panel.locator(".mgp-figure b").first.inner_text().replace(",", ""))
+
+
+def grows(panel, by=5):
+    """The figure goes on, whatever it is now."""
+    seen = done(panel)
+    panel.page.wait_for_function(
+        "n => +document.querySelector('.mgp-figure b')?.textContent.replaceAll(',', '') > n",
+        arg=seen + by,
+        timeout=LONG,
+    )
+
+
+def started(notebook):
+    """A slow run, running, in a notebook of three cells."""
+    book = notebook(SLOW, "panel.run.snapshot().holder['pid']", "1 + 1")
+    book.run(0)
+    click(book.panel, "Run")
+    pill(book.panel, "running")
+    grows(book.panel)
+    return book
+
+
+def test_run_all_completes(notebook, picture):
+    book = notebook(
+        f"{IMPORTS}panel = MigrationPanel(mg.CopyObjects('in', 'out'))\npanel.start()\npanel",
+        "end = await panel.wait(120)\nprint(end.status, end.copied)",
+    )
+    book.run_all()
+    pill(book.panel, "completed")
+    expect(book.panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+    assert book.output(1) == "completed 400\n"
+    expect(book.panel.locator(".mgp-log")).to_contain_text("completed")
+    assert book.page.get_by_text("Error").count() == 0
+    picture(book.page, "lab-completed")
+
+
+def test_dry_run_then_apply(notebook, picture):
+    book = notebook(f"{IMPORTS}panel = MigrationPanel(mg.CopyObjects('in', 'applied'))\npanel", "print(panel.run.id)")
+    book.run(0)
+    book.panel.get_by_label("Dry run").check()
+    click(book.panel, "Plan it")
+    pill(book.panel, "plan ready")
+    expect(book.panel.locator(".mgp-plan tbody")).to_contain_text(re.compile("create.*400"))
+    assert not list((book.lab.root / "applied").glob("**/*.bin"))
+    picture(book.page, "lab-plan")
+    plan = book.panel.get_attribute("data-run")
+    click(book.panel, "Apply this plan")
+    pill(book.panel, "completed")
+    assert book.panel.get_attribute("data-run") != plan
+    assert len(list((book.lab.root / "applied").glob("**/*.bin"))) == 400
+
+
+def test_cancel_and_resume_by_click(notebook):
+    book = started(notebook)
+    click(book.panel, "Cancel")
+    expect(book.panel.locator(".mgp-stop")).to_have_text("Cancelling…")
+    pill(book.panel, "cancelled")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("Resume goes on")
+    click(book.panel, "Resume")
+    pill(book.panel, "running")
+    grows(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_refresh_with_the_kernel_alive(notebook):
+    book = started(notebook)
+    expect(book.panel.locator(".mgp-log")).to_contain_text("unit 0")
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    pill(book.panel, "running")
+    expect(book.panel.locator(".mgp-log")).to_contain_text("unit ")
+    grows(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_run_outlives_the_kernel(notebook, picture):
+    book = started(notebook)
+    run_id = book.panel.get_attribute("data-run")
+    pid = re.search(r"pid (\d+)", book.panel.inner_text())[1]
+    before = done(book.panel)
+    book.restart_kernel()
+    expect(book.panel.locator(".mgp-notes")).to_contain_text(f'MigrationPanel("{run_id}")', timeout=LONG)
+    picture(book.page, "lab-kernel-gone")
+    book.write(0, f'{IMPORTS}panel = MigrationPanel("{run_id}")\npanel')
+    book.run(0)
+    pill(book.panel, "running")
+    assert f"pid {pid}" in book.panel.inner_text()  # the same process went on meanwhile
+    assert done(book.panel) > before
+    grows(book.panel)
+    book.shut_down_kernel()
+    assert Path(f"/proc/{pid}").exists()
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("No word from the kernel", timeout=LONG)
+    assert Path(f"/proc/{pid}").exists()
+    os.kill(int(pid), 15)
+
+
+def test_keys_stay_in_the_panel(notebook):
+    book = started(notebook)
+    cells = book.cells()
+    book.js("{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = 0; n.mode = 'command'}")
+    for place in (".mgp-log", ".mgp-stop", ".mgp-follow", ".mgp-tab:visible", ".mgp-copy >> nth=0"):
+        book.panel.locator(place).first.focus()
+        for key in "ddxab":
+            book.page.keyboard.press(key)
+    book.page.wait_for_timeout(300)
+    assert book.cells() == cells
+    book.panel.locator(".mgp-stop").focus()
+    book.page.keyboard.press("Enter")
+    pill(book.panel, "cancelled")
+
+
+def test_partial(notebook, picture):
+    book = notebook(f"{IMPORTS}from slow import Slow\nMigrationPanel(Slow(items=60, pause=0.01, failing=20))")
+    book.run(0)
+    click(book.panel, "Run")
+    pill(book.panel, "partial")
+    book.panel.get_by_role("tab", name="Failed 3").click()
+    expect(book.panel.locator(".mgp-failed tbody tr")).to_have_count(3)
+    expect(book.panel.locator(".mgp-failed tbody")).to_contain_text("unit-00020")
+    expect(book.panel.get_by_role("button", name="Resume")).to_be_visible()
+    picture(book.page, "lab-partial")
+
+
+def test_looks(notebook, picture):
+    book = started(notebook)
+    for theme in ("Dark High Contrast", "Dark", "Light"):
+        command = f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
+        book.js(f"{command}.then(() => null)")
+        grows(book.panel, 40)
+        expect(book.panel.locator(".mgp-follow")).to_have_attribute("aria-pressed", "true")
+        picture(book.page, f"lab-{theme.replace(' ', '-').lower()}")
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_live_while_the_kernel_is_busy(notebook):
+    book = started(notebook)
+    book.write(1, "import time\ntime.sleep(8)")
+    book.run(1, wait=False)
+    grows(book.panel, 20)
+    click(book.panel, "Cancel")  # heard at once, or when the cell has ended: that depends on the ipykernel
+    pill(book.panel, "cancelled")
+
+
+def test_prints_land_in_no_cell(notebook):
+    book = started(notebook)
+    book.run(2)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+    assert book.output(1) == ""
+    assert "Error" not in book.output(0)

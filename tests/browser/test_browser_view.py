@@ -1,0 +1,241 @@
+"""The view alone, in a real browser: every state painted, and what a hostile or a huge input does to it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+WORDS = {
+    "draft": "not started", "starting": "starting", "running": "running", "planning": "running",
+    "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "completed": "completed",
+    "partial": "partial", "failed": "failed", "cancelled": "cancelled", "interrupted": "interrupted",
+    "trouble": "running", "title": "running", "backfill": "not started",
+}  # fmt: skip
+OFFERS = {
+    "draft": ["Plan it"], "backfill": ["Run"], "running": ["Cancel"], "cancelling": ["Cancelling…"], "completed": [],
+    "plan": ["Apply this plan"], "partial": ["Resume"], "failed": ["Resume"], "interrupted": ["Resume"],
+}  # fmt: skip
+MOUNT = "([state, options]) => { window.at = harness.mount(harness.states[state] ?? state, options ?? {}); }"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+def test_every_state(harness, picture, theme):
+    page = harness(show=",".join(WORDS), theme=theme)
+    assert page.evaluate("Object.keys(harness.states)") == list(WORDS)
+    for panel, words in zip(page.locator(".mgp-panel").all(), WORDS.values(), strict=True):
+        expect(panel.locator(".mgp-pill")).to_contain_text(words)
+    page.wait_for_timeout(300)
+    picture(page, f"states-{theme}")
+
+
+@pytest.mark.parametrize(("state", "labels"), OFFERS.items())
+def test_offers_what_can_be_done(harness, state, labels):
+    page = harness(show=state)
+    assert page.locator(".mgp-button:visible").all_inner_texts() == labels
+
+
+def test_paint_depends_on_the_state_alone(harness):
+    page = harness()
+    page.clock.install()  # ages and elapsed times stand still
+    differing = page.evaluate("harness.repaint()")
+    assert differing == []
+
+
+def test_hostile_text_is_only_text(harness):
+    page = harness()
+    evil = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\\u202e'
+    page.evaluate(
+        """(evil) => {
+          const bad = {
+            ...harness.running, id: evil, title: `${evil} → ${evil}`, error: evil, status: "failed", waiting_for: evil,
+            holder: { host: evil, pid: 1 }, actions: { [evil]: { items: 1, bytes: 1 } }, dry_run: true,
+            phases: [{ name: evil, state: "now", done: 1, total: 2 }],
+          };
+          const lines = [evil, `warning: ${evil}`, `\\x1b[31m${evil}\\x1b]0;x\\x07`];
+          const events = [{ seq: 1, at: 1, kind: "warning", data: { text: evil } }];
+          const rows = [{ key: evil, status: "failed", error: evil }];
+          window.at = harness.mount({ snapshot: bad, trouble: evil, lines, events }, { rows });
+        }""",
+        evil,
+    )
+    page.get_by_role("tab", name="Failed").click()
+    expect(page.locator(".mgp-failed tbody")).to_contain_text("onerror")
+    page.get_by_role("tab", name="Plan").click()
+    page.get_by_role("tab", name="Output").click()
+    expect(page.locator(".mgp-log")).to_contain_text("onerror")
+    assert "\x1b" not in page.locator(".mgp-log").inner_text()
+    assert page.evaluate("[window.pwned ?? 0, document.querySelectorAll('.mgp img, .mgp script').length]") == [0, 0]
+
+
+def test_a_hundred_thousand_lines_are_windowed(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", None])
+    page.evaluate(
+        """() => { for (let n = 0; n < 200; n++)
+             at.give({ lines: Array.from({ length: 500 }, (_, i) => `14:02:11 line ${n * 500 + i}`) }); }"""
+    )
+    log = page.locator(".mgp-log")
+    expect(log).to_contain_text("line 99999")
+    assert page.locator(".mgp-log-row").count() < 60
+    log.hover()
+    page.mouse.wheel(0, -10_000_000)
+    expect(log).to_contain_text("line 17")
+    assert page.locator(".mgp-log-row").count() < 60
+
+
+def test_only_a_gesture_ends_the_following(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", None])
+    more = "() => at.give({ lines: Array.from({ length: 50 }, (_, i) => `more ${i}`) })"
+    page.evaluate(more)
+    follow, log = page.locator(".mgp-follow"), page.locator(".mgp-log")
+    page.evaluate("() => { document.getElementById('stage').className = 'dark'; at.el.style.display = 'none'; }")
+    page.evaluate("() => { at.el.style.display = ''; document.querySelector('.mgp-log').scrollTop = 0; }")
+    page.evaluate(more)
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function(
+        "(l => l.scrollTop + l.clientHeight >= l.scrollHeight - 4)(document.querySelector('.mgp-log'))"
+    )
+    log.hover()
+    page.mouse.wheel(0, -300)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    top = log.evaluate("l => l.scrollTop")
+    page.evaluate(more)
+    page.wait_for_timeout(100)
+    assert log.evaluate("l => l.scrollTop") == top
+    follow.click()
+    expect(log).to_contain_text("more 49")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize("state", ["title", "running", "plan", "partial", "draft"])
+def test_narrow(harness, picture, state):
+    page = harness(width=480, show=state)
+    assert set(page.locator(".mgp-panel").evaluate("harness.inside")) == {True}
+    picture(page, f"narrow-{state}")
+
+
+def test_figures_do_not_move_each_other(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", None])
+    places = "harness.places()"
+    before = page.evaluate(places)
+    page.evaluate(
+        """() => at.give({ snapshot: { ...harness.running, done: 7, copied: 4, skipped: 3, bytes_done: 12, rate: 0.3,
+             byte_rate: 9,             eta_s: 86000, started_at: Date.now() - 3e7, failed: 1 } })"""
+    )
+    page.wait_for_timeout(100)
+    assert page.evaluate(places) == before
+
+
+def test_buttons_ask_and_failures_are_told(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["backfill", None])
+    page.get_by_label("Dry run").check()
+    page.evaluate("() => at.setAnswer(async () => { throw new Error('The source /nope is not there.') })")
+    page.get_by_role("button", name="Plan it").click()
+    expect(page.locator(".mgp-note")).to_have_text("The source /nope is not there.")
+    assert page.evaluate("at.asked") == [["start", {"dry_run": True}]]
+    page.evaluate("() => { at.setAnswer(() => new Promise(() => {})); at.give({ snapshot: harness.running }); }")
+    expect(page.locator(".mgp-note")).to_have_count(0)
+    cancel = page.locator(".mgp-stop")
+    cancel.focus()
+    page.keyboard.press("Enter")
+    expect(cancel).to_have_text("Cancelling…")
+    page.keyboard.press("Enter")
+    assert [verb for verb, _ in page.evaluate("at.asked")] == ["start", "cancel"]
+    assert cancel.evaluate("n => n === document.activeElement")
+
+
+def test_failed_items_are_asked_for_when_looked_at(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["partial", None])
+    assert page.evaluate("at.asked") == []
+    output = page.get_by_role("tab", name="Output")
+    output.focus()
+    page.keyboard.press("ArrowRight")
+    failed = page.get_by_role("tab", name="Failed 7")
+    expect(failed).to_be_focused()
+    expect(failed).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".mgp-failed tbody tr")).to_have_count(40)
+    assert page.evaluate("at.asked") == [["exceptions", None]]
+
+
+def test_every_focusable_node_keeps_the_shortcuts_away(harness):
+    page = harness(show="draft,running,partial,plan")
+    focusable = page.locator(".mgp :is(button, a, input, [tabindex])")
+    assert focusable.count() > 40
+    assert focusable.count() == page.locator(".mgp [data-lm-suppress-shortcuts=true]").count()
+
+
+def test_roles_and_spoken_words(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", None])
+    spoken = page.locator(".mgp-spoken")
+    expect(spoken).to_have_text("Migration running, 50 percent")
+    page.evaluate("() => at.give({ snapshot: { ...harness.running, bytes_done: 130e9 } })")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "66")
+    expect(spoken).to_have_text("Migration running, 50 percent")
+    page.evaluate("() => at.give({ snapshot: { ...harness.running, status: 'cancelled' } })")
+    expect(spoken).to_have_text("Migration cancelled")
+    assert "s3://raw-events/2026/" in (page.locator("section").get_attribute("aria-label") or "")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
+def test_text_can_be_read(harness, theme):
+    page = harness(show=",".join(WORDS), theme=theme)
+    page.wait_for_timeout(300)
+    assert page.evaluate("harness.pale()") == []
+
+
+def test_abort_leaves_nothing(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", None])
+    assert page.evaluate("() => { at.abort(); return [at.el.childElementCount, at.asked.at(-1)[0]] }") == [0, "closed"]
+
+
+def test_comm_lines_come_once_and_in_order(harness):
+    page = harness()
+    page.evaluate("harness.speak()")
+    page.evaluate("() => model.change('snapshot', harness.running)")
+    page.evaluate(
+        """() => { frame(7, ["too early"]); frame(5, ["five", "six"], "another view"); frame(5, ["five", "six"], me());
+             frame(7, ["seven"]); frame(5, ["five", "six"], "another view"); frame(7, ["again"]);
+             frame(8, ["eight"]); }"""
+    )
+    rows = page.locator(".mgp-log-row")
+    expect(rows).to_have_text(["five", "six", "seven", "eight"])
+    page.evaluate(
+        "() => { frame(12, ['after a gap']); frame(9, ['nine', 'ten'], me()); }"
+    )  # it asks for the tail again
+    expect(rows).to_have_text(["nine", "ten"])
+    page.evaluate("() => frame(0, ['of another run'], null, 'r2')")
+    expect(rows).to_have_text(["of another run"])
+    assert page.evaluate("() => { stop(); return model.listeners() }") == 0
+
+
+def test_comm_silence_is_told_in_words(harness, page):
+    page.clock.install()
+    harness().evaluate("harness.speak()")
+    page.evaluate("() => model.change('snapshot', harness.running)")
+    page.get_by_role("button", name="Cancel").click()
+    page.clock.run_for(16_000)
+    notes = page.locator(".mgp-notes")
+    expect(notes).to_contain_text("The kernel has not answered “cancel” for 15 s")
+    expect(notes).to_contain_text("migrator cancel k7f2-copy-0311")
+    expect(notes).to_contain_text('MigrationPanel("k7f2-copy-0311")')
+    expect(page.locator(".mgp-pill")).to_have_text("running, last seen 17 s ago")
+
+
+def test_figures_in_words(harness):
+    page = harness()
+    said = page.evaluate(
+        """() => { const { size, span, left, plain, dissect } = harness.panel;
+             return [...[999, 1000, 119.9e9, 412e6].map(size), span(291), span(90061),
+               ...[null, 3, 41, 186, 7300].map(left),
+               plain("\\x1b[1;31mred\\x1b[0m a\\rb\\x00"), dissect("14:02:20 failed  x").join("|")] }"""
+    )
+    assert said == [
+        "999 B", "1.0 kB", "119.9 GB", "412 MB", "4 min 51 s", "1 d 1 h",
+        "–", "seconds", "50 s", "3 min", "2 h 0 min", "b\ufffd", "14:02:20 |failed  x|bad",
+    ]  # fmt: skip

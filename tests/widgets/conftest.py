@@ -1,0 +1,43 @@
+"""Panels without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from desks import Desk
+from fake_run import FakeRun
+
+import migrator as mg
+from widgets import feed
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
+    """Makes desks, with rounds so short that tests need not wait."""
+    monkeypatch.setattr(feed, "QUICK_S", 0.01)
+    monkeypatch.setattr(feed, "STEADY_S", 0.02)
+    monkeypatch.setattr(feed, "SLOW_S", 0.05)
+    made: list[Desk] = []
+
+    def make(what: Any, **options: Any) -> Desk:
+        made.append(Desk(what, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.panel.close()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What `migrator.start` was asked for; it gives a fake run."""
+    asked: list[dict[str, Any]] = []
+
+    def start(migration: Any, **options: Any) -> FakeRun:
+        asked.append({"migration": migration, **options})
+        return FakeRun(dry_run=options["dry_run"])
+
+    monkeypatch.setattr(mg, "start", start, raising=False)
+    return asked

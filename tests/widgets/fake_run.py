@@ -1,0 +1,99 @@
+"""A run that lives in memory, with the reading and asking half of the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+from migrator.errors import BadInput, RunNotCompleted
+from migrator.model import Event, Phase, Snapshot
+
+TITLE = "s3://a/ → /b/"
+ZEROS = (
+    "done", "total", "bytes_done", "bytes_total", "copied", "adopted", "skipped", "failed", "refused", "losses",
+    "seq", "engine_s",
+)  # fmt: skip
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    """A snapshot of a run that has just started."""
+    values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Snapshot)}
+    values |= dict.fromkeys(ZEROS, 0)
+    values |= {
+        "id": "r1", "name": "", "title": TITLE, "tags": (), "owner": "ann", "migration": "CopyObjects",
+        "spec": {"secret": "of the spec"}, "mode": "streaming", "queue": "default", "dry_run": False,
+        "status": "running", "attempt": 1, "phase": "copy", "phases": (Phase("plan", "done"), Phase("copy", "now")),
+        "created_at": 1_760_000_000_000, "cancel_requested": False, "workspace": "/w", "interpreter": "python",
+        "actions": {},
+    }  # fmt: skip
+    return Snapshot(**(values | changes))
+
+
+class FakeRun:
+    """Its ``now`` is the snapshot; ``output`` the log's bytes."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.now = snapshot(**changes)
+        self.history: list[Event] = []
+        self.output = b""
+        self.asked: list[str] = []
+        self.reads = 0
+        self.broken: Exception | None = None
+
+    @property
+    def id(self) -> str:
+        return self.now.id
+
+    @property
+    def status(self) -> str:
+        return self.now.status
+
+    def change(self, **changes: Any) -> None:
+        self.now = dataclasses.replace(self.now, **changes)
+
+    def snapshot(self) -> Snapshot:
+        self.reads += 1
+        if self.broken:
+            raise self.broken
+        return self.now
+
+    def events(self, after: int = 0) -> list[Event]:
+        return [event for event in self.history if event.seq > after]
+
+    def log(self, after: int = 0, limit: int = 65536) -> tuple[str, int]:
+        start = max(0, len(self.output) + after) if after < 0 else after
+        if after < 0 and start:
+            start = self.output.index(b"\n", start) + 1
+        part = self.output[start : start + limit]
+        part = part[: part.rfind(b"\n") + 1]  # whole lines
+        return part.decode(), start + len(part)
+
+    def exceptions(self, limit: int = 200) -> list[dict[str, Any]]:
+        return [{"key": "<img src=x>", "status": "failed", "error": "no", "item_no": 1}][:limit]
+
+    def cancel(self) -> None:
+        self.asked.append("cancel")
+        self.change(cancel_requested=True)
+
+    def resume(self) -> None:
+        if self.now.status == "completed":
+            raise BadInput("Run r1 is completed: there is nothing to resume.")
+        self.asked.append("resume")
+        self.change(status="starting")
+
+    async def finished(self, timeout: float | None = None, check: bool = True) -> Snapshot:
+        async with asyncio.timeout(timeout):
+            while not self.now.terminal:
+                await asyncio.sleep(0.01)
+        if check and self.now.status != "completed":
+            raise RunNotCompleted(f"Run r1 ended {self.now.status}.", self.now)
+        return self.now
+
+
+class FakeMigration:
+    """What the panel asks of a migration before it is started."""
+
+    title = TITLE
+
+    def plan(self, ctx: Any) -> None: ...

@@ -1,0 +1,45 @@
+"""The plain table that stands where no widget can: GitHub, an exported page, a saved notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def table(title: str, snapshot: Mapping[str, Any] | None) -> str:
+    """An HTML table without style or script; every text in it is escaped."""
+    rows = {"Migration": title, **(_facts(snapshot) if snapshot else {"Status": "not started"})}
+    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+    return f"<table>{cells}</table>"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units: ``119.9 GB``."""
+    unit = 0
+    while count >= 999.95 and unit < len(UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.1f} {UNITS[unit]}" if unit else f"{count:.0f} B"
+
+
+def _facts(now: Mapping[str, Any]) -> dict[str, str]:
+    plan_ready = now["dry_run"] and now["status"] == "completed"
+    facts = {
+        "Run": now["id"],
+        "Status": "plan ready" if plan_ready else now["status"],
+        "Objects": f"{now['done']:,} of {now['total']:,}",
+        "Size": f"{size(now['bytes_done'])} of {size(now['bytes_total'])}",
+    }
+    if plan_ready:
+        facts |= {"Objects": f"{now['total']:,}", "Size": size(now["bytes_total"])}
+    counts = [f"{now[name]:,} {name}" for name in ("copied", "adopted", "skipped", "failed", "refused") if now[name]]
+    if counts:
+        facts["Items"] = ", ".join(counts)
+    if now["started_at"]:
+        facts["Started"] = datetime.fromtimestamp(now["started_at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    if now["error"]:
+        facts["Error"] = now["error"]
+    return facts
