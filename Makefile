@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 DEMO := $(CURDIR)/demo
 DEMO_FILES ?= 4000
 LAB_ARGS ?=
+BENCH_ARGS ?=
 
 # The demo has a state DB and copies of its own, so it never touches yours.
 DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/state/runs" MIGRATOR_DEMO="$(DEMO)/source"
@@ -52,7 +53,7 @@ format: $(VENV)/.for-work ## mend the style, as far as ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.for-bench ## measure copying beside rclone on this machine
+bench: $(VENV)/.for-bench ## measure copying beside rclone, into tests/benchmarks/README.md
 	$(BIN)/python tests/benchmarks/copy_speed.py --write
 
 clean: ## remove .venv, the demo and whatever tools and tests left

@@ -88,8 +88,16 @@ class Journal:
             Whether cancel was requested.
         """
         with self._db.write() as connection:
-            figures = {"rate": rates[0], "byte_rate": rates[1], "engine_ms": engine_ms, **asdict(counts)}
-            self._fence(connection, heartbeat_at=now_ms(), **figures, **({"total": listed} if listed else {}))
+            figures: dict[str, object] = {
+                "rate": rates[0],
+                "byte_rate": rates[1],
+                "engine_ms": engine_ms,
+                **asdict(counts),
+            }
+            if listed:  # but never over the plan's own total, which another thread may just have written
+                unplanned = runs_table.c.plan_hash.is_(None)
+                figures["total"] = sa.case((unplanned, listed), else_=runs_table.c.total)
+            self._fence(connection, heartbeat_at=now_ms(), **figures)
             asked = sa.select(runs_table.c.cancel_requested_at).where(runs_table.c.id == self._run_id)
             return connection.execute(asked).scalar() is not None
 

@@ -119,6 +119,17 @@ def test_commit_sums_shards_and_replaces_exceptions(db: StateDB) -> None:
         assert runs.get(connection, "r1")["copied"] == 3
 
 
+def test_a_listing_counts_until_there_is_a_plan_and_never_after(db: StateDB) -> None:
+    journal = claimed(db)
+    journal.pulse(Counts(), (None, None), 0, listed=500)
+    with db.read() as connection:
+        assert runs.get(connection, "r1")["total"] == 500
+    journal.planned([Shard(0, 3, 30, "plan/0")], {}, "hash")
+    journal.pulse(Counts(), (None, None), 0, listed=500)
+    with db.read() as connection:
+        assert runs.get(connection, "r1")["total"] == 3
+
+
 def test_events_are_numbered_without_gaps(db: StateDB) -> None:
     journal = claimed(db)
     for text in ("one", "two"):
