@@ -192,7 +192,7 @@ class Copier:
         """The attributes that the target gets, and the names of those it can't hold."""
         if not self._target.capabilities.holds_attributes:
             return attributes, _lost(key, attributes)
-        if not self._source.capabilities.holds_attributes and (guess := _type_of(key.rpartition("/")[2])):
+        if not self._source.capabilities.holds_attributes and (guess := _type_of(key)):
             return Attributes({"content-type": guess}), None
         return attributes, None
 
@@ -200,15 +200,20 @@ class Copier:
 def _lost(key: str, attributes: Attributes) -> str | None:
     """Attributes that a file does not keep; a type that its name tells anyway is not lost."""
     kind = attributes.headers.get("content-type")
-    implied = kind in UNKNOWN_TYPES or kind == _type_of(key.rpartition("/")[2])
+    implied = kind in UNKNOWN_TYPES or kind == _type_of(key)
     names = [name for name in attributes.headers if name != "content-type" or not implied]
     names += [f"meta:{name}".replace(",", ";") for name in attributes.metadata]
     return ",".join(names) or None
 
 
-@lru_cache(maxsize=4096)
-def _type_of(name: str) -> str | None:
-    kind, encoding = mimetypes.guess_type(name, strict=False)
+def _type_of(key: str) -> str | None:
+    """The content type that a name tells by its last suffix."""
+    return _type_of_suffix(key[at:].lower()) if (at := key.rfind(".")) > key.rfind("/") else None
+
+
+@lru_cache(maxsize=1024)
+def _type_of_suffix(suffix: str) -> str | None:
+    kind, encoding = mimetypes.guess_type("x" + suffix, strict=False)
     return None if encoding else kind
 
 

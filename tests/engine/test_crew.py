@@ -1,0 +1,98 @@
+"""Threads that lose nothing and leave nothing behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from migrator.engine.crew import IN_FLIGHT_BYTES, Crew
+from migrator.model import Item
+
+ROWS = [Item(n, str(n)) for n in range(500)]
+
+
+def crew(threads: int = 8, stopped=lambda: False) -> Crew[int]:
+    return Crew(threads, stopped)
+
+
+def copying() -> int:
+    return sum(thread.name.startswith("copy-") for thread in threading.enumerate())
+
+
+def test_every_row_comes_back_once() -> None:
+    assert sorted(crew().run(lambda item: item.item_no, ROWS)) == list(range(500))
+
+
+def test_no_rows_are_no_threads() -> None:
+    assert list(crew().run(lambda item: item.item_no, [])) == []
+
+
+class Panic(BaseException):
+    """What a Rust panic looks like: no Exception."""
+
+
+# Mutation: catch Exception instead of BaseException in Crew._loop, and the panic is lost.
+@pytest.mark.parametrize("kind", [ValueError, Panic])
+def test_an_error_ends_all_and_is_raised_when_nothing_moves(kind: type[BaseException]) -> None:
+    def work(item: Item) -> int:
+        if item.item_no == 100:
+            raise kind("no")
+        return item.item_no
+
+    got = []
+    with pytest.raises(kind):
+        got.extend(crew().run(work, ROWS))
+    assert copying() == 0
+    assert len(got) == len(set(got)) < 500
+
+
+def test_what_was_done_before_the_error_is_given() -> None:
+    def work(item: Item) -> int:
+        if item.item_no == 3:
+            raise ValueError
+        return item.item_no
+
+    results = crew(1).run(work, ROWS)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError):
+        next(results)
+
+
+def test_a_stop_ends_it_with_what_is_in_flight() -> None:
+    stop = threading.Event()
+
+    def work(item: Item) -> int:
+        if item.item_no == 50:
+            stop.set()
+        return item.item_no
+
+    got = sorted(crew(1, stop.is_set).run(work, ROWS))
+    assert got == list(range(51))
+
+
+def test_a_taker_who_leaves_early_leaves_no_thread() -> None:
+    results = crew().run(lambda item: (time.sleep(0.01), item.item_no)[1], ROWS)
+    next(results)
+    results.close()
+    assert copying() == 0
+
+
+# Mutation: leave out Budget.take, and far more is held at once.
+def test_bytes_in_flight_are_bounded() -> None:
+    held, most, lock = 0, 0, threading.Lock()
+
+    def work(item: Item) -> int:
+        nonlocal held, most
+        with lock:
+            held += 2 * item.bytes
+            most = max(most, held)
+        time.sleep(0.005)
+        with lock:
+            held -= 2 * item.bytes
+        return 1
+
+    rows = [Item(n, str(n), bytes=8 << 20) for n in range(60)]
+    assert sum(crew(32).run(work, rows)) == 60
+    assert most <= IN_FLIGHT_BYTES

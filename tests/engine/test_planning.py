@@ -1,0 +1,169 @@
+"""What is intended for each object, and how a plan is cut and kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrator.config import SHARD_BYTES, SHARD_ITEMS
+from migrator.engine import duck, files
+from migrator.engine.control import Control
+from migrator.engine.planning import Planning, make_plan
+from migrator.migrations import CopyObjects, Migration
+from migrator.model import Item, Receipt
+
+
+class Rows(Migration):
+    """A migration that plans what it is told."""
+
+    batches: list[list[dict[str, Any]]]
+
+    def plan(self, ctx):
+        yield from self.batches
+
+
+def plan(migration: Migration, folder: Path) -> tuple[list, dict, str]:
+    folder.mkdir(exist_ok=True)
+    control = Control("r")
+    return make_plan(migration, Planning(folder, control), folder, "1-x", control)
+
+
+def rows_of(migration: Migration, folder: Path) -> dict[str, Item]:
+    shards, _, _ = plan(migration, folder)
+    return {row.key: row for shard in shards for row in files.read_items(folder / shard.plan_file)}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "in", tmp_path / "out"
+
+
+def put(folder: Path, key: str, text: str, mtime: float | None = None) -> None:
+    path = folder / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if mtime is not None:
+        os.utime(path, (mtime, mtime))
+
+
+def test_a_shard_is_bounded_by_items(tmp_path: Path) -> None:
+    batches = [[{"key": f"{b}-{n}"} for n in range(4_000)] for b in range(3)]
+    shards, actions, _ = plan(Rows(batches=batches), tmp_path)
+    assert [shard.items for shard in shards] == [SHARD_ITEMS, SHARD_ITEMS, 2_000]
+    assert actions == {"run": {"items": 12_000, "bytes": 0}}
+    numbers = [row.item_no for shard in shards for row in files.read_items(tmp_path / shard.plan_file)]
+    assert numbers == list(range(12_000))
+
+
+def test_a_shard_is_bounded_by_bytes_and_a_huge_item_is_alone(tmp_path: Path) -> None:
+    sizes = [1, SHARD_BYTES + 1, 1, SHARD_BYTES // 2, SHARD_BYTES // 2, 1]
+    shards, _, _ = plan(Rows(batches=[[{"key": str(n), "bytes": size} for n, size in enumerate(sizes)]]), tmp_path)
+    assert [shard.items for shard in shards] == [1, 1, 2, 2]
+
+
+def test_no_rows_are_no_shards(tmp_path: Path) -> None:
+    assert plan(Rows(batches=[[]]), tmp_path)[0] == []
+
+
+@pytest.mark.parametrize(("row", "why"), [({"keys": "a"}, "unknown columns: keys"), ({"bytes": 1}, "no key")])
+def test_a_row_that_is_none_is_named(tmp_path: Path, row: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        plan(Rows(batches=[[row]]), tmp_path)
+
+
+def test_the_hash_changes_with_the_plan(tmp_path: Path) -> None:
+    hashes = [plan(Rows(batches=[[{"key": key}]]), tmp_path / key)[2] for key in ("a", "b")]
+    again = plan(Rows(batches=[[{"key": "a"}]]), tmp_path / "again")[2]
+    assert hashes[0] == again != hashes[1]
+
+
+def test_a_plan_file_is_never_written_twice(tmp_path: Path) -> None:
+    plan(Rows(batches=[[{"key": "a"}]]), tmp_path)
+    with pytest.raises(FileExistsError):
+        plan(Rows(batches=[[{"key": "a"}]]), tmp_path)
+
+
+def test_each_pair_gets_its_action(places: tuple[Path, Path], tmp_path: Path) -> None:
+    source, target = places
+    put(source, "new", "1")
+    put(source, "same-time", "1", 1e9)
+    put(target, "same-time", "2", 1e9)  # not told apart: size and time are equal, as rsync takes it
+    put(source, "same-bytes", "1", 1e9)
+    put(target, "same-bytes", "1", 2e9)
+    put(source, "other-size", "1")
+    put(target, "other-size", "22")
+    put(source, "other-bytes", "1", 1e9)
+    put(target, "other-bytes", "2", 2e9)
+    put(target, "only there", "x")
+    (source / "link").symlink_to("new")
+    rows = rows_of(CopyObjects(source, target), tmp_path / "work")
+    assert {key: row.action for key, row in rows.items()} == {
+        "new": "create",
+        "same-time": "skip",
+        "same-bytes": "skip",
+        "other-size": "refuse",
+        "other-bytes": "refuse",
+        "link": "refuse",
+    }
+    assert "(listed)" in str(rows["same-time"].reason)
+    assert "(re-read)" in str(rows["same-bytes"].reason)
+    assert "2 bytes there, 1 here" in str(rows["other-size"].reason)
+    assert json.loads(rows["other-size"].before or "")["size"] == 2
+
+
+def test_overwrite_must_be_asked_for_and_is_marked(places: tuple[Path, Path], tmp_path: Path) -> None:
+    source, target = places
+    put(source, "differs", "1")
+    put(target, "differs", "22")
+    put(source, "same", "1", 1e9)
+    put(target, "same", "1", 1e9)
+    row = rows_of(CopyObjects(source, target, overwrite="if-different"), tmp_path / "a")
+    assert {key: r.action for key, r in row.items()} == {"differs": "overwrite", "same": "skip"}
+    assert json.loads(row["differs"].detail or "") == {"irreversible": True}
+    row = rows_of(CopyObjects(source, target, overwrite="always"), tmp_path / "b")
+    assert {r.action for r in row.values()} == {"overwrite"}
+
+
+def test_keys_that_cannot_stand_beside_each_other_are_found(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from migrator.engine.planning import LISTING
+
+    keys = ["a", "a-b", "a/b", "a/b/c/d", "x/y", "x/z", "x/y/q"]
+    for name, listed in (("source", keys), ("target", [])):
+        columns = [listed, [1] * len(listed), [1] * len(listed), ["e"] * len(listed), [None] * len(listed)]
+        table = pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], schema=LISTING)
+        pq.write_table(table, tmp_path / name)
+    with duck.connect(tmp_path) as connection:
+        tables = duck.join_listings(connection, tmp_path / "source", tmp_path / "target", folders=True)
+        found = {row["key"]: row["collides"] for table in tables for row in table.to_pylist()}
+    assert {key for key, by in found.items() if by} == {"a", "a/b", "x/y"}
+
+
+def test_items_show_the_newest_receipt(tmp_path: Path) -> None:
+    shards, _, _ = plan(Rows(batches=[[{"key": "a"}, {"key": "b"}, {"key": "c", "action": "refuse"}]]), tmp_path)
+    names = []
+    for attempt, receipts in ((9, [Receipt(0, "failed"), Receipt(1, "copied")]), (10, [Receipt(0, "copied")])):
+        names.append(tmp_path / f"00000-{attempt}-x.parquet")
+        files.write_durably(files.receipt_table(receipts), names[-1])
+    relation = duck.relate_items(tmp_path, [tmp_path / shards[0].plan_file], names, None)
+    assert relation.select("key", "status").fetchall() == [("a", "copied"), ("b", "copied"), ("c", "refused")]
+    assert duck.tally_evidence(tmp_path, names)["evidence"] == {"copied": 2}
+
+
+def test_receipts_survive_their_file(tmp_path: Path) -> None:
+    receipts = [
+        Receipt(1, "copied", "re-read", "xxh3:00", 5, "e", "meta:a,meta:b", None, 7),
+        Receipt(2, "failed", error="é"),
+    ]
+    files.write_durably(files.receipt_table(receipts), tmp_path / "r")
+    assert list(files.newest_receipts([tmp_path / "r"]).values()) == receipts
+    files.write_durably(files.receipt_table([]), tmp_path / "empty")
+    assert files.newest_receipts([tmp_path / "empty"]) == {}
