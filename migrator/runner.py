@@ -68,10 +68,11 @@ def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str
 
 def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
     # Heavy imports come after the claim, so that the run is seen to live while they load.
+    from .engine.executors import executor_of
     from .engine.phases import Attempt
 
     migration = _load(claim)
-    executor = None if claim.row["dry_run"] else registry.executor_of(migration)
+    executor = None if claim.row["dry_run"] else executor_of(migration)
     label = f"{claim.attempt}-{claim.token}"
     try:
         return Attempt(migration, journal, control, Path(claim.row["workspace"]), label).execute(executor)

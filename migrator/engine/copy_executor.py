@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from ..errors import Denied, StoreError, Unreachable
-from ..migrations import Control, CopyObjects, executes
+from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
 from ..stores import open_store
 from .copying import Abandoned, Copier
@@ -19,7 +19,6 @@ HOPELESS = 20
 SMALL_FILES = 1 << 20
 
 
-@executes(CopyObjects)
 class CopyExecutor:
     """Copies shards of objects between two stores that stay open."""
 

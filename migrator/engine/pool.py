@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from ..migrations import Control, Executor, Migration
-from ..migrations.registry import executor_of, load, reference
+from ..migrations.registry import load, reference
 from ..model import Item, Receipt, Shard
+from .executors import executor_of
 from .work import Work
 
 Handed = tuple[Work, Iterable[Receipt]]

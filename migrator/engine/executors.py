@@ -1,0 +1,20 @@
+"""The executor of a migration, the built-in ones included."""
+
+from __future__ import annotations
+
+from ..migrations import CopyObjects, Executor, Migration, registry
+
+
+def executor_of(migration: Migration) -> Executor:
+    """A new executor for a migration.
+
+    Raises
+    ------
+    MigrationLoadError
+        If none is registered for its class.
+    """
+    if isinstance(migration, CopyObjects):
+        from .copy_executor import CopyExecutor
+
+        return CopyExecutor(migration)
+    return registry.executor_of(migration)
