@@ -5,9 +5,12 @@ Small whatever the size of a run: a row a shard and a row an exception, never a 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
+
+from ..model import Counts
 
 SCHEMA_VERSION = 1
 
@@ -21,6 +24,11 @@ Json = sa.JSON()
 def _column(name: str, kind: Any, default: object = None) -> sa.Column[Any]:
     """A NOT NULL column when it has a default, a nullable one when it has none."""
     return sa.Column(name, kind, nullable=default is None, default=default)
+
+
+def _tallies() -> list[sa.Column[Any]]:
+    """The columns of model.Counts."""
+    return [_column(field.name, Big if field.name != "bytes_done" else sa.BigInteger, 0) for field in fields(Counts)]
 
 
 meta = sa.Table(
@@ -76,13 +84,7 @@ runs = sa.Table(
     _column("actions", Json, {}),
     _column("total", Big, 0),
     _column("bytes_total", sa.BigInteger, 0),
-    _column("copied", Big, 0),
-    _column("adopted", Big, 0),
-    _column("skipped", Big, 0),
-    _column("failed", Big, 0),
-    _column("refused", Big, 0),
-    _column("losses", Big, 0),
-    _column("bytes_done", sa.BigInteger, 0),
+    *_tallies(),
     _column("rate", sa.Double),
     _column("byte_rate", sa.Double),
     _column("engine_ms", sa.BigInteger, 0),
@@ -105,13 +107,7 @@ shards = sa.Table(
     sa.Column("plan_file", sa.Text, nullable=False),
     _column("receipts", Json, []),
     _column("attempt", sa.Integer),
-    _column("copied", Big, 0),
-    _column("adopted", Big, 0),
-    _column("skipped", Big, 0),
-    _column("failed", Big, 0),
-    _column("refused", Big, 0),
-    _column("losses", Big, 0),
-    _column("bytes_done", sa.BigInteger, 0),
+    *_tallies(),
 )
 
 events = sa.Table(

@@ -1,0 +1,171 @@
+"""The handle of a run: reads what is true, writes down what is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from . import feed
+from .errors import BadInput, RunNotCompleted
+from .lifecycle.spawn import spawn_runner
+from .model import Event, ItemStatus, Snapshot
+from .recording import owner
+from .state import StateDB, journal
+from .state import runs as rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+WAIT_S = 0.2
+
+
+class Run:
+    """A handle on a run: reads what is true, writes down what is asked.
+
+    ``await run`` and ``run.wait()`` read the state DB, so they work in any kernel, and interrupting
+    them does not touch the run.
+    """
+
+    def __init__(self, run_id: str, state: StateDB) -> None:
+        self.id = run_id
+        self.state = state
+
+    @property
+    def status(self) -> str:
+        """The run's status at this moment."""
+        return self.snapshot().status
+
+    def snapshot(self) -> Snapshot:
+        """The present picture of the run."""
+        return feed.snapshot(self.state, self.id)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Facts with a number above ``after``, oldest first."""
+        return feed.events_after(self.state, self.id, after)
+
+    def log(self, after: int = 0, limit: int = feed.LOG_CHUNK) -> tuple[str, int]:
+        """Whole lines of the run's output from byte ``after``, and the cursor for the next call.
+
+        A negative ``after`` means that many bytes from the end.
+        """
+        return feed.output(self.state, self.id, after, limit)
+
+    def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
+        """The first items that failed or were refused: ``item_no key status error``."""
+        return feed.failures(self.state, self.id, limit)
+
+    def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
+        """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.
+
+        It is a fixed picture of this moment, with a connection of its own.
+
+        Parameters
+        ----------
+        status : str, optional
+            Only items of this status.
+        """
+        if status is not None and status not in get_args(ItemStatus):
+            raise BadInput(f"There is no item status {status!r}; there are {', '.join(get_args(ItemStatus))}.")
+        from .engine import duck
+
+        with self.state.read() as connection:
+            folder = Path(rows.get(connection, self.id)["workspace"])
+            shards = journal.read_shards(connection, self.id)
+        receipts = [folder / file for shard in shards for file in shard.receipts]
+        return duck.relate_items(folder / "scratch", [folder / s.plan_file for s in shards], receipts, status)
+
+    def wait(self, timeout: float | None = None, check: bool = True) -> Snapshot:
+        """Block until the run ends. Interrupting this does not touch the run.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; TimeoutError when they are over.
+        check : bool
+            Raise RunNotCompleted unless it ends ``completed``.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (seen := self.snapshot()).terminal:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"Run {self.id} is still {seen.status} after {timeout:g} s; it goes on.")
+            time.sleep(WAIT_S)
+        return _checked(seen) if check else seen
+
+    async def finished(self, timeout: float | None = None, check: bool = True) -> Snapshot:
+        """`wait` for coroutines; ``await run`` is this with its defaults."""
+        async with asyncio.timeout(timeout):
+            while not (seen := await asyncio.to_thread(self.snapshot)).terminal:
+                await asyncio.sleep(WAIT_S)
+        return _checked(seen) if check else seen
+
+    def __await__(self) -> Generator[Any, None, Snapshot]:
+        return self.finished().__await__()
+
+    def cancel(self) -> None:
+        """Ask the run to stop. It finishes or aborts what is in flight, records, and stops; one
+        that does not is terminated after a grace.
+
+        Raises
+        ------
+        BadInput
+            If it has ended already.
+        """
+        seen = self.snapshot()
+        if seen.terminal:
+            raise BadInput(f"Run {self.id} has ended already ({seen.status}); there is nothing to cancel.")
+        with self.state.write() as connection:
+            rows.request_cancel(connection, self.id, owner())
+
+    def resume(self) -> Run:
+        """Carry an interrupted, cancelled, failed or partial run on, as a new attempt.
+
+        What has its receipt stays; what failed is tried again.
+
+        Raises
+        ------
+        BadInput
+            If it lives (naming its process), completed, or can't be carried on.
+        """
+        with self.state.write() as connection:
+            won = rows.restart(connection, self.id, sys.executable, owner())
+            row = rows.get(connection, self.id)
+        if not won:
+            raise BadInput(_why_not_resumed(row))
+        spawn_runner(self.state, self.id, row["workspace"])
+        return self
+
+    def __repr__(self) -> str:
+        seen = self.snapshot()
+        far = f", {seen.done:,} of {seen.total:,}" if seen.total else ""
+        return f"Run {self.id}: {seen.status}{' (dry run)' if seen.dry_run else ''}{far} — {seen.title}"
+
+    def _repr_html_(self) -> str:
+        from .reprs import as_table
+
+        return as_table(self.snapshot())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and (other.id, other.state.url) == (self.id, self.state.url)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+def _why_not_resumed(row: Any) -> str:
+    run_id, status = row["id"], row["status"]
+    if status in ("starting", "running"):
+        who = f"attempt {row['attempt']}, pid {row['pid']} on {row['host']}" if row["pid"] else "its process starts"
+        return f"Run {run_id} is {status} already ({who}). `migrator follow {run_id}` shows it."
+    return f"Run {run_id} is {status}; there is nothing to resume."
+
+
+def _checked(seen: Snapshot) -> Snapshot:
+    if seen.status == "completed":
+        return seen
+    counts = f"{seen.failed:,} failed, {seen.refused:,} refused" if seen.failed or seen.refused else ""
+    why = seen.error or counts or "see its output"
+    raise RunNotCompleted(f"Run {seen.id} ended {seen.status}: {why}", seen)
