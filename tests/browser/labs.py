@@ -35,7 +35,7 @@ class Lab:
 def running_lab(folder: Path) -> Iterator[Lab]:
     """JupyterLab on a free port, on this machine only, behind a token, with a state DB of its own."""
     root = folder / "notebooks"
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -66,7 +66,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)  # a toast about news would lie over the page
+    settings.mkdir(parents=True, exist_ok=True)  # a toast about news would lie over the page
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     own = {
         "HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
