@@ -53,8 +53,8 @@ format: $(VENV)/.for-work ## mend the style, as far as ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.for-bench ## measure copying beside rclone, into tests/benchmarks/README.md
-	$(BIN)/python tests/benchmarks/copy_speed.py --write
+bench: $(VENV)/.for-bench ## measure copying beside rclone, into tests/benchmarks/README.md (BENCH_ARGS="--server weed" is passed on)
+	$(BIN)/python tests/benchmarks/copy_speed.py --write $(BENCH_ARGS)
 
 clean: ## remove .venv, the demo and whatever tools and tests left
 	rm -rf $(VENV) "$(DEMO)" build dist *.egg-info tests/output

@@ -13,7 +13,7 @@ from labs import TOKEN, Lab, Notebook, running_lab
 from playwright.sync_api import Browser, expect
 
 HERE = Path(__file__).parent
-START = "from widgets import MigrationPanel\nfrom slow import Slow\npanel = MigrationPanel(Slow())\npanel.start(); panel"
+START = (
     "from widgets import MigrationPanel\nfrom slow import Slow\npanel = MigrationPanel(Slow())\npanel.start()\npanel"
 )
 LONG = 60_000
