@@ -1,0 +1,198 @@
+"""One object is copied only when what stands at the target is what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from migrator.engine.control import Control
+from migrator.engine.copying import Abandoned, Copier
+from migrator.errors import AlreadyExists, SourceChanged, StoreError
+from migrator.model import Item
+from migrator.stores import Attributes, Capabilities, Location, ObjectInfo, Written
+from migrator.stores.digests import PART_BYTES, digest_of
+
+BIG = bytes(range(256)) * (PART_BYTES // 256) * 2 + b"tail"
+
+
+def etag_of(data: bytes) -> str:
+    if len(data) <= PART_BYTES:
+        return hashlib.md5(data).hexdigest()
+    return digest_of((data[at : at + PART_BYTES] for at in range(0, len(data), PART_BYTES)), "md5-parts")
+
+
+class Held:
+    """A body in memory."""
+
+    def __init__(self, data: bytes, attributes: Attributes) -> None:
+        self.data, self.size, self.attributes = data, len(data), attributes
+
+    def read(self) -> bytes:
+        return self.data
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        return (self.data[at : at + size] for at in range(0, len(self.data), size))
+
+
+class Bucket:
+    """A bucket in memory. ``spoil`` changes what it keeps; ``tell`` changes the ETag that it gives."""
+
+    def __init__(self, *, remote: bool = True) -> None:
+        self.location = Location.parse("s3://bucket/x" if remote else "/folder")
+        self.capabilities = Capabilities(holds_attributes=remote, remote=remote, threads=1)
+        self.objects: dict[str, tuple[bytes, Attributes]] = {}
+        self.spoil: Callable[[bytes], bytes] = lambda data: data
+        self.tell: Callable[[bytes], str | None] = etag_of
+
+    def head(self, key: str) -> ObjectInfo | None:
+        if key not in self.objects:
+            return None
+        data = self.objects[key][0]
+        return ObjectInfo(key, len(data), 0, self.tell(data))
+
+    @contextmanager
+    def open(self, key: str, pinned: str | None) -> Iterator[Held]:
+        data, attributes = self.objects[key]
+        if pinned and self.tell(data) != pinned:
+            raise SourceChanged("another version")
+        yield Held(data, attributes)
+
+    def put(self, key: str, data: bytes, attributes: Attributes, *, before: str | None, **_: Any) -> Written:
+        standing = self.head(key)
+        if (standing.etag if standing else None) != before:
+            raise AlreadyExists("something stands there")
+        self.objects[key] = self.spoil(data), attributes
+        return Written(self.tell(data))
+
+    def put_stream(self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, **terms: Any) -> Written:
+        return self.put(key, b"".join(chunks), attributes, **terms)
+
+
+@pytest.fixture
+def pair() -> tuple[Bucket, Bucket]:
+    return Bucket(), Bucket()
+
+
+def item(
+    source: Bucket, key: str, data: bytes, before: dict | None = None, attributes: Attributes | None = None
+) -> Item:
+    source.objects[key] = data, attributes or Attributes()
+    return Item(1, key, key, "create", None, len(data), 5, etag_of(data), before and json.dumps(before))
+
+
+def copy(source: Bucket, target: Bucket, row: Item, control: Control | None = None) -> Any:
+    return Copier(source, target, control or Control("r")).copy(row)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("data", [b"", b"small", BIG])
+def test_the_servers_own_hash_is_the_evidence(pair: tuple[Bucket, Bucket], data: bytes) -> None:
+    source, target = pair
+    receipt = copy(source, target, item(source, "k", data))
+    assert (receipt.status, receipt.evidence, receipt.bytes) == ("copied", "server-hash", len(data))
+    assert receipt.digest.partition(":")[2] == receipt.etag == etag_of(data)
+    assert target.objects["k"][0] == data
+
+
+@pytest.mark.parametrize("data", [b"small", BIG])
+def test_where_the_etag_tells_nothing_the_target_is_read_again(pair: tuple[Bucket, Bucket], data: bytes) -> None:
+    source, target = pair
+    target.tell = lambda _: "encrypted"
+    assert copy(source, target, item(source, "k", data)).evidence == "re-read"
+
+
+# Mutation: let Copier._check return "re-read" without reading, and this fails.
+@pytest.mark.parametrize("data", [b"small", BIG])
+def test_bytes_that_arrive_wrong_are_never_called_copied(pair: tuple[Bucket, Bucket], data: bytes) -> None:
+    source, target = pair
+    target.tell = lambda _: "encrypted"
+    target.spoil = lambda given: given[:-1] + b"!"
+    with pytest.raises(StoreError, match="not what was read"):
+        copy(source, target, item(source, "k", data))
+
+
+@pytest.mark.parametrize("data", [b"small", BIG])
+def test_our_own_object_of_an_attempt_that_died_is_adopted(pair: tuple[Bucket, Bucket], data: bytes) -> None:
+    source, target = pair
+    target.objects["k"] = data, Attributes()
+    receipt = copy(source, target, item(source, "k", data))
+    assert (receipt.status, receipt.evidence) == ("adopted", "server-hash")
+
+
+# Mutation: adopt by size alone, and this fails.
+@pytest.mark.parametrize("data", [b"small", BIG])
+@pytest.mark.parametrize("other", [lambda d: d[:-1] + b"!", lambda d: d + b"!"])
+@pytest.mark.parametrize("tell", [etag_of, lambda _: "encrypted"])
+def test_anything_else_at_the_target_is_left_alone(
+    pair: tuple[Bucket, Bucket], data: bytes, other: Callable[[bytes], bytes], tell: Callable[[bytes], str]
+) -> None:
+    source, target = pair
+    target.objects["k"] = other(data), Attributes()
+    target.tell = tell
+    with pytest.raises(AlreadyExists, match="Something else appeared"):
+        copy(source, target, item(source, "k", data))
+    assert target.objects["k"][0] == other(data)
+
+
+def test_what_is_overwritten_is_what_the_plan_saw(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    target.objects["k"] = b"old", Attributes()
+    row = item(source, "k", b"new!", before={"size": 3, "mtime": 0, "etag": etag_of(b"old")})
+    assert copy(source, target, row).status == "copied"
+    target.objects["k"] = b"other", Attributes()
+    with pytest.raises(AlreadyExists):
+        copy(source, target, row)
+    assert target.objects["k"][0] == b"other"
+
+
+def test_a_source_that_changed_since_the_plan_is_not_copied(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    row = item(source, "k", b"planned")
+    source.objects["k"] = b"changed", Attributes()
+    with pytest.raises(SourceChanged):
+        copy(source, target, row)
+    assert target.objects == {}
+
+
+def test_attributes_go_along(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    carried = Attributes({"content-type": "text/x", "cache-control": "no-store"}, {"who": "me"})
+    assert copy(source, target, item(source, "k", b"1", attributes=carried)).losses is None
+    assert target.objects["k"][1] == carried
+
+
+def test_what_a_folder_cannot_hold_is_counted(pair: tuple[Bucket, Bucket]) -> None:
+    folder = Bucket(remote=False)
+    carried = Attributes({"content-type": "text/x", "cache-control": "no-store"}, {"who": "me"})
+    receipt = copy(pair[0], folder, item(pair[0], "k", b"1", attributes=carried))
+    assert (receipt.status, receipt.evidence) == ("copied", "server-hash")
+    assert receipt.losses == "content-type,cache-control,meta:who"
+
+
+@pytest.mark.parametrize(("key", "kind"), [("a.json", "application/json"), ("b", "binary/octet-stream")])
+def test_a_type_that_the_name_tells_is_not_lost(pair: tuple[Bucket, Bucket], key: str, kind: str) -> None:
+    row = item(pair[0], key, b"1", attributes=Attributes({"content-type": kind}))
+    assert copy(pair[0], Bucket(remote=False), row).losses is None
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("a/b.json", "application/json"), ("a.b/c", None), ("x.tar.gz", None), ("X.PNG", "image/png")]
+)
+def test_a_file_gets_the_type_that_its_name_tells(pair: tuple[Bucket, Bucket], key: str, kind: str | None) -> None:
+    folder = Bucket(remote=False)
+    copy(folder, pair[1], item(folder, key, b"1"))
+    assert pair[1].objects[key][1].headers.get("content-type") == kind
+
+
+def test_a_stop_in_the_middle_of_a_large_object_leaves_nothing(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    control = Control("r")
+    control.stop("cancelled")
+    with pytest.raises(Abandoned):
+        copy(source, target, item(source, "k", BIG), control)
+    assert target.objects == {}
+    assert control.in_flight_bytes == 0
