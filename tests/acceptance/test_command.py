@@ -1,0 +1,316 @@
+"""The command as programs and people use it: JSON, exit codes, Ctrl-C."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from driving import MIGRATOR, Answer, command, command_json, ends, gone, keeper_of, moving, row, runner_of, wait_for
+from trees import in_folder, small_tree
+from wayside import Wayside
+
+from migrator import CopyObjects, api
+
+SNAPSHOT = {
+    "id", "name", "tags", "owner", "migration", "spec", "mode", "dry_run", "status", "attempt", "phase", "phases",
+    "done", "total", "bytes_done", "bytes_total", "copied", "skipped", "failed", "refused", "losses", "rate", "eta_s",
+    "engine_s", "created_at", "started_at", "finished_at", "holder", "cancel_requested", "error", "seq",
+}  # fmt: skip
+ITEM = {"key", "target_key", "size", "action", "status", "evidence", "digest", "error"}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return small_tree(tmp_path / "from", 12)
+
+
+@pytest.fixture
+def slow(few: Path, wayside: Wayside, place: Callable[[str], str]) -> list[str]:
+    """The words of a copy that takes half a minute."""
+    wayside.delay_s = 0.1
+    return ["copy", str(few), place("to"), "--in-flight", "1"]
+
+
+def is_snapshot(seen: Any) -> bool:
+    return isinstance(seen, dict) and set(seen) >= SNAPSHOT
+
+
+# ------------------------------------------------------------------------------------------------ JSON
+
+
+def test_every_command_with_json_prints_one_value_and_nothing_else(source: Path, tmp_path: Path) -> None:
+    copied = command_json("copy", source, tmp_path / "to", "--name", "first", "--tag", "a", "--tag", "b")
+    assert is_snapshot(copied)
+    assert (copied["name"], copied["tags"], copied["migration"]) == ("first", ["a", "b"], "copy-objects")
+    assert copied["spec"]["source"]["path"] == str(source)
+    dry = command_json("copy", source, tmp_path / "new", "--dry-run")
+    applied = command_json("apply", dry["id"])
+    assert is_snapshot(applied)
+    assert is_snapshot(command_json("show", copied["id"]))
+    assert command_json("follow", copied["id"]) == copied
+    runs = command_json("runs")
+    assert [run["id"] for run in runs] == [applied["id"], dry["id"], copied["id"]]
+    assert all(map(is_snapshot, runs))
+    assert [run["id"] for run in command_json("runs", "--limit", "1")] == [applied["id"]]
+
+
+def test_no_runs_are_an_empty_list() -> None:
+    assert command_json("runs") == []
+
+
+def test_resume_with_json_prints_the_snapshot_at_its_end(source: Path, tmp_path: Path) -> None:
+    (source / "link").symlink_to("d00")
+    first = command_json("copy", source, tmp_path / "to", code=10)
+    assert (first["status"], first["refused"], first["copied"]) == ("partial", 1, 12)
+    again = command_json("resume", first["id"], code=10)
+    assert (again["id"], again["attempt"], again["copied"]) == (first["id"], 2, 12)
+
+
+def test_no_follow_prints_the_runs_id_or_its_snapshot_and_returns(slow: list[str]) -> None:
+    began = time.monotonic()
+    answer = command(*slow, "--no-follow")
+    assert time.monotonic() - began < 20
+    assert (answer.code, answer.err) == (0, ""), answer
+    run_id = answer.out.removesuffix("\n")
+    assert row(run_id)["status"] in ("starting", "running")
+    runner = runner_of(run_id)
+    assert command("cancel", run_id, "--wait").code == 0
+    wait_for(lambda: gone(runner), 10, "the runner ends")
+    seen = command_json("resume", run_id, "--no-follow")
+    assert (seen["id"], seen["cancel_requested"]) == (run_id, False)
+
+
+def test_items_come_as_json_csv_and_parquet(source: Path, tmp_path: Path) -> None:
+    (source / "=1+1").write_bytes(b"a formula to a spreadsheet")
+    (source / 'quote",comma\u00e9').write_bytes(b"")
+    (source / "link").symlink_to("nowhere")
+    run_id = command_json("copy", source, tmp_path / "to", code=10)["id"]
+    as_json = command("items", run_id, "--format", "json").json
+    assert all(set(item) >= ITEM for item in as_json)
+    keys = {item["key"] for item in as_json}
+    assert keys == {*in_folder(tmp_path / "to"), "link"}
+    as_csv = list(csv.DictReader(io.StringIO(command("items", run_id, "--format", "csv").out)))
+    assert {item["key"].removeprefix("'") for item in as_csv} == keys
+    assert "'=1+1" in {item["key"] for item in as_csv}
+    done = subprocess.run([*MIGRATOR, "items", run_id, "--format", "parquet"], capture_output=True, timeout=60)
+    table = pq.read_table(io.BytesIO(done.stdout))
+    assert (done.returncode, set(table["key"].to_pylist())) == (0, keys)
+    assert {item["status"] for item in command("items", run_id, "--status", "refused", "--format", "json").json} == {
+        "refused"
+    }
+    assert command("items", run_id, "--status", "failed", "--format", "json").json == []
+    table_of_words = command("items", run_id)
+    assert table_of_words.code == 0
+    assert "link" in table_of_words.out
+
+
+def test_a_log_is_printed_as_text(source: Path, tmp_path: Path) -> None:
+    run_id = command_json("copy", source, tmp_path / "to")["id"]
+    answer = command("log", run_id)
+    assert (answer.code, answer.err) == (0, "")
+    assert "plan: create 12" in answer.out
+    assert "completed" in answer.out.splitlines()[-1]
+
+
+# ------------------------------------------------------------------------------------------ exit codes
+
+
+def test_a_completed_copy_exits_0_and_a_partial_one_10(source: Path, tmp_path: Path) -> None:
+    answer = command("copy", source, tmp_path / "to")
+    assert (answer.code, answer.out) == (0, ""), answer
+    (source / "link").symlink_to("nowhere")
+    answer = command("copy", source, tmp_path / "to")
+    assert answer.code == 10, answer
+    assert "link" in answer.err
+    assert "symbolic link" in answer.err
+
+
+def test_a_run_that_can_not_go_on_exits_11_and_is_resumed_when_it_can(
+    source: Path, place: Callable[[str], str], wayside: Wayside, tmp_path: Path
+) -> None:
+    api.start(CopyObjects(source, place("from"))).wait(60)
+    # The look before the start asks for one key only; the listing is what is refused.
+    wayside.refuse = lambda _method, path: "list-type" in path and "max-keys=1" not in path
+    failed = command_json("copy", place("from"), tmp_path / "to", code=11)
+    assert failed["status"] == "failed"
+    assert "denies access" in failed["error"]
+    answer = command("follow", failed["id"])
+    assert (answer.code, answer.out) == (11, ""), answer
+    assert "denies access" in answer.err
+    assert not (tmp_path / "to").exists()
+    wayside.refuse = lambda _method, _path: False
+    assert command_json("resume", failed["id"])["status"] == "completed"
+    assert in_folder(tmp_path / "to") == in_folder(source)
+
+
+def test_a_source_that_vanishes_after_the_start_fails_the_run(source: Path, tmp_path: Path) -> None:
+    run = api.start(CopyObjects(source, tmp_path / "to"))
+    source.rename(tmp_path / "elsewhere")
+    answer = command("follow", run.id)
+    assert answer.code == 11, answer
+    assert "no folder" in answer.err
+
+
+def test_a_store_that_refuses_every_object_fails_the_run_instead_of_each_object(
+    few: Path, place: Callable[[str], str], wayside: Wayside
+) -> None:
+    wayside.refuse = lambda method, _path: method == "PUT"
+    seen = command_json("copy", few, place("to"), code=11)
+    assert "in a row" in seen["error"]
+    assert 0 < seen["failed"] < 300
+    assert wayside.methods["PUT"] < 300
+
+
+def test_following_a_cancelled_run_exits_12(slow: list[str]) -> None:
+    run_id = command(*slow, "--no-follow").out.strip()
+    moving(run_id)
+    follow = Follower("follow", run_id)
+    assert command("cancel", run_id).code == 0
+    answer = follow.end()
+    assert (answer.code, answer.out) == (12, ""), answer
+    assert "cancelled" in answer.err
+
+
+def test_following_a_killed_run_exits_13(slow: list[str]) -> None:
+    run_id = command(*slow, "--no-follow").out.strip()
+    runner = runner_of(run_id)
+    moving(run_id)
+    follow = Follower("follow", run_id, "--json")
+    time.sleep(1)
+    runner.kill()
+    answer = follow.end()
+    assert (answer.code, answer.err) == (13, ""), answer
+    assert answer.json["status"] == "interrupted"
+
+
+class Follower:
+    """A command in a session of its own, as a terminal would have it."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [*MIGRATOR, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def first_line(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+    def end(self, timeout: float = 60) -> Answer:
+        out, err = self.process.communicate(timeout=timeout)
+        return Answer(self.process.returncode, out, err)
+
+
+@pytest.mark.parametrize("verb", ["copy", "follow"])
+def test_ctrl_c_stops_watching_and_the_run_goes_on(verb: str, slow: list[str], wayside: Wayside) -> None:
+    words = slow if verb == "copy" else ["follow", command(*slow, "--no-follow").out.strip()]
+    watching = Follower(*words)
+    run_id = watching.first_line().split()[0]
+    runner = runner_of(run_id)
+    keeper = keeper_of(runner)
+    moving(run_id)
+    os.killpg(watching.process.pid, signal.SIGINT)  # the terminal sends it to the whole group
+    answer = watching.end()
+    assert (answer.code, answer.out) == (0, ""), answer
+    assert f"`migrator follow {run_id}`" in answer.err
+    assert "Traceback" not in answer.err
+    done = row(run_id)["copied"]
+    wait_for(lambda: row(run_id)["copied"] > done, 20, "the run goes on")
+    assert not gone(runner)
+    assert not gone(keeper)
+    assert row(run_id)["cancel_requested_at"] is None
+    wayside.delay_s = 0
+    assert ends(run_id) == "completed"
+
+
+def test_a_terminal_that_hangs_up_does_not_stop_the_run(slow: list[str], wayside: Wayside) -> None:
+    watching = Follower(*slow)
+    run_id = watching.first_line().split()[0]
+    runner = runner_of(run_id)
+    os.killpg(watching.process.pid, signal.SIGHUP)
+    watching.end()
+    done = row(run_id)["copied"]
+    wait_for(lambda: row(run_id)["copied"] > done, 20, "the run goes on")
+    assert not gone(runner)
+
+
+def test_two_who_resume_at_once_make_one_attempt_and_the_other_is_told(slow: list[str], wayside: Wayside) -> None:
+    run_id = command(*slow, "--no-follow").out.strip()
+    moving(run_id)
+    assert command("cancel", run_id, "--wait").code == 0
+    both = [Follower("resume", run_id, "--no-follow") for _ in range(2)]
+    answers = sorted((one.end() for one in both), key=lambda answer: answer.code)
+    assert [answer.code for answer in answers] == [0, 1], answers
+    assert "already" in answers[1].err
+    assert json.loads(json.dumps(answers[0].out.strip())) == run_id
+    wayside.delay_s = 0
+    assert ends(run_id) == "completed"
+    assert row(run_id)["attempt"] == 2
+
+
+@pytest.mark.parametrize("state", ["running", "completed"])
+def test_what_lives_or_is_done_can_not_be_resumed(state: str, slow: list[str], source: Path, tmp_path: Path) -> None:
+    if state == "running":
+        run_id = command(*slow, "--no-follow").out.strip()
+        pid = str(runner_of(run_id).pid)
+    else:
+        run_id, pid = api.start(CopyObjects(source, tmp_path / "to")).wait(60).id, ""
+    answer = command("resume", run_id)
+    assert (answer.code, answer.out) == (1, ""), answer
+    assert answer.err.startswith(f"Error: Run {run_id} is {state}"), answer
+    assert pid in answer.err
+
+
+# ------------------------------------------------------------------------------------------- overwrite
+
+
+@pytest.fixture
+def differing(source: Path, tmp_path: Path) -> str:
+    """A key under which the target has something else of the same size."""
+    key = next(key for key in sorted(in_folder(source)) if (source / key).stat().st_size)
+    there = tmp_path / "to" / key
+    there.parent.mkdir(parents=True)
+    there.write_bytes(bytes(byte ^ 1 for byte in (source / key).read_bytes()))
+    return key
+
+
+def test_by_default_a_different_object_at_the_target_is_refused_and_left_as_it_was(
+    differing: str, source: Path, tmp_path: Path
+) -> None:
+    before = (tmp_path / "to" / differing).read_bytes()
+    seen = command_json("copy", source, tmp_path / "to", code=10)
+    assert (seen["refused"], seen["copied"]) == (1, 11)
+    assert (tmp_path / "to" / differing).read_bytes() == before
+    (refused,) = command("items", seen["id"], "--status", "refused", "--format", "json").json
+    assert refused["key"] == differing
+    assert "overwrite='if-different' would replace it" in refused["error"]
+
+
+@pytest.mark.parametrize("overwrite", ["if-different", "always"])
+def test_overwriting_replaces_what_differs_and_marks_it_as_irreversible(
+    overwrite: str, differing: str, source: Path, tmp_path: Path
+) -> None:
+    same = next(key for key in sorted(in_folder(source)) if key != differing)
+    (tmp_path / "to" / same).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "to" / same).write_bytes((source / same).read_bytes())
+    seen = command_json("copy", source, tmp_path / "to", "--overwrite", overwrite)
+    skipped = 1 if overwrite == "if-different" else 0
+    assert (seen["skipped"], seen["copied"]) == (skipped, 12 - skipped)
+    assert in_folder(tmp_path / "to") == in_folder(source)
+    plan = pq.read_table(next(Path(seen["workspace"], "plan").glob("*.parquet"))).to_pylist()
+    marked = {item["key"]: json.loads(item["detail"]) for item in plan if item["detail"]}
+    expected = {differing} if skipped else {differing, same}
+    assert marked == {key: {"irreversible": True} for key in expected}
+    assert {item["key"] for item in plan if item["action"] == "overwrite"} == expected
+    before = json.loads(next(item["before"] for item in plan if item["key"] == differing))
+    assert before["size"] == (source / differing).stat().st_size
