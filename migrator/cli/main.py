@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from pydantic import ValidationError
 
 from .. import __version__, api
 from ..errors import BadInput, MigratorError, RunNotCompleted
 from ..model import EXIT_CODES, ItemStatus
 from . import output
 from .progress import follow_run
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
@@ -29,6 +33,14 @@ class Door(click.Group):
         except MigratorError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(1)
+        except ValidationError as error:
+            click.echo(f"Error: {_first_mistake(error)}", err=True)
+            ctx.exit(1)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -61,11 +73,16 @@ def main(state: str | None) -> None:
 def _refuse_password(state: str) -> None:
     import sqlalchemy as sa
 
-    if "://" in state and sa.make_url(state).password:
+    if "://" in state and _has_password(sa.make_url(state)):
         raise BadInput(
             "A password on a command line can be read by everybody on this machine. Put the URL into the "
             "environment variable MIGRATOR_STATE, or leave the password to ~/.pgpass or a client configuration file."
         )
+
+
+def _has_password(url: sa.URL) -> bool:
+    """In its place, or as a parameter that some driver takes for one."""
+    return bool(url.password) or any("pass" in name.lower() or name.lower() == "pwd" for name in url.query)
 
 
 @main.command()

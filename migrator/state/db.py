@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class StateDB:
         self.shown = sa.make_url(url).render_as_string(hide_password=True)
         self.sqlite = url.startswith("sqlite")
         with self._doors():
+            self._look_first()
             self._prepare_file()
             self._engine = self._make_engine()
             self.state_id = self._open_schema()
@@ -79,7 +80,25 @@ class StateDB:
         except (DatabaseError, sqlite3.Error, OSError) as error:
             raise StateError(f"The state DB {self.shown} can't be used: {_reason(error)}. {_advice(error)}") from error
         except ArgumentError as error:
-            raise StateError(f"{self.shown!r} is no SQLAlchemy URL: {error}.") from None
+            raise StateError(f"{self.shown!r} is no URL of a state DB: {error}.") from None
+        except ImportError as error:
+            raise StateError(f"The state DB {self.shown} needs a driver that is not installed: {error}.") from None
+
+    def _look_first(self) -> None:
+        """Refuse what is not ours before anything is set: even WAL mode is a change of the file."""
+        path = self._path
+        if path is None or not path.exists() or not path.stat().st_size:
+            return
+        # Immutable: no -wal or -shm is made. What another process is writing may then be missed or torn;
+        # the look that follows, with SQLite's locks, sees it.
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+                tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+                found = dict(connection.execute("select name, value from meta").fetchall()) if "meta" in tables else {}
+        except sqlite3.Error:
+            return
+        if tables:
+            self._check_meta(found)
 
     def _prepare_file(self) -> None:
         path = self._path
@@ -108,9 +127,7 @@ class StateDB:
             self._create_schema()
         with self.read() as connection:
             rows = connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))
-            found = {row.name: row.value for row in rows}
-        self._refuse_newer(int(found["schema_version"]))
-        return found["state_id"]
+            return self._check_meta({row.name: row.value for row in rows})
 
     def _create_schema(self) -> None:
         with self.write() as connection:
@@ -121,12 +138,17 @@ class StateDB:
             rows = [{"name": name, "value": value} for name, value in values.items()]
             connection.execute(schema.meta.insert(), rows)
 
-    def _refuse_newer(self, version: int) -> None:
+    def _check_meta(self, found: dict[str, str]) -> str:
+        """The state DB's id, if it is a state DB, and one that this release knows."""
+        if not {"schema_version", "state_id"} <= found.keys():
+            raise StateError(f"{self.shown} is another program's database. Set MIGRATOR_STATE to another place.")
+        version = int(found["schema_version"])
         if version > schema.SCHEMA_VERSION:
             raise NewerSchema(
                 f"The state DB {self.shown} has schema {version}; this release knows {schema.SCHEMA_VERSION}. "
                 "Upgrade jupyter-migrator here, or set MIGRATOR_STATE to another state DB."
             )
+        return found["state_id"]
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
