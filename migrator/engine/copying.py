@@ -11,7 +11,8 @@ import json
 import mimetypes
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -93,16 +94,14 @@ class Copier:
     def _copy_file(self, item: Item) -> Receipt:
         source: LocalStore = self._source  # pyright: ignore[reportAssignmentType]
         target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
-        key = _target_key(item)
+        terms = self._terms(item, mtime=False)
         try:
-            written = target.clone(source, item.key, key, pinned=item.etag, **self._terms(item, mtime=False))
-            status = "copied"
+            with self._watch() as watch:
+                written = target.clone(source, item.key, _target_key(item), pinned=item.etag, watch=watch, **terms)
         except AlreadyExists as conflict:
-            written, status = self._standing(item, conflict), "adopted"
-        digest = self._hash(source, item.key, item.etag, "xxh3")
-        if digest != self._hash(target, key, written.etag, "xxh3"):
-            raise _conflict(item) if status == "adopted" else _corrupt(item)
-        return _receipt(item, status, "re-read", f"xxh3:{digest}", written, None)
+            digest = self._hash(source, item.key, item.etag, "xxh3")
+            return self._adopt(item, "xxh3", digest, None, conflict)
+        return _receipt(item, "copied", "re-read", f"xxh3:{written.digest}", written, None)
 
     def _copy_on_server(self, item: Item) -> Receipt | None:
         """Have the server copy; None where it can't, or where its word can't be compared."""
@@ -168,15 +167,29 @@ class Copier:
 
     def _watched(self, chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
         """Hash chunks on their way, say that they moved, and give up when asked to."""
-        moved = 0
-        try:
+        with self._watch() as watch:
             for chunk in self._unless_stopped(chunks):
                 hasher.update(chunk)
                 yield chunk
-                moved += len(chunk)
-                self._control.progress(len(chunk))
+                watch(len(chunk))
+
+    @contextmanager
+    def _watch(self) -> Iterator[Callable[[int], None]]:
+        """Progress inside an object, taken back at its end: the receipt counts it from there on."""
+        total = 0
+
+        def watch(moved: int) -> None:
+            nonlocal total
+            total += moved
+            self._control.progress(moved)
+            if self._control.cancelled():
+                raise Abandoned
+
+        try:
+            yield watch
         finally:
-            self._control.progress(-moved)  # the receipt counts them from here on
+            if total:
+                self._control.progress(-total)
 
     def _unless_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

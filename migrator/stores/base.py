@@ -65,9 +65,10 @@ class Body(Protocol):
 
 
 class Written(NamedTuple):
-    """What a store says of an object that it took."""
+    """What a store says of an object that it took; ``digest`` where it read that again itself."""
 
     etag: str | None
+    digest: str | None = None
 
 
 @runtime_checkable

@@ -5,16 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
+
+import xxhash
 
 from ..errors import AlreadyExists, Denied, NotFound, SourceChanged, StoreError, Unreachable
+
+# Told of bytes that moved, in the middle of long work; raises to end it.
+Watch: TypeAlias = Callable[[int], None]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LATER = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 # What a kernel or a filesystem answers when it can't copy inside itself; reading and writing still can.
 _CANT_CLONE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM})
-_STRETCH = 1 << 30
+_STRETCH = 64 << 20  # between two looks at whether to go on
 _BUFFER = 1 << 20
 
 
@@ -82,7 +89,7 @@ def changed(path: str, pinned: str, status: os.stat_result) -> SourceChanged:
 
 def create(path: str, mode: int = 0o666) -> int:
     """A new file, after removing the debris that a killed run left under this name."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(path, flags, mode)
     except FileExistsError:
@@ -136,42 +143,59 @@ def remove_quietly(path: str) -> None:
         os.unlink(path)
 
 
-def copy_bytes(source: int, target: int, size: int) -> int:
-    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't."""
-    done = _inside(source, target, size, 0)
-    done = _by_sendfile(source, target, size, done)
+def copy_bytes(source: int, target: int, size: int, watch: Watch | None = None) -> int:
+    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't.
+
+    ``watch`` is told of each stretch but the last, and may end the copy by raising.
+    """
+    ways, done = [_inside, _by_sendfile, _by_hand], 0
     while done < size:
-        data = os.pread(source, min(_BUFFER, size - done), done)
-        if not data:
+        moved = ways[0](source, target, min(_STRETCH, size - done), done)
+        if moved is None:  # not between these two files
+            ways.pop(0)
+            continue
+        if not moved:
             break
-        write_all(target, data)
-        done += len(data)
+        done += moved
+        if watch and done < size:
+            watch(moved)
     return done
 
 
-def _inside(source: int, target: int, size: int, done: int) -> int:
+def _inside(source: int, target: int, size: int, done: int) -> int | None:
     if not hasattr(os, "copy_file_range"):
-        return done
+        return None
     try:
-        while done < size:
-            moved = os.copy_file_range(source, target, min(_STRETCH, size - done))
-            if not moved:
-                break
-            done += moved
+        return os.copy_file_range(source, target, size)
     except OSError as error:
         if error.errno not in _CANT_CLONE:
             raise
-    return done
+        return None
 
 
-def _by_sendfile(source: int, target: int, size: int, done: int) -> int:
+def _by_sendfile(source: int, target: int, size: int, done: int) -> int | None:
     try:
-        while done < size:
-            moved = os.sendfile(target, source, done, min(_STRETCH, size - done))
-            if not moved:
-                break
-            done += moved
+        return os.sendfile(target, source, done, size)
     except OSError as error:  # macOS sends to sockets only
         if error.errno not in _CANT_CLONE | {errno.ENOTSOCK}:
             raise
-    return done
+        return None
+
+
+def _by_hand(source: int, target: int, size: int, done: int) -> int:
+    data = os.pread(source, min(_BUFFER, size), done)
+    write_all(target, data)
+    return len(data)
+
+
+def digest_of_file(fd: int, size: int, watch: Watch | None = None) -> str:
+    """XXH3-128 of an open file's first ``size`` bytes; ``watch`` as above, told of no bytes."""
+    if size <= _BUFFER:
+        return xxhash.xxh3_128_hexdigest(os.pread(fd, size, 0))
+    hasher, done = xxhash.xxh3_128(), 0
+    while data := os.pread(fd, min(_BUFFER, size - done), done):
+        hasher.update(data)
+        done += len(data)
+        if watch:
+            watch(0)
+    return hasher.hexdigest()

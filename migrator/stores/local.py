@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from ..errors import Denied, NotFound, SourceChanged, StoreError
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .files import (
+    Watch,
     changed,
     check_unchanged,
     copy_bytes,
     create,
+    digest_of_file,
     failed,
     open_pinned,
     publish,
@@ -154,9 +156,13 @@ class LocalStore:
         return self._write(key, chunks, size, before, mtime, scratch)
 
     def clone(
-        self, source: LocalStore, key: str, target_key: str, *, pinned: str | None, before: str | None, scratch: str
-    ) -> Written:
+        self, source: LocalStore, key: str, target_key: str, *, pinned: str | None, before: str | None, scratch: str,
+        watch: Watch | None = None,
+    ) -> Written:  # fmt: skip
         """Copy a file of another folder inside the kernel, with its permission bits and time.
+
+        Both are read again and compared before the copy is shown; their XXH3-128 is the digest.
+        ``watch`` is called now and then with the bytes that moved since, and may end it by raising.
 
         Raises
         ------
@@ -166,7 +172,7 @@ class LocalStore:
             If something but ``before`` stands at the target.
         """
         with source.open(key, pinned) as body:
-            return self._clone(body, target_key, before, scratch)
+            return self._clone(body, target_key, before, scratch, watch)
 
     def sync(self) -> None:
         try:
@@ -176,20 +182,20 @@ class LocalStore:
         except OSError as error:
             raise failed(error, self._root) from None
 
-    def _clone(self, body: LocalBody, key: str, before: str | None, scratch: str) -> Written:
+    def _clone(self, body: LocalBody, key: str, before: str | None, scratch: str, watch: Watch | None) -> Written:
         final = self._path(key)
         try:
             temporary = self._make_parent(key) + f".{scratch}.part"
             target = create(temporary, 0o600)
             try:
-                written = _fill_clone(body, target)
+                written = _fill_clone(body, target, watch)
                 publish(temporary, final, before)
             except BaseException:
                 remove_quietly(temporary)
                 raise
         except OSError as error:
             raise failed(error, final) from None
-        return Written(written)
+        return written
 
     def _write(
         self, key: str, chunks: Iterable[bytes], size: int, before: str | None, mtime: int | None, scratch: str
@@ -286,17 +292,20 @@ def _fill(target: int, chunks: Iterable[bytes], size: int, mtime: int | None, pa
         os.close(target)
 
 
-def _fill_clone(body: LocalBody, target: int) -> str:
+def _fill_clone(body: LocalBody, target: int, watch: Watch | None) -> Written:
     source, path, pinned = body._fd, body._path, body._pinned
     try:
         status = os.fstat(source)
-        moved = copy_bytes(source, target, body.size)
+        moved = copy_bytes(source, target, body.size, watch)
+        digest = digest_of_file(source, body.size, watch)
         check_unchanged(source, path, pinned)
         if moved != body.size:
             raise SourceChanged(f"{path!r} gave {moved} of {body.size} bytes; it was not copied.")
+        if digest_of_file(target, body.size, watch) != digest:
+            raise StoreError(f"{path!r} was copied, and the copy does not hold the same bytes. Look at the disk.")
         os.fchmod(target, status.st_mode & 0o777)
         os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
-        return version(os.fstat(target))
+        return Written(version(os.fstat(target)), digest)
     finally:
         os.close(target)
 
