@@ -82,9 +82,9 @@ def test_a_cancel_inside_a_large_download_stops_it_and_leaves_no_file(
 ) -> None:
     source = tmp_path / "from"
     source.mkdir()
-    (source / "large").write_bytes(random.Random(5).randbytes(48 * MIB))
+    (source / "large").write_bytes(random.Random(5).randbytes(24 * MIB))
     api.start(CopyObjects(source, place("from"))).wait(60)
-    wayside.bytes_per_s = 6 * MIB
+    wayside.bytes_per_s = 4 * MIB
     run = api.start(CopyObjects(place("from"), tmp_path / "out"))
     moving(run)
     assert cancelled_within(run) < WITHIN_S

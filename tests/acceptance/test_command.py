@@ -15,7 +15,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from driving import MIGRATOR, Answer, command, command_json, ends, gone, keeper_of, moving, row, runner_of, wait_for
+from driving import (
+    MIGRATOR,
+    Answer,
+    command,
+    command_here,
+    command_json,
+    ends,
+    gone,
+    keeper_of,
+    moving,
+    row,
+    runner_of,
+    wait_for,
+)
 from trees import in_folder, small_tree
 from wayside import Wayside
 
@@ -95,28 +108,28 @@ def test_items_come_as_json_csv_and_parquet(source: Path, tmp_path: Path) -> Non
     (source / 'quote",comma\u00e9').write_bytes(b"")
     (source / "link").symlink_to("nowhere")
     run_id = command_json("copy", source, tmp_path / "to", code=10)["id"]
-    as_json = command("items", run_id, "--format", "json").json
+    as_json = command_here("items", run_id, "--format", "json").json
     assert all(set(item) >= ITEM for item in as_json)
     keys = {item["key"] for item in as_json}
     assert keys == {*in_folder(tmp_path / "to"), "link"}
-    as_csv = list(csv.DictReader(io.StringIO(command("items", run_id, "--format", "csv").out)))
+    as_csv = list(csv.DictReader(io.StringIO(command_here("items", run_id, "--format", "csv").out)))
     assert {item["key"].removeprefix("'") for item in as_csv} == keys
     assert "'=1+1" in {item["key"] for item in as_csv}
     done = subprocess.run([*MIGRATOR, "items", run_id, "--format", "parquet"], capture_output=True, timeout=60)
     table = pq.read_table(io.BytesIO(done.stdout))
     assert (done.returncode, set(table["key"].to_pylist())) == (0, keys)
-    assert {item["status"] for item in command("items", run_id, "--status", "refused", "--format", "json").json} == {
-        "refused"
-    }
-    assert command("items", run_id, "--status", "failed", "--format", "json").json == []
-    table_of_words = command("items", run_id)
+    assert {
+        item["status"] for item in command_here("items", run_id, "--status", "refused", "--format", "json").json
+    } == {"refused"}
+    assert command_here("items", run_id, "--status", "failed", "--format", "json").json == []
+    table_of_words = command_here("items", run_id)
     assert table_of_words.code == 0
     assert "link" in table_of_words.out
 
 
 def test_a_log_is_printed_as_text(source: Path, tmp_path: Path) -> None:
-    run_id = command_json("copy", source, tmp_path / "to")["id"]
-    answer = command("log", run_id)
+    run_id = api.start(CopyObjects(source, tmp_path / "to")).wait(60).id
+    answer = command_here("log", run_id)
     assert (answer.code, answer.err) == (0, "")
     assert "plan: create 12" in answer.out
     assert "completed" in answer.out.splitlines()[-1]
@@ -291,7 +304,7 @@ def test_by_default_a_different_object_at_the_target_is_refused_and_left_as_it_w
     seen = command_json("copy", source, tmp_path / "to", code=10)
     assert (seen["refused"], seen["copied"]) == (1, 11)
     assert (tmp_path / "to" / differing).read_bytes() == before
-    (refused,) = command("items", seen["id"], "--status", "refused", "--format", "json").json
+    (refused,) = command_here("items", seen["id"], "--status", "refused", "--format", "json").json
     assert refused["key"] == differing
     assert "overwrite='if-different' would replace it" in refused["error"]
 

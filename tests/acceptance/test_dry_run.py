@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import SENTENCE, command, command_json, row, runs_recorded, workspaces
+from driving import SENTENCE, command, command_here, command_json, row, runs_recorded, workspaces
 from trees import in_bucket, in_folder, listed, small_tree
 from wayside import Wayside
 
@@ -145,7 +145,7 @@ def failures(run_id: str) -> dict[str, str]:
     return dict(relation.select("key", "error").fetchall())
 
 
-@pytest.mark.parametrize("what", ["no dry run", "unknown", "its plan was tampered with", "its plan is gone"])
+@pytest.mark.parametrize("what", ["no dry run", "its plan was tampered with", "its plan is gone"])
 def test_what_is_no_finished_plan_can_not_be_applied(what: str, source: Path, tmp_path: Path) -> None:
     run = api.start(CopyObjects(source, tmp_path / "to"), dry_run=what != "no dry run")
     run_id = run.wait(60).id
@@ -154,7 +154,7 @@ def test_what_is_no_finished_plan_can_not_be_applied(what: str, source: Path, tm
         plan.write_bytes(plan.read_bytes()[:-1] + b"?")
     if what == "its plan is gone":
         plan.unlink()
-    answer = command("apply", "nobody-copy-0101" if what == "unknown" else run_id)
+    answer = command_here("apply", run_id)
     assert (answer.code, answer.out) == (1, ""), answer
     assert SENTENCE.fullmatch(answer.err), answer
     assert (runs_recorded(), workspaces()) == (1, [run_id])

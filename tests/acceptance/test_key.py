@@ -67,27 +67,20 @@ def test_a_key_of_a_run_killed_unnoticed_resumes_it(few: Path, wayside: Wayside,
     assert (again.id, again.wait(60).attempt) == (run_id, 2)
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"overwrite": "always"}, "overwrite was 'never' and is 'always'"),
-        ({"in_flight": 3}, "in_flight was None and is 3"),
-        ({"target": "elsewhere"}, "target.path was "),
-        ({"dry_run": True}, "dry_run was False and is True"),
-    ],
-)
-def test_a_key_with_another_specification_is_refused_and_the_difference_named(
-    options: dict[str, object], named: str, tmp_path: Path
-) -> None:
-    source = small_tree(tmp_path / "from", 3)
-    first = api.start(CopyObjects(source, tmp_path / "to"), key="nightly")
-    options, dry_run = dict(options), bool(options.get("dry_run"))
-    options.pop("dry_run", None)
-    target = tmp_path / str(options.pop("target", "to"))
-    with pytest.raises(KeyConflict) as caught:
-        api.start(CopyObjects(source, target, **options), key="nightly", dry_run=dry_run)
-    assert named in str(caught.value)
-    assert first.id in str(caught.value)
+def test_a_key_with_another_specification_is_refused_and_the_difference_named(tmp_path: Path) -> None:
+    source, there = small_tree(tmp_path / "from", 3), tmp_path / "to"
+    first = api.start(CopyObjects(source, there), key="nightly")
+    others: list[tuple[CopyObjects, bool, str]] = [
+        (CopyObjects(source, there, overwrite="always"), False, "overwrite was 'never' and is 'always'"),
+        (CopyObjects(source, there, in_flight=3), False, "in_flight was None and is 3"),
+        (CopyObjects(source, tmp_path / "elsewhere"), False, "target.path was "),
+        (CopyObjects(source, there), True, "dry_run was False and is True"),
+    ]
+    for other, dry_run, named in others:
+        with pytest.raises(KeyConflict) as caught:
+            api.start(other, key="nightly", dry_run=dry_run)
+        assert named in str(caught.value)
+        assert first.id in str(caught.value)
     assert (runs_recorded(), first.wait(60).status) == (1, "completed")
 
 
