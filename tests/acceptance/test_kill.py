@@ -183,8 +183,8 @@ def test_a_keeper_that_came_later_still_sees_its_runner_die(
     first.kill()
     wait_for(lambda: gone(first), 10, "the first keeper is gone")
     keeper_of(runner)
-    beat = row(run_id)["heartbeat_at"]
-    wait_for(lambda: row(run_id)["heartbeat_at"] != beat, 15, "the second keeper renews the lease")
+    until = row(run_id)["lease_until"]
+    wait_for(lambda: row(run_id)["lease_until"] != until, 15, "the second keeper renews the lease")
     runner.kill()
     assert ends(run_id, SEEN_WITHIN_S) == "interrupted"
 
