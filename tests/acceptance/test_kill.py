@@ -25,12 +25,12 @@ SEEN_WITHIN_S = 15
 
 
 def kill_at_random(start: Callable[[int], api.Run], phase: str, rng: random.Random) -> tuple[api.Run, psutil.Process]:
-    """A run whose runner was killed in a phase, at a random moment of up to a second.
+    """A run whose runner was killed in a phase, at a random moment of it.
 
     One that was quicker than the kill is replaced by another, with half the time.
     """
-    span = 1.0 if phase == "copy" else 0.2
-    for number in range(6):
+    span = 0.3 if phase == "copy" else 0.2
+    for number in range(12):
         run = start(number)
         runner = runner_of(run)
         if not in_phase(run, phase)["finished_at"]:
