@@ -8,6 +8,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def kill_at_random(start: Callable[[int], api.Run], phase: str, rng: random.Rand
         if not in_phase(run, phase)["finished_at"]:
             pause = rng.uniform(0, span)
             time.sleep(pause)
-            runner.kill()
+            with suppress(psutil.NoSuchProcess):  # it was quicker
+                runner.kill()
             wait_for(lambda runner=runner: gone(runner), 10, "the runner is gone")
             seen = row(run)
             if seen["status"] != "completed":
