@@ -238,7 +238,7 @@ def test_ctrl_c_stops_watching_and_the_run_goes_on(verb: str, slow: list[str], w
     assert f"`migrator follow {run_id}`" in answer.err
     assert "Traceback" not in answer.err
     done = row(run_id)["copied"]
-    wait_for(lambda: row(run_id)["copied"] > done, 20, "the run goes on")
+    wait_for(lambda: row(run_id)["copied"] > done, 60, "the run goes on")
     assert not gone(runner)
     assert not gone(keeper)
     assert row(run_id)["cancel_requested_at"] is None
@@ -253,7 +253,7 @@ def test_a_terminal_that_hangs_up_does_not_stop_the_run(slow: list[str], wayside
     os.killpg(watching.process.pid, signal.SIGHUP)
     watching.end()
     done = row(run_id)["copied"]
-    wait_for(lambda: row(run_id)["copied"] > done, 20, "the run goes on")
+    wait_for(lambda: row(run_id)["copied"] > done, 60, "the run goes on")
     assert not gone(runner)
 
 
