@@ -13,7 +13,7 @@ DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint format bench clean
+.PHONY: help demo lab test notebooks lint format bench clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -41,6 +41,9 @@ lab: $(VENV)/.for-demo ## open JupyterLab on the demo's notebook (LAB_ARGS="--po
 
 test: $(VENV)/.for-work ## run all tests, then the notebooks, comparing what their cells show
 	$(BIN)/python -m pytest tests
+	@$(MAKE) --no-print-directory notebooks
+
+notebooks: $(VENV)/.for-work ## run the notebooks alone, comparing what their cells show
 	$(BIN)/python -m pytest $(NBVAL) notebooks
 
 lint: $(VENV)/.for-work ## check style, types and which module imports which
