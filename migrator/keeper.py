@@ -82,7 +82,10 @@ class Keeper:
 
 def main() -> int:
     """Keep until the runner is gone or no longer the owner."""
-    brief = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # the runner died before it could say whose keeper this is; a reader will find it gone
+        return 1
+    brief = json.loads(line)
     runner = Identity(**brief["runner"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return _Keep(StateDB(state_url()), brief["run_id"], brief["token"], runner).loop()

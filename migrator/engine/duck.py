@@ -35,7 +35,7 @@ ITEMS = """
            coalesce(r.status, case p.action when 'skip' then 'skipped' when 'refuse' then 'refused'
                               else 'pending' end) as status,
            r.evidence, r.digest, coalesce(r.error, case when p.action = 'refuse' then p.reason end) as error,
-           p.reason, r.losses, p.etag, r.etag as written_etag, p.before, r.at, p.item_no
+           p.reason, r.losses, p.etag, r.etag as written_etag, p.before, p.detail, r.at, p.item_no
     from plan p left join receipts r using (item_no)
 """
 # File names hold the shard and the attempt, so the greatest (attempt) per item is the newest receipt.
