@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -31,6 +32,9 @@ _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 KEY_BYTES = 1024
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
 _STREAM_BYTES = 1 << 20
+# On loopback there is no waiting to fill, and more threads only contend for the interpreter.
+NEAR_THREADS = min(16, 3 * (os.cpu_count() or 1))
+FAR_THREADS = 64
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
 
 
@@ -104,7 +108,9 @@ class S3Store:
         self._lane = Lane(location)
         self._seen = False  # whether the bucket is known to be there
         near = is_loopback(location.endpoint or "")
-        self.capabilities = Capabilities(holds_attributes=True, remote=True, threads=16 if near else 64)
+        self.capabilities = Capabilities(
+            holds_attributes=True, remote=True, threads=NEAR_THREADS if near else FAR_THREADS
+        )
         self.bytes = _byte_store(location)
 
     @property
