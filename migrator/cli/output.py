@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..model import Snapshot
+from ..words import sized
 
 if TYPE_CHECKING:
     import duckdb
@@ -155,15 +156,6 @@ def status_text(seen: Snapshot) -> Text:
     if live and seen.silent_s and seen.silent_s > 10:
         words += f", silent for {seen.silent_s:.0f} s"
     return Text(words, COLOURS.get(seen.status, ""))
-
-
-def sized(size: float) -> str:
-    """Bytes with a decimal unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
 
 
 def moment(at: int | None) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..api import Run
 from ..model import Snapshot
+from ..words import sized
 from . import output
 
 REFRESH_S = 0.25
@@ -61,21 +62,21 @@ def _phase(seen: Snapshot) -> str:
 def _figures(seen: Snapshot) -> str:
     if not seen.total:
         return ""
-    rate = f" · {seen.rate:,.0f}/s · {output.sized(seen.byte_rate or 0)}/s" if seen.rate is not None else ""
+    rate = f" · {seen.rate:,.0f}/s · {sized(seen.byte_rate or 0)}/s" if seen.rate is not None else ""
     failed = f" · {seen.failed:,} failed" if seen.failed else ""
     left = f" · {output.duration(seen.eta_s)} left" if seen.eta_s is not None else ""
-    return f"{seen.done:,}/{seen.total:,} · {output.sized(seen.bytes_done)}{rate}{failed}{left}"
+    return f"{seen.done:,}/{seen.total:,} · {sized(seen.bytes_done)}{rate}{failed}{left}"
 
 
 def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
     if seen.dry_run and seen.status == "completed":
         for action, tally in sorted(seen.actions.items()):
-            console.print(Text(f"  {action:10} {tally['items']:>12,}  {output.sized(tally['bytes'])}"))
+            console.print(Text(f"  {action:10} {tally['items']:>12,}  {sized(tally['bytes'])}"))
         console.print(Text(f"Nothing was written. `migrator apply {run.id}` executes this plan."))
         return
     tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
     counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name)) or "nothing to do"
-    line = Text.assemble(output.status_text(seen), f": {counts}, {output.sized(seen.bytes_done)}")
+    line = Text.assemble(output.status_text(seen), f": {counts}, {sized(seen.bytes_done)}")
     console.print(line.append(f" in {output.duration(seen.engine_s)}"))
     if seen.error:
         console.print(Text(output.plain(seen.error)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,13 +20,12 @@ from ..errors import AlreadyExists, StoreError
 from ..migrations import Control
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, Store, Written
-from ..stores.digests import PART_BYTES, Hasher, digest_of
+from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher, digest_of
 
 if TYPE_CHECKING:
     from ..stores.local import LocalStore
     from ..stores.s3 import S3Store
 
-PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 # Below this two requests by obstore cost less than one by the native lane.
 SERVER_COPY_BYTES = 1 << 20
 UNKNOWN_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-directory"})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..migrations import Executor, Migration
 from ..model import Counts, Shard
+from ..words import sized
 from . import duck, files
 from .control import Control
 from .planning import Planning, make_plan
@@ -128,15 +129,6 @@ def told(counts: Counts) -> str:
     names = ("copied", "adopted", "skipped", "failed", "refused")
     said = [f"{getattr(counts, name):,} {name}" for name in names if getattr(counts, name)]
     return ", ".join([*said, sized(counts.bytes_done)]) if said else "nothing to do"
-
-
-def sized(size: float) -> str:
-    """Bytes with a decimal unit, as storage is sold: ``119.9 GB``."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(size) < 1000:
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} PB"
 
 
 def _listed(tally: dict[str, int]) -> str:

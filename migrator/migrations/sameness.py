@@ -7,11 +7,7 @@ object integrity"). Where those rules don't hold two hashes differ, which costs 
 
 from __future__ import annotations
 
-import re
-
 from ..stores import ObjectInfo, Store, digests
-
-PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None) -> str | None:
@@ -43,7 +39,7 @@ def _same_hash(files: Store, file: ObjectInfo, etag: str | None) -> str | None:
     """A local file against an object's ETag."""
     if not etag:
         return None
-    if PLAIN_MD5.match(etag):
+    if digests.PLAIN_MD5.match(etag):
         return "server-hash" if _hash(files, file, "md5") == etag else None
     if etag.endswith(f"-{digests.parts_of(file.size)}"):
         return "server-hash" if _hash(files, file, "md5-parts") == etag else None

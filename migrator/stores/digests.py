@@ -8,11 +8,14 @@ object integrity"). ``xxh3`` is XXH3-128: fast, and no server's word is compared
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 import xxhash
 
 PART_BYTES = 8 << 20
+# What an ETag looks like when it may be the MD5 of the bytes.
+PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def parts_of(size: int) -> int:
