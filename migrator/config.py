@@ -8,6 +8,8 @@ variable               meaning                                                  
 ``MIGRATOR_WORKSPACE`` folder for plans, receipts and logs, one folder a run    ``runs`` beside the state DB
 ``MIGRATOR_CONFIG``    the configuration file (TOML) with named connections     ``migrator.toml`` in
                                                                                 Jupyter's config directory
+``MIGRATOR_MODE``      ``streaming`` or ``queue``, where a start does not say   ``mode`` in the configuration
+                                                                                file, else ``streaming``
 =====================  =======================================================  =============
 """
 
@@ -16,16 +18,17 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from .errors import ConfigError
+from .words import Mode
 
-# Seconds. A lease is renewed every quarter of its length; the rest is margin for a slow disk.
-LEASE_S = 20.0
-HEARTBEAT_S = LEASE_S / 4
+# Seconds. A lease is renewed every quarter of its length; the rest is margin for a slow disk or network.
+LEASE_LOCAL_S = 20.0
+LEASE_SERVER_S = 60.0
+HELD_AT = 0.8  # of a lease that was not renewed: from here nothing is written until it is
 PULSE_S = 0.5  # how often a runner writes its progress and looks for requests
 POLL_S = 1.0  # how often a view reads
-STARTING_S = 10.0  # a spawned child that has not claimed its run by then is looked for
 CANCEL_GRACE_S = 4.0  # from the request until SIGTERM may be sent; SIGKILL after as long again
 
 SHARD_ITEMS = 5_000
@@ -92,3 +95,18 @@ def read_config() -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"The configuration file {path} can't be read: {error}. Mend or move it.") from None
+
+
+def default_mode() -> Mode:
+    """How a run is started where its start does not say: ``MIGRATOR_MODE``, or ``mode`` in the configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If that is no mode.
+    """
+    given = os.environ.get("MIGRATOR_MODE") or read_config().get("mode", "streaming")
+    for mode in get_args(Mode):
+        if given == mode:
+            return mode
+    raise ConfigError(f"MIGRATOR_MODE (or mode in {config_path()}) is {given!r}; it can be 'streaming' or 'queue'.")

@@ -9,10 +9,12 @@
     │   ├── AlreadyExists      a conditional write met an object
     │   ├── SourceChanged      the object is not the one that was planned
     │   ├── Denied             credentials are missing, wrong or not allowed this
+    │   ├── DiskFull           no room at a folder; the run waits until there is
     │   └── Unreachable        no answer, or one that says "later"; worth another try
     ├── StateError             the state DB cannot be used
     │   └── NewerSchema        it was written by a newer release
     ├── KeyConflict            a key= that already names another run
+    ├── LeaseHeld              another run that lives writes there; nothing was started
     ├── TokenLost              another attempt owns the run now; stop before the next write
     ├── MigrationLoadError     a migration's class cannot be found or has changed
     └── RunNotCompleted        wait(check=True) met another end than `completed`
@@ -23,6 +25,8 @@ A message names the thing, says why, and says what to do.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from .words import sized
 
 if TYPE_CHECKING:
     from .model import Snapshot
@@ -66,6 +70,22 @@ class Denied(StoreError):
     """Credentials are missing, wrong, expired or not allowed this."""
 
 
+class DiskFull(StoreError):
+    """There is no room where something is to be written.
+
+    Attributes
+    ----------
+    path : str
+        Where.
+    size : int
+        Bytes that were to be written there at least.
+    """
+
+    def __init__(self, path: str, size: int) -> None:
+        super().__init__(f"Disk full: it needs {sized(max(size, 1))} more at {path!r}.")
+        self.path, self.size = path, size
+
+
 class Unreachable(StoreError):
     """The store gave no answer, or one that asks to come back later."""
 
@@ -82,6 +102,10 @@ class NewerSchema(StateError):
 
 class KeyConflict(MigratorError):
     """A ``key=`` already names a run with another specification."""
+
+
+class LeaseHeld(MigratorError):
+    """Another run that lives writes to the same place; nothing was started."""
 
 
 class TokenLost(MigratorError):

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from .words import Mode as Mode
+
 Status = Literal[
     "draft", "queued", "starting", "running",
     "completed", "partial", "failed", "cancelled", "interrupted",
 ]  # fmt: skip
-Mode = Literal["streaming", "queue"]
 ItemStatus = Literal["pending", "copied", "adopted", "skipped", "failed", "refused", "cancelled"]
 Action = Literal["create", "overwrite", "skip", "refuse", "run"]
 Evidence = Literal["server-hash", "re-read", "size-only", "listed"]
@@ -144,7 +145,12 @@ class Snapshot:
     Times are milliseconds since the epoch; ``rate`` is items per second and ``byte_rate`` bytes
     per second over the last ten seconds; ``eta_s`` is the later of the items' and the bytes',
     ``None`` while unknown; ``engine_s`` is the time from first byte to last receipt, summed over
-    attempts. ``silent_s`` is the time since the last heartbeat of a live run.
+    attempts. ``silent_s`` is the time since the last heartbeat of a run with a process.
+
+    Of a queued run ``position`` is its place (from 1), ``ahead`` the first runs before it, and
+    ``waiting_for`` says what it waits for. ``held_for`` says why a running run writes nothing at
+    the moment: it is paused, a disk is full, its lease was not renewed. ``limits`` are those set
+    for this run: ``in_flight`` objects, ``bytes_per_s``.
     """
 
     id: str
@@ -181,8 +187,16 @@ class Snapshot:
     finished_at: int | None
     holder: Mapping[str, Any] | None
     silent_s: float | None
+    position: int | None
+    ahead: tuple[str, ...]
     waiting_for: str | None
+    priority: int
+    not_before: int
     cancel_requested: bool
+    pause_requested: bool
+    held_for: str | None
+    limits: Mapping[str, Any]
+    crashes: int
     error: str | None
     workspace: str
     plan_run: str | None

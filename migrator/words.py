@@ -1,6 +1,10 @@
-"""Figures as people read them."""
+"""The words that every floor uses, and figures as people read them."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+Mode = Literal["streaming", "queue"]
 
 
 def sized(size: float) -> str:

@@ -6,24 +6,24 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
+from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
 from ..errors import NewerSchema, StateError
 from . import schema
+from .dialects import lost_a_race
+
+T = TypeVar("T")
 
 BUSY_MS = 15_000
-
-
-def now_ms() -> int:
-    """Wall time in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
+RACES = 8
 
 
 class StateDB:
@@ -33,6 +33,8 @@ class StateDB:
     ----------
     url : str
         Any SQLAlchemy URL.
+    busy_ms : int
+        How long to wait for another process's write lock (SQLite).
 
     Raises
     ------
@@ -42,8 +44,9 @@ class StateDB:
         If a newer release wrote it; nothing has been changed then.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_ms: int = BUSY_MS) -> None:
         self.url = url
+        self._busy_ms = busy_ms
         self.shown = sa.make_url(url).render_as_string(hide_password=True)
         self.sqlite = url.startswith("sqlite")
         with self._doors():
@@ -51,6 +54,23 @@ class StateDB:
             self._prepare_file()
             self._engine = self._make_engine()
             self.state_id = self._open_schema()
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a lease lasts unless it is renewed: longer where a network lies between."""
+        return int((LEASE_LOCAL_S if self.sqlite else LEASE_SERVER_S) * 1000)
+
+    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do ``work`` in one write transaction, again when another transaction's lock made it fail."""
+        for attempt in range(RACES):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except StateError as error:
+                if attempt == RACES - 1 or not lost_a_race(error.__cause__):
+                    raise
+                time.sleep(0.005 * 2**attempt * (1 + secrets.randbelow(100) / 100))
+        raise AssertionError
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -116,8 +136,8 @@ class StateDB:
     def _make_engine(self) -> sa.Engine:
         if not self.sqlite:
             return sa.create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-        engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_MS / 1000})
-        event.listen(engine, "connect", _set_pragmas)
+        engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_ms / 1000})
+        event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, self._busy_ms))
         return engine
 
     def _open_schema(self) -> str:
@@ -151,10 +171,10 @@ class StateDB:
         return found["state_id"]
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _set_pragmas(connection: Any, busy_ms: int) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

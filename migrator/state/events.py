@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..model import Event
-from .db import now_ms
+from .dialects import now_ms
 from .schema import events, runs
 
 
@@ -16,7 +16,9 @@ def append(connection: sa.Connection, run_id: str, kind: str, data: Mapping[str,
     """Add an event; its number comes from the run's row, so two writers can't share one."""
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(seq=runs.c.seq + 1))
     seq = connection.execute(sa.select(runs.c.seq).where(runs.c.id == run_id)).scalar_one()
-    connection.execute(events.insert().values(run_id=run_id, seq=seq, at=now_ms(), kind=kind, data=dict(data)))
+    connection.execute(
+        events.insert().values(run_id=run_id, seq=seq, at=now_ms(connection), kind=kind, data=dict(data))
+    )
 
 
 def after(connection: sa.Connection, run_id: str, seq: int, limit: int = 1000) -> list[Event]:

@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from ..config import EXCEPTION_ROWS
+from ..errors import StateError
 from ..model import Counts, Item, Receipt, Shard
 from . import events, runs
-from .db import StateDB, now_ms
+from .db import StateDB
+from .dialects import now_ms
 from .schema import exceptions
 from .schema import runs as runs_table
 from .schema import shards as shards_table
 
 TALLIES = tuple(asdict(Counts()))
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What is asked of a running attempt."""
+
+    cancel: bool
+    pause: bool
+    limits: Mapping[str, Any]
 
 
 class Journal:
-    """One attempt's writes."""
+    """One attempt's writes.
 
-    def __init__(self, db: StateDB, claim: runs.Claim) -> None:
+    Parameters
+    ----------
+    patience : callable
+        Told why the state DB can't be used just now; sleeps, and says whether to try again.
+    """
+
+    def __init__(self, db: StateDB, claim: runs.Claim, patience: Callable[[StateError], bool] | None = None) -> None:
         self._db = db
         self._claim = claim
         self._run_id = claim.run_id
+        self._step = claim.row["step"]
+        self._patience = patience or (lambda _: False)
+        self._in_turn = threading.Lock()  # the pulse's warnings and the engine's commits
 
     def enter(self, phase: str) -> None:
-        with self._db.write() as connection:
-            self._fence(connection, phase=phase)
+        def work(connection: sa.Connection) -> None:
             events.append(connection, self._run_id, "phase", {"phase": phase, "attempt": self._claim.attempt})
+
+        self._write(work, phase=phase)
 
     def planned(self, shards: Sequence[Shard], actions: Mapping[str, Mapping[str, int]], plan_hash: str) -> None:
         rows = [
             {"run_id": self._run_id, "no": s.no, "items": s.items, "bytes": s.bytes, "plan_file": s.plan_file}
             for s in shards
         ]
-        with self._db.write() as connection:
-            self._fence(
-                connection,
-                plan_hash=plan_hash,
-                actions=actions,
-                total=sum(s.items for s in shards),
-                bytes_total=sum(s.bytes for s in shards),
-            )
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(shards_table).where(shards_table.c.run_id == self._run_id))
             if rows:
                 connection.execute(shards_table.insert(), rows)
             events.append(connection, self._run_id, "plan", {"actions": actions, "plan_hash": plan_hash})
+
+        totals = {"total": sum(s.items for s in shards), "bytes_total": sum(s.bytes for s in shards)}
+        self._write(work, plan_hash=plan_hash, actions=actions, **totals)
 
     def plan_hash(self) -> str | None:
         """The hash of the durable plan; None while there is none."""
@@ -59,9 +80,10 @@ class Journal:
             return read_shards(connection, self._run_id)
 
     def commit(self, shard: Shard, receipts: str, counts: Counts, failures: Iterable[tuple[Item, Receipt]]) -> None:
-        with self._db.write() as connection:
-            self._fence(connection)
-            mine = (shards_table.c.run_id == self._run_id) & (shards_table.c.no == shard.no)
+        failed = list(failures)
+        mine = (shards_table.c.run_id == self._run_id) & (shards_table.c.no == shard.no)
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(
                 sa.update(shards_table)
                 .where(mine)
@@ -72,49 +94,83 @@ class Journal:
                     **asdict(counts),
                 )
             )
-            self._replace_exceptions(connection, shard, failures)
+            self._replace_exceptions(connection, shard, failed)
             self._fence(connection, **self._sums(connection))
 
+        self._write(work)
+
     def pulse(
-        self, counts: Counts, rates: tuple[float | None, float | None], engine_ms: int, listed: int | None = None
-    ) -> bool:
-        """Write how far the run is, and see whether its end is asked for.
+        self,
+        counts: Counts,
+        rates: tuple[float | None, float | None],
+        engine_ms: int,
+        listed: int | None = None,
+        held_for: str | None = None,
+    ) -> Requests:
+        """Write how far the run is, and see what is asked of it.
 
         ``listed``, while planning, stands for the total that is not known yet.
-
-        Returns
-        -------
-        bool
-            Whether cancel was requested.
         """
+        figures: dict[str, object] = {
+            "rate": rates[0],
+            "byte_rate": rates[1],
+            "engine_ms": engine_ms,
+            "held_for": held_for,
+            **asdict(counts),
+        }
+        if listed:  # but never over the plan's own total, which another thread may just have written
+            unplanned = runs_table.c.plan_hash.is_(None)
+            figures["total"] = sa.case((unplanned, listed), else_=runs_table.c.total)
+        asked = sa.select(runs_table.c.cancel_requested_at, runs_table.c.pause_requested_at, runs_table.c.limits)
         with self._db.write() as connection:
-            figures: dict[str, object] = {
-                "rate": rates[0],
-                "byte_rate": rates[1],
-                "engine_ms": engine_ms,
-                **asdict(counts),
-            }
-            if listed:  # but never over the plan's own total, which another thread may just have written
-                unplanned = runs_table.c.plan_hash.is_(None)
-                figures["total"] = sa.case((unplanned, listed), else_=runs_table.c.total)
-            self._fence(connection, heartbeat_at=now_ms(), **figures)
-            asked = sa.select(runs_table.c.cancel_requested_at).where(runs_table.c.id == self._run_id)
-            return connection.execute(asked).scalar() is not None
+            self._fence(connection, heartbeat_at=now_ms(connection), **figures)
+            row = connection.execute(asked.where(runs_table.c.id == self._run_id)).one()
+        return Requests(row[0] is not None, row[1] is not None, row[2])
 
     def warn(self, text: str) -> None:
-        with self._db.write() as connection:
-            self._fence(connection)
-            events.append(connection, self._run_id, "warning", {"text": text})
+        self._write(lambda connection: events.append(connection, self._run_id, "warning", {"text": text}))
 
     def end(self, status: str, error: str | None = None) -> bool:
         """The attempt's last write; False when the run was no longer ours."""
-        with self._db.write() as connection:
-            return runs.end(connection, self._run_id, self._claim.token, status, error)
+        return self._keep_trying(lambda connection: self._end(connection, status, error))
+
+    def requeue(self, why: str) -> bool:
+        """Give the run back to its queue, in its old place; False when it was no longer ours."""
+        token = self._claim.token
+        return self._keep_trying(lambda c: runs.requeue(c, self._run_id, token, why, crashed=False))
 
     def counts(self) -> Counts:
         """The run's committed tallies."""
         with self._db.read() as connection:
             return Counts(**self._sums(connection))
+
+    def _write(self, work: Callable[[sa.Connection], None], **values: object) -> None:
+        """One fenced write, made once: also when its commit was made and the answer to it lost."""
+        mine = (runs_table.c.id == self._run_id) & (runs_table.c.token == self._claim.token)
+
+        def once(connection: sa.Connection) -> None:
+            if connection.execute(sa.select(runs_table.c.step).where(mine)).scalar() == self._step:
+                return
+            self._fence(connection, step=self._step, **values)
+            work(connection)
+
+        with self._in_turn:
+            self._step += 1
+            self._keep_trying(once)
+
+    def _keep_trying(self, work: Callable[[sa.Connection], T]) -> T:
+        while True:
+            try:
+                return self._db.transact(work)
+            except StateError as error:
+                if not self._patience(error):
+                    raise
+
+    def _end(self, connection: sa.Connection, status: str, error: str | None) -> bool:
+        if runs.end(connection, self._run_id, self._claim.token, status, error):
+            return True
+        row = runs.get(connection, self._run_id)  # ended by this very call, whose answer was lost?
+        return row["attempt"] == self._claim.attempt and row["status"] == status and row["token"] is None
 
     def _fence(self, connection: sa.Connection, **values: object) -> None:
         # Something is always written: the UPDATE is what locks the row and proves the token.
@@ -140,7 +196,7 @@ class Journal:
                 "status": receipt.status,
                 "error": receipt.error,
                 "attempt": self._claim.attempt,
-                "at": receipt.at or now_ms(),
+                "at": receipt.at or now_ms(connection),
             }
             for item, receipt in failures
         ][: max(0, EXCEPTION_ROWS - held)]

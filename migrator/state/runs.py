@@ -11,11 +11,19 @@ import sqlalchemy as sa
 
 from ..errors import TokenLost, UnknownRun
 from ..model import LIVE, RESUMABLE, Identity
-from . import events
-from .db import StateDB, now_ms
+from . import events, leases
+from .db import StateDB
+from .dialects import clock, now_ms, now_us
 from .schema import runs
 
 Row = Mapping[str, Any]
+
+# What the attempt before this one left in a row, and nobody may take for this one's.
+_FRESH: Mapping[str, Any] = {
+    "token": None, "pid": None, "error": None, "phase": None, "finished_at": None, "rate": None, "byte_rate": None,
+    "held_for": None, "waiting_for": None,
+}  # fmt: skip
+_UNASKED: Mapping[str, Any] = {"cancel_requested_at": None, "pause_requested_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,61 +38,83 @@ class Claim:
 
 def create(connection: sa.Connection, **values: Any) -> None:
     """Record a run and its first event."""
-    now = now_ms()
-    connection.execute(runs.insert().values(created_at=now, heartbeat_at=now, **values))
+    now = now_ms(connection)
+    connection.execute(runs.insert().values({"created_at": now, "heartbeat_at": now} | values))
     events.append(connection, values["id"], "status", {"status": values["status"], "by": values.get("owner")})
 
 
 def get(connection: sa.Connection, run_id: str) -> Row:
-    """One run's row.
+    """One run's row, and in ``now`` the time of this look by the state DB's clock.
 
     Raises
     ------
     UnknownRun
         If there is none of that id.
     """
-    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+    row = next(iter(select(connection, runs.c.id == run_id)), None)
     if row is None:
         raise UnknownRun(f"There is no run {run_id!r} in this state DB. `migrator runs` lists them.")
-    return dict(row)
+    return row
 
 
 def by_key(connection: sa.Connection, key: str) -> Row | None:
     """The run that was started with ``key=``, if any."""
-    row = connection.execute(sa.select(runs).where(runs.c.key == key)).mappings().first()
-    return dict(row) if row else None
+    return next(iter(select(connection, runs.c.key == key)), None)
 
 
-def newest(connection: sa.Connection, limit: int, *, live_only: bool = False) -> list[Row]:
+def newest(connection: sa.Connection, limit: int) -> list[Row]:
     """Rows, newest first."""
-    wanted = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id).limit(limit)
-    if live_only:
-        wanted = wanted.where(runs.c.status.in_(LIVE))
-    return [dict(row) for row in connection.execute(wanted).mappings()]
+    return select(connection, order=(runs.c.created_at.desc(), runs.c.id), limit=limit)
 
 
-def restart(connection: sa.Connection, run_id: str, interpreter: str, by: str) -> bool:
-    """Make an ended run ready for another attempt; False when another caller was first."""
-    ready = _set_status(
-        connection,
-        run_id,
-        runs.c.status.in_(RESUMABLE),
-        status="starting",
-        token=None,
-        pid=None,
-        error=None,
-        phase=None,
-        cancel_requested_at=None,
-        finished_at=None,
-        rate=None,
-        byte_rate=None,
-        heartbeat_at=now_ms(),
-        interpreter=interpreter,
+def select(
+    connection: sa.Connection, *conditions: Any, order: tuple[Any, ...] = (), limit: int | None = None
+) -> list[Row]:
+    """Rows as `get` gives them."""
+    wanted = (
+        sa.select(runs, clock(connection.dialect.name).label("now")).where(*conditions).order_by(*order).limit(limit)
     )
+    return [{**row, "now": row["now"] // 1000} for row in connection.execute(wanted).mappings()]
+
+
+def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
+    """Make an ended run ready for another attempt; False when another caller was first.
+
+    ``values`` say how: ``status`` ``starting`` with the starter's identity, or ``queued``.
+    """
+    fresh = {**_FRESH, **_UNASKED, "crashes": 0, "heartbeat_at": now_ms(connection), **values}
+    ready = _set_status(connection, run_id, runs.c.status.in_(RESUMABLE), **fresh)
     if ready:
         events.append(connection, run_id, "request", {"request": "resume", "by": by})
-        events.append(connection, run_id, "status", {"status": "starting"})
+        events.append(connection, run_id, "status", {"status": values["status"]})
     return ready
+
+
+def begin(connection: sa.Connection, run_id: str, starter: Identity, lease_ms: int, **values: Any) -> bool:
+    """A queued run's turn has come: ``starter`` is about to spawn its process. False when another was first."""
+    turn = starting(connection, starter, lease_ms) | values
+    begun = _set_status(connection, run_id, runs.c.status == "queued", waiting_for=None, **turn)
+    if begun:
+        events.append(
+            connection, run_id, "status", {"status": "starting", "by": f"pid {starter.pid} on {starter.host}"}
+        )
+    return begun
+
+
+def starting(connection: sa.Connection, starter: Identity, lease_ms: int) -> dict[str, Any]:
+    """The columns of a run whose process is about to be spawned: should the starter die first, that is seen."""
+    now = now_ms(connection)
+    return {"status": "starting", "heartbeat_at": now, "lease_until": now + lease_ms, **asdict(starter)}
+
+
+def next_place(connection: sa.Connection) -> int:
+    """The end of every queue: its age in microseconds, later than any that this process gave before."""
+    global _last_place
+    _last_place = max(_last_place + 1, now_us(connection))
+    return _last_place
+
+
+_last_place = 0
 
 
 def note_child(connection: sa.Connection, run_id: str, child: Identity) -> None:
@@ -93,7 +123,7 @@ def note_child(connection: sa.Connection, run_id: str, child: Identity) -> None:
     connection.execute(sa.update(runs).where(unclaimed).values(**asdict(child)))
 
 
-def claim(db: StateDB, run_id: str, me: Identity, lease_ms: int) -> Claim:
+def claim(db: StateDB, run_id: str, me: Identity) -> Claim:
     """Take a starting run. One process wins; the others raise.
 
     Raises
@@ -101,28 +131,31 @@ def claim(db: StateDB, run_id: str, me: Identity, lease_ms: int) -> Claim:
     TokenLost
         If the run is not waiting for its process: another one has it, or it was given up.
     """
-    token, now = secrets.token_hex(8), now_ms()
-    with db.write() as connection:
-        won = _set_status(
-            connection,
-            run_id,
-            (runs.c.status == "starting") & runs.c.token.is_(None),
-            status="running",
-            token=token,
-            attempt=runs.c.attempt + 1,
-            started_at=sa.func.coalesce(runs.c.started_at, now),
-            heartbeat_at=now,
-            lease_until=now + lease_ms,
-            **asdict(me),
-        )
-        row = get(connection, run_id)
-        if not won:
-            raise TokenLost(f"Run {run_id} is {row['status']} and not waiting for a process; this one stops.")
-        events.append(connection, run_id, "status", {"status": "running", "attempt": row["attempt"], **asdict(me)})
+    return db.transact(lambda connection: _claim(connection, run_id, me, db.lease_ms))
+
+
+def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int) -> Claim:
+    token, now = secrets.token_hex(8), now_ms(connection)
+    won = _set_status(
+        connection,
+        run_id,
+        (runs.c.status == "starting") & runs.c.token.is_(None),
+        status="running",
+        token=token,
+        attempt=runs.c.attempt + 1,
+        started_at=sa.func.coalesce(runs.c.started_at, now),
+        heartbeat_at=now,
+        lease_until=now + lease_ms,
+        **asdict(me),
+    )
+    row = get(connection, run_id)
+    if not won:
+        raise TokenLost(f"Run {run_id} is {row['status']} and not waiting for a process; this one stops.")
+    events.append(connection, run_id, "status", {"status": "running", "attempt": row["attempt"], **asdict(me)})
     return Claim(run_id, token, row["attempt"], row)
 
 
-def renew(db: StateDB, run_id: str, token: str, lease_ms: int) -> Row:
+def renew(db: StateDB, run_id: str, token: str) -> Row:
     """The heartbeat: lengthen the lease, and see what is asked.
 
     Raises
@@ -130,9 +163,9 @@ def renew(db: StateDB, run_id: str, token: str, lease_ms: int) -> Row:
     TokenLost
         If another attempt owns the run, or it has ended.
     """
-    now = now_ms()
     with db.write() as connection:
-        fence(connection, run_id, token, heartbeat_at=now, lease_until=now + lease_ms)
+        now = now_ms(connection)
+        fence(connection, run_id, token, heartbeat_at=now, lease_until=now + db.lease_ms)
         return get(connection, run_id)
 
 
@@ -144,29 +177,62 @@ def fence(connection: sa.Connection, run_id: str, token: str, **values: Any) -> 
 
 
 def end(connection: sa.Connection, run_id: str, token: str | None, status: str, error: str | None = None) -> bool:
-    """Give a run its terminal status; False when ``token`` no longer owns it.
+    """Give a run its terminal status, and its leases back; False when ``token`` no longer owns it.
 
     Owner, reaper and keeper all end runs by this, each with the token that it saw.
     """
-    seen = runs.c.status.in_(("starting", "running")) & (
-        runs.c.token.is_(None) if token is None else runs.c.token == token
-    )
-    ended = _set_status(
-        connection, run_id, seen, status=status, error=error, finished_at=now_ms(), lease_until=None, token=None
-    )
+    over = {"status": status, "error": error, "finished_at": now_ms(connection), "lease_until": None, "held_for": None}
+    ended = _set_status(connection, run_id, _owned(token), token=None, **over)
     if ended:
+        leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": status, "error": error})
     return ended
 
 
+def requeue(connection: sa.Connection, run_id: str, token: str | None, why: str, *, crashed: bool) -> bool:
+    """Put a run back into its old place in the queue; False when ``token`` no longer owns it."""
+    crashes = runs.c.crashes + int(crashed)
+    back = _set_status(connection, run_id, _owned(token), **{**_FRESH, "status": "queued", "crashes": crashes})
+    if back:
+        leases.release(connection, run_id)
+        events.append(connection, run_id, "status", {"status": "queued", "error": why})
+    return back
+
+
 def request_cancel(connection: sa.Connection, run_id: str, by: str) -> None:
     """Ask a live run to stop; one that waits in a queue is cancelled by this."""
-    if _set_status(connection, run_id, runs.c.status == "queued", status="cancelled", finished_at=now_ms()):
+    now = now_ms(connection)
+    if _set_status(connection, run_id, runs.c.status == "queued", status="cancelled", finished_at=now):
         events.append(connection, run_id, "status", {"status": "cancelled", "by": by})
         return
     unasked = runs.c.status.in_(LIVE) & runs.c.cancel_requested_at.is_(None)
-    if _set_status(connection, run_id, unasked, cancel_requested_at=now_ms()):
+    if _set_status(connection, run_id, unasked, cancel_requested_at=now):
         events.append(connection, run_id, "request", {"request": "cancel", "by": by})
+
+
+def request_pause(connection: sa.Connection, run_id: str, by: str, *, pause: bool) -> bool:
+    """Ask a live run to hold its writes, or to go on; False when it is asked so already, or has ended."""
+    asked = runs.c.pause_requested_at
+    state = runs.c.status.in_(("starting", "running")) & (asked.is_(None) if pause else asked.is_not(None))
+    changed = _set_status(connection, run_id, state, pause_requested_at=now_ms(connection) if pause else None)
+    if changed:
+        events.append(connection, run_id, "request", {"request": "pause" if pause else "unpause", "by": by})
+    return changed
+
+
+def request_limits(connection: sa.Connection, run_id: str, by: str, limits: Mapping[str, Any]) -> bool:
+    """Set what a live run may use at once; False when it has ended."""
+    changed = _set_status(connection, run_id, runs.c.status.in_(LIVE), limits=dict(limits))
+    if changed:
+        events.append(connection, run_id, "request", {"request": "limit", "by": by, **limits})
+    return changed
+
+
+def _owned(token: str | None) -> sa.ColumnElement[bool]:
+    """Live, and under the token that was seen (None: nobody has claimed it yet)."""
+    return runs.c.status.in_(("starting", "running")) & (
+        runs.c.token.is_(None) if token is None else runs.c.token == token
+    )
 
 
 def _set_status(connection: sa.Connection, run_id: str, condition: Any, **values: Any) -> bool:

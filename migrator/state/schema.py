@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..model import Counts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -56,9 +56,17 @@ runs = sa.Table(
     _column("resumable", sa.Boolean, True),
     _column("queue", sa.String(64), "default"),
     _column("priority", sa.Integer, 0),
-    _column("waiting_for", sa.Text),
+    _column("place", sa.BigInteger, 0),  # its age in the queue, microseconds; a crash does not change it
+    _column("not_before", sa.BigInteger, 0),
+    _column("max_attempts", sa.Integer, 3),
+    _column("crashes", sa.Integer, 0),
+    _column("waiting_for", sa.Text),  # what the worker that looked last does not have
+    # where it is to run, and what it needs there
     _column("interpreter", sa.Text, ""),
     _column("cwd", sa.Text, ""),
+    _column("import_path", Json, []),
+    _column("needs", Json, []),
+    _column("writes", Json, []),  # [scope, path] of each target that it leases
     _column("workspace", sa.Text, ""),
     _column("plan_run", sa.String(64)),
     _column("plan_hash", sa.String(64)),
@@ -80,6 +88,7 @@ runs = sa.Table(
     _column("cancel_requested_at", sa.BigInteger),
     _column("pause_requested_at", sa.BigInteger),
     _column("limits", Json, {}),
+    _column("held_for", sa.Text),  # why nothing is written at the moment
     # how far it is
     _column("actions", Json, {}),
     _column("total", Big, 0),
@@ -89,12 +98,14 @@ runs = sa.Table(
     _column("byte_rate", sa.Double),
     _column("engine_ms", sa.BigInteger, 0),
     _column("seq", Big, 0),
+    _column("step", Big, 0),  # the owner's last write: one that is repeated after an outage is made once
     _column("created_at", sa.BigInteger, 0),
     _column("started_at", sa.BigInteger),
     _column("finished_at", sa.BigInteger),
     sa.Index("runs_created", "created_at"),
-    sa.Index("runs_claim", "queue", "status", "priority", "created_at"),
 )
+sa.Index("runs_turn", runs.c.queue, runs.c.status, runs.c.priority.desc(), runs.c.place)
+sa.Index("runs_status", runs.c.status)
 
 shards = sa.Table(
     "shards",
@@ -134,16 +145,43 @@ exceptions = sa.Table(
 )
 
 # Who may write where: a normalised target path inside a scope (endpoint and bucket, host and device).
+# A row counts while its run is starting or running; whoever ends a run takes its rows away.
 leases = sa.Table(
     "leases",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Big, primary_key=True),
     sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("token", sa.String(32), nullable=False),
     sa.Column("scope", sa.String(255), nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("taken_at", sa.BigInteger, nullable=False),
     sa.Index("leases_scope", "scope"),
+    sa.Index("leases_run", "run_id"),
+)
+
+# Locked before leases in it are compared: two nested prefixes would else be taken at the same instant.
+scopes = sa.Table("scopes", metadata, sa.Column("name", sa.String(255), primary_key=True))
+
+queues = sa.Table(
+    "queues",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("max_running", sa.Integer),  # NULL: no limit
+    sa.Column("paused_at", sa.BigInteger),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("queue", sa.String(64), nullable=False),
+    sa.Column("concurrency", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("boot_id", sa.String(64), nullable=False),
+    sa.Column("pid", Big, nullable=False),
+    sa.Column("start_ticks", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("heartbeat_at", sa.BigInteger, nullable=False),
+    sa.Index("workers_queue", "queue"),
 )
 
 # Unfinished multipart uploads and their parts, so that a killed run goes on inside an object.
