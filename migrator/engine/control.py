@@ -6,9 +6,13 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import AbstractContextManager
 
-from ..errors import MigratorError
+from ..errors import DiskFull, MigratorError
 from ..model import Counts, Receipt
+from .gate import Gate
+from .room import wait_for_room
+from .throttle import Throttle
 
 log = logging.getLogger("migrator")
 WINDOW_S = 10.0
@@ -21,8 +25,11 @@ class Stopped(MigratorError):
 class Control:
     """Satisfies ``migrations.Control``. Written by the engine, read by the runner's pulse."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, attempt: int = 1) -> None:
         self._run_id = run_id
+        self.attempt = attempt
+        self.gate = Gate()
+        self.throttle = Throttle()
         self.counts = Counts()  # of every receipt, committed or not
         self.in_flight_bytes = 0  # of unfinished items
         self.listed_items = 0  # while planning; none before and after
@@ -43,6 +50,13 @@ class Control:
         self._stop.set()
 
     def cancelled(self) -> bool:
+        """Whether to stop. Whoever asks is about to write, and waits here while writing is held."""
+        self.gate.wait(self._stop)
+        return self._stop.is_set()
+
+    @property
+    def stopped(self) -> bool:
+        """The same, without waiting."""
         return self._stop.is_set()
 
     def check(self) -> None:
@@ -56,6 +70,33 @@ class Control:
     def progress(self, bytes_done: int) -> None:
         with self._lock:
             self.in_flight_bytes += bytes_done
+        self.spend(bytes_done)
+
+    def spend(self, size: int) -> None:
+        """Wait until so many bytes more are within the limit; a change of the limit ends the wait."""
+        rate, debt = self.throttle.rate, self.throttle.take(size)
+        if debt <= 0:
+            return
+        over = time.monotonic() + debt
+        with self.gate.aside():
+            while (left := over - time.monotonic()) > 0 and self.throttle.rate == rate:
+                if self._stop.wait(min(left, 0.25)):
+                    return
+
+    def until_room(self, error: DiskFull) -> bool:
+        """Hold everything until the disk has room again; False when asked to stop instead."""
+        with self.gate.aside():
+            wait_for_room(error, self.gate, self._stop)
+        return not self._stop.is_set()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """While inside, this thread may be in the middle of writing."""
+        return self.gate.writing()
+
+    @property
+    def in_flight(self) -> int | None:
+        """How many objects may be in flight at once, where somebody set it for this run."""
+        return self.throttle.in_flight
 
     def listed(self, items: int) -> None:
         self.listed_items += items

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from ..errors import Denied, StoreError, Unreachable
+from ..errors import Denied, DiskFull, StoreError, Unreachable
 from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
 from ..stores import open_store
@@ -31,18 +31,20 @@ class CopyExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         copier = Copier(self._source, self._target, control)
-        crew: Crew[Receipt] = Crew(self._threads(rows), control.cancelled)
-        yield from crew.run(lambda item: self._copy(copier, item), rows)
+        crew: Crew[Receipt] = Crew(self._threads(rows), control)
+        yield from crew.run(lambda item: self._copy(copier, item, control), rows)
         self._target.sync()  # before the receipts of this shard may be committed
 
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""
 
-    def _copy(self, copier: Copier, item: Item) -> Receipt | None:
+    def _copy(self, copier: Copier, item: Item, control: Control) -> Receipt | None:
         try:
             receipt = copier.copy(item)
         except Abandoned:
             return None
+        except DiskFull as error:
+            return self._copy(copier, item, control) if control.until_room(error) else None
         except StoreError as error:
             self._count(error)
             return Receipt(item.item_no, "failed", error=str(error), at=time.time_ns() // 1_000_000)

@@ -40,7 +40,8 @@ class Copier:
 
     def __init__(self, source: Store, target: Store, control: Control) -> None:
         self._source, self._target, self._control = source, target, control
-        self._files = source.location.kind == target.location.kind == "local"
+        self._to_folder = target.location.kind == "local"
+        self._files = self._to_folder and source.location.kind == "local"
         can_copy = getattr(target, "can_copy_from", None)
         self._server_side = bool(can_copy and can_copy(source))
 
@@ -54,7 +55,9 @@ class Copier:
         Abandoned
             If the run was asked to stop meanwhile.
         """
+        self._clear(item)
         if self._files:
+            self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
         if self._server_side and item.bytes >= SERVER_COPY_BYTES and PLAIN_MD5.match(item.etag or ""):
             receipt = self._copy_on_server(item)
@@ -66,6 +69,7 @@ class Copier:
             return send(item, body, attributes, losses)
 
     def _send_whole(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
+        self._control.spend(item.bytes)
         data = body.read()
         hasher = Hasher("md5")
         hasher.update(data)
@@ -156,8 +160,7 @@ class Copier:
     def _algorithm(self, item: Item) -> str:
         """For large objects, the hash that a server's ETag can be compared with: the target's,
         which we write in parts; towards a folder the source's."""
-        to_folder = self._target.location.kind == "local"
-        return "md5" if to_folder and PLAIN_MD5.match(item.etag or "") else "md5-parts"
+        return "md5" if self._to_folder and PLAIN_MD5.match(item.etag or "") else "md5-parts"
 
     def _hash(self, store: Store, key: str, etag: str | None, algorithm: str) -> str:
         with store.open(key, etag) as body:
@@ -196,8 +199,18 @@ class Copier:
             yield chunk
 
     def _terms(self, item: Item, *, mtime: bool = True) -> dict[str, Any]:
-        terms: dict[str, Any] = {"before": _before(item), "scratch": f"{self._control.run_id}-{item.item_no}"}
+        terms: dict[str, Any] = {"before": _before(item), "scratch": self._scratch(item, self._control.attempt)}
         return terms | {"mtime": item.mtime} if mtime else terms
+
+    def _scratch(self, item: Item, attempt: int) -> str:
+        # Named by attempt: one that was stopped for long and taken over must not publish its successor's bytes.
+        return f"{self._control.run_id}-{item.item_no}-{attempt}"
+
+    def _clear(self, item: Item) -> None:
+        """Remove what earlier attempts left where this item goes."""
+        if self._to_folder:
+            for attempt in range(1, self._control.attempt):
+                self._target.discard(_target_key(item), self._scratch(item, attempt))  # pyright: ignore[reportAttributeAccessIssue]
 
     def _fit(self, key: str, attributes: Attributes) -> tuple[Attributes, str | None]:
         """The attributes that the target gets, and the names of those it can't hold."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from ..migrations import Control
 from ..model import Item
 
 R = TypeVar("R")
@@ -37,42 +38,48 @@ class Budget:
             self._changed.notify_all()
 
 
+class Rows:
+    """Rows that many threads take, each once."""
+
+    def __init__(self, rows: Sequence[Item]) -> None:
+        self._rows = iter(rows)
+        self._turn = threading.Lock()
+        self.over = False
+
+    def next(self) -> Item | None:
+        with self._turn:
+            return next(self._rows, None)
+
+
 class Crew(Generic[R]):
     """Threads that take rows in turn.
 
     Parameters
     ----------
     threads : int
-        How many.
-    stopped : callable
-        Asked before each row; True ends the work with what is in flight.
+        How many, unless the run has a limit of its own, which may change while they work.
+    control : Control
+        Asked before each row: it may end the work with what is in flight, or hold it.
     """
 
-    def __init__(self, threads: int, stopped: Callable[[], bool]) -> None:
+    def __init__(self, threads: int, control: Control) -> None:
         self._threads = threads
-        self._stopped = stopped
+        self._control = control
         self._results: deque = deque()
         self._error: BaseException | None = None
         self._budget = Budget(IN_FLIGHT_BYTES)
-        self._turn = threading.Lock()
 
     def run(self, work: Callable[[Item], R | None], rows: Sequence[Item]) -> Iterator[R]:
         """Results in the order in which they come; None results are left out.
 
         An exception of ``work`` ends all of it, and is raised here when nothing moves any more.
         """
-        queue = iter(rows)
-        crew = [
-            threading.Thread(target=self._loop, args=(work, queue), name=f"copy-{number}", daemon=True)
-            for number in range(min(self._threads, len(rows)))
-        ]
-        for thread in crew:
-            thread.start()
+        queue = Rows(rows)
+        crew: list[threading.Thread] = []
         try:
-            for thread in crew:
-                while thread.is_alive():
-                    thread.join(DRAIN_S)
-                    yield from self._drain()
+            while self._recruit(crew, work, queue, len(rows)):
+                crew[0].join(DRAIN_S)
+                yield from self._drain()
         finally:
             # Also when the taker leaves early: no thread outlives this call.
             self._error = self._error or (GeneratorExit() if any(t.is_alive() for t in crew) else None)
@@ -82,23 +89,42 @@ class Crew(Generic[R]):
         if self._error is not None:
             raise self._error
 
-    def _loop(self, work: Callable[[Item], R | None], queue: Iterator[Item]) -> None:
+    def _recruit(self, crew: list[threading.Thread], work: Callable[[Item], R | None], queue: Rows, most: int) -> bool:
+        """Keep as many at work as there may be; whether any is left."""
+        crew[:] = [thread for thread in crew if thread.is_alive()]
+        if not queue.over:
+            known = {thread.name for thread in crew}
+            for name in (f"copy-{number}" for number in range(min(self._size, most))):
+                if name not in known:
+                    thread = threading.Thread(target=self._loop, args=(work, queue), name=name, daemon=True)
+                    thread.start()
+                    crew.append(thread)
+        return bool(crew)
+
+    @property
+    def _size(self) -> int:
+        return self._control.in_flight or self._threads
+
+    def _loop(self, work: Callable[[Item], R | None], queue: Rows) -> None:
+        number = int(threading.current_thread().name.rpartition("-")[2])
         try:
-            while self._error is None and not self._stopped():
-                with self._turn:
-                    item = next(queue, None)
+            while number < self._size:  # one too many goes; it is called again when there may be more
+                item = None if self._error or self._control.cancelled() else queue.next()
                 if item is None:
+                    queue.over = True
                     return
                 self._do(work, item)
         except BaseException as error:  # noqa: BLE001  # Rust panics are no Exceptions: no thread dies in silence
             self._error = self._error or error
+            queue.over = True
 
     def _do(self, work: Callable[[Item], R | None], item: Item) -> None:
         # A whole object is held twice while it passes from one store to the other.
         room = min(2 * item.bytes, PART_ROOM)
         self._budget.take(room)
         try:
-            result = work(item)
+            with self._control.writing():
+                result = work(item)
         finally:
             self._budget.give(room)
         if result is not None:

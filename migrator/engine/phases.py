@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from ..errors import DiskFull
 from ..migrations import Executor, Migration
-from ..model import Counts, Shard
+from ..model import Counts, Receipt, Shard
 from ..words import sized
 from . import duck, files
 from .control import Control
-from .planning import Planning, make_plan
+from .planning import Plan, Planning, make_plan
 from .pool import hand_out
 from .ports import Journal
+from .room import is_full
 from .work import Work, log_failures
 
 log = logging.getLogger("migrator")
+T = TypeVar("T")
 
 
 class Attempt:
@@ -64,28 +68,47 @@ class Attempt:
         return self._report()
 
     def _plan(self) -> None:
-        planning = Planning(self._workspace, self._control)
-        try:
-            shards, actions, digest = make_plan(self._migration, planning, self._workspace, self._label, self._control)
-        finally:
-            planning.clear()
+        shards, actions, digest = self._with_room(self._make_plan)
         self._journal.planned(shards, actions, digest)
         for action, tally in sorted(actions.items()):
             log.info("plan: %s %s, %s", action, f"{tally['items']:,}", sized(tally["bytes"]))
         if not actions:
             log.info("plan: nothing to do")
 
+    def _make_plan(self) -> Plan:
+        planning = Planning(self._workspace, self._control)
+        try:
+            return make_plan(self._migration, planning, self._workspace, self._label, self._control)
+        finally:
+            planning.clear()
+
+    def _with_room(self, write: Callable[[], T]) -> T:
+        """Write to the workspace; where its disk is full, wait until it is not."""
+        while True:
+            try:
+                return write()
+            except Exception as error:
+                if not is_full(error):
+                    raise
+                self._control.until_room(DiskFull(str(self._workspace), 0))
+                self._control.check()
+
     def _work(self, executor: Executor) -> None:
         shards = self._journal.shards()
         self._control.counts = self._journal.counts()
         for work, receipts in hand_out(self._migration, executor, self._open(shards), self._control):
             try:
-                for receipt in receipts:
+                for receipt in self._writing(receipts):
                     work.add(receipt)
                     self._control.settle(receipt)
             finally:  # what was done is done, whatever ends the run
                 self._commit(work, len(shards))
         self._control.check()
+
+    def _writing(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        """What an executor does in this thread may be in the middle of writing."""
+        with self._control.writing():
+            yield from receipts
 
     def _open(self, shards: Sequence[Shard]) -> Iterator[Work]:
         for shard in shards:
@@ -103,7 +126,7 @@ class Attempt:
     def _commit(self, work: Work, of: int) -> None:
         if not work.new:
             return
-        name = work.save(self._workspace, self._label)
+        name = self._with_room(lambda: work.save(self._workspace, self._label))
         counts = work.counts()
         self._journal.commit(work.shard, name, counts, work.failures())
         self._control.mark_engine()
@@ -114,10 +137,10 @@ class Attempt:
         counts = self._journal.counts()
         shards = self._journal.shards()
         receipts = [self._workspace / name for shard in shards for name in shard.receipts]
-        evidence = duck.tally_evidence(self._workspace / "scratch", receipts)
+        evidence = self._with_room(lambda: duck.tally_evidence(self._workspace / "scratch", receipts))
         report = {"counts": told(counts), **evidence, "engine_s": self._control.engine_ms / 1000}
         text = json.dumps(report, indent=2, ensure_ascii=False).encode()
-        files.write_bytes_durably(text, self._workspace / f"report-{self._label}.json")
+        self._with_room(lambda: files.write_bytes_durably(text, self._workspace / f"report-{self._label}.json"))
         log.info("done: %s; evidence: %s", told(counts), _listed(evidence["evidence"]))
         if evidence["losses"]:
             log.info("attributes that the target can't hold: %s", _listed(evidence["losses"]))

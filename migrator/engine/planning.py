@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,7 @@ LISTING = pa.schema(
 )  # fmt: skip
 
 Actions = dict[str, dict[str, int]]
+Plan: TypeAlias = tuple[list[Shard], Actions, str]
 
 
 class Planning:
@@ -72,9 +73,7 @@ class Planning:
         return path
 
 
-def make_plan(
-    migration: Migration, planning: Planning, workspace: Path, label: str, control: Control
-) -> tuple[list[Shard], Actions, str]:
+def make_plan(migration: Migration, planning: Planning, workspace: Path, label: str, control: Control) -> Plan:
     """Write a plan's files; nothing names them yet.
 
     Returns

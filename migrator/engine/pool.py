@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
-from ..migrations import Control, Executor, Migration
+from ..errors import DiskFull
+from ..migrations import Executor, Migration
 from ..migrations.registry import load, reference
 from ..model import Item, Receipt, Shard
+from .control import Control
 from .executors import executor_of
 from .work import Work
 
@@ -27,8 +30,8 @@ def hand_out(migration: Migration, executor: Executor, works: Iterator[Work], co
 def _hand_to_pool(migration: Migration, works: Iterator[Work], control: Control) -> Iterator[Handed]:
     # Spawned, not forked: threads and the native store's runtime don't survive a fork.
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    setting = (reference(type(migration)), migration.model_dump(mode="json"), control.run_id, stop)
+    elsewhere = Elsewhere(control.run_id, control.attempt, context.Event(), context.Event())
+    setting = (reference(type(migration)), migration.model_dump(mode="json"), elsewhere)
     with ProcessPoolExecutor(migration.processes, context, _settle_in, setting) as pool:
         open_work: dict[Future[list[Receipt]], Work] = {}
         while True:
@@ -38,20 +41,41 @@ def _hand_to_pool(migration: Migration, works: Iterator[Work], control: Control)
                 return
             for future in wait(open_work, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 yield open_work.pop(future), future.result()
-            if control.cancelled():
-                stop.set()
+            elsewhere.hold(bool(control.gate.why))
+            if control.stopped:
+                elsewhere.stop()
                 works = iter(())
 
 
 class Elsewhere:
     """The control of a process of the pool."""
 
-    def __init__(self, run_id: str, stop: Any) -> None:
-        self.run_id = run_id
-        self._stop = stop
+    in_flight = None  # processes at once are the migration's own
+
+    def __init__(self, run_id: str, attempt: int, stop: Any, held: Any) -> None:
+        self.run_id, self.attempt = run_id, attempt
+        self._stop, self._held = stop, held
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def hold(self, held: bool) -> None:
+        self._held.set() if held else self._held.clear()
 
     def cancelled(self) -> bool:
+        while self._held.is_set() and not self._stop.wait(0.2):
+            pass
         return self._stop.is_set()
+
+    def spend(self, size: int) -> None:
+        """Limits of bytes a second are not shared among processes."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def until_room(self, error: DiskFull) -> bool:
+        """Try again after a while, as long as nobody asks to stop."""
+        return not self._stop.wait(5)
 
     def progress(self, bytes_done: int) -> None:
         """Counted when the shard comes back."""
@@ -60,10 +84,9 @@ class Elsewhere:
 _here: dict[str, Any] = {}
 
 
-def _settle_in(name: str, spec: dict[str, Any], run_id: str, stop: Any) -> None:
-
+def _settle_in(name: str, spec: dict[str, Any], control: Elsewhere) -> None:
     migration = load(name).model_validate(spec)
-    _here.update(executor=executor_of(migration), control=Elsewhere(run_id, stop))
+    _here.update(executor=executor_of(migration), control=control)
 
 
 def _execute(shard: Shard, rows: list[Item]) -> list[Receipt]:

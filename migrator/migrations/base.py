@@ -21,11 +21,13 @@ A user's own migration is a `Migration` with a ``plan`` and an executor register
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from ..errors import DiskFull
 from ..model import Item, Receipt, Shard
 
 if TYPE_CHECKING:
@@ -69,12 +71,35 @@ class Control(Protocol):
     @property
     def run_id(self) -> str: ...
 
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def in_flight(self) -> int | None:
+        """How many items may be in flight at once, where somebody set it for this run; it may change."""
+        ...
+
     def cancelled(self) -> bool:
-        """Whether to stop: finish or abort what is in flight, and return."""
+        """Whether to stop: finish or abort what is in flight, and return.
+
+        Ask before each thing that is written: while the run is paused the answer is waited for.
+        """
         ...
 
     def progress(self, bytes_done: int) -> None:
         """Bytes of an unfinished item that have moved since the last call."""
+        ...
+
+    def spend(self, size: int) -> None:
+        """Wait until so many bytes more are within the run's limit of bytes a second."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Around what an executor's own thread writes: a run is paused when nobody is inside."""
+        ...
+
+    def until_room(self, error: DiskFull) -> bool:
+        """Hold the run until the disk has room again; False when it is asked to stop instead."""
         ...
 
 
@@ -115,6 +140,10 @@ class Migration(BaseModel):
 
     def writes(self) -> list[Target]:
         """What will be written, for leases; empty where nothing else could write it."""
+        return []
+
+    def needs(self) -> list[str]:
+        """What a worker must have to run it: ``env:NAME`` and ``profile:NAME`` of credentials."""
         return []
 
 

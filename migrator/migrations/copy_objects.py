@@ -90,6 +90,9 @@ class CopyObjects(Migration):
         scope, path = self.target.identity()
         return [Target(scope, "/".join(path))]
 
+    def needs(self) -> list[str]:
+        return sorted({need for place in (self.source, self.target) for need in place.needs()})
+
 
 class Pair(NamedTuple):
     """A row of the joined listings: a source object, and the target's under the same key."""

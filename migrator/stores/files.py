@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import xxhash
 
-from ..errors import AlreadyExists, Denied, NotFound, SourceChanged, StoreError, Unreachable
+from ..errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
 
 # Told of bytes that moved, in the middle of long work; raises to end it.
 Watch: TypeAlias = Callable[[int], None]
@@ -25,11 +25,14 @@ _STRETCH = 64 << 20  # between two looks at whether to go on
 _BUFFER = 1 << 20
 
 
-def failed(error: OSError, path: str) -> StoreError:
-    """Our error for one of the operating system's, naming the path and what to do."""
+def failed(error: OSError, path: str, size: int = 0) -> StoreError:
+    """Our error for one of the operating system's, naming the path and what to do.
+
+    ``size`` is what was to be written there, in bytes.
+    """
     number, why = error.errno, (error.strerror or str(error)).lower()
     if number in _FULL:
-        return StoreError(f"Disk full: there is no room to write {path!r}. Free some space, then resume.")
+        return DiskFull(path, size)
     if number in (errno.EACCES, errno.EPERM):
         return Denied(f"{path!r}: {why}. Give this user the right to it, or choose another folder.")
     if number == errno.EROFS:

@@ -174,6 +174,11 @@ class LocalStore:
         with source.open(key, pinned) as body:
             return self._clone(body, target_key, before, scratch, watch)
 
+    def discard(self, key: str, scratch: str) -> None:
+        """Remove what a killed attempt left of its copy of ``key`` under the name ``scratch``."""
+        folder, slash, _ = self._path(key).rpartition("/")
+        remove_quietly(f"{folder}{slash}.{scratch}.part")
+
     def sync(self) -> None:
         try:
             _sync_filesystem(self._root)
@@ -194,7 +199,7 @@ class LocalStore:
                 remove_quietly(temporary)
                 raise
         except OSError as error:
-            raise failed(error, final) from None
+            raise failed(error, final, body.size) from None
         return written
 
     def _write(
@@ -211,7 +216,7 @@ class LocalStore:
                 remove_quietly(temporary)
                 raise
         except OSError as error:
-            raise failed(error, final) from None
+            raise failed(error, final, size) from None
         return Written(written)
 
     def _path(self, key: str) -> str:

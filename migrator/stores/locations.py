@@ -128,6 +128,15 @@ class Location(BaseModel):
         here = self.resolve()
         return f"s3|{here.endpoint}|{here.bucket}", tuple(here.prefix.split("/")) if here.prefix else ()
 
+    def needs(self) -> list[str]:
+        """Where its credentials come from, resolved: ``env:NAME`` or ``profile:NAME``; nothing for a folder."""
+        given = self.credentials
+        if given is None:
+            return []
+        if given.source == "env":
+            return [f"env:{name}" for name in (given.access_key_id_env, given.secret_access_key_env) if name]
+        return [f"profile:{given.profile}"] if given.source == "profile" and given.profile else []
+
     def __str__(self) -> str:
         return self.url
 
