@@ -13,7 +13,7 @@ if os.name == "nt":
     raise ImportError("migrator runs on Linux and macOS, not on Windows; use WSL there.")
 
 if TYPE_CHECKING:
-    from .api import Run, apply, attach, runs, start
+    from .api import Queue, Run, apply, attach, queue, runs, start
     from .errors import MigratorError, RunNotCompleted
     from .migrations import CopyObjects, Executor, Migration, Target, executes
     from .model import Event, Item, Receipt, Shard, Snapshot
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Run", "apply", "attach", "runs", "start"),
+    "api": ("Queue", "Run", "apply", "attach", "queue", "runs", "start"),
     "errors": ("MigratorError", "RunNotCompleted"),
     "migrations": ("CopyObjects", "Executor", "Migration", "Target", "executes"),
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
@@ -31,8 +31,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CopyObjects", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Receipt", "Run",
-    "RunNotCompleted", "Shard", "Snapshot", "Target", "apply", "attach", "executes", "runs", "start",
+    "CopyObjects", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Queue", "Receipt",
+    "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "apply", "attach", "executes", "queue", "runs", "start",
 ]  # fmt: skip
 
 

@@ -1,41 +1,56 @@
-"""The one front door: start, attach, runs, apply."""
+"""The one front door: start, attach, runs, apply, queue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed
-from .config import state_url
+from .config import default_mode, state_url
 from .errors import BadInput, KeyConflict
 from .handle import Run
+from .limits import read_limits
 from .migrations import Migration, registry
 from .model import LIVE, RESUMABLE, Mode
-from .recording import Taken, check_plan, launch, new_row
+from .queueing import Queue
+from .recording import Taken, Terms, check_plan, launch, new_row
 from .state import StateDB, journal
 from .state import runs as rows
 
-__all__ = ["Run", "apply", "attach", "open_state", "runs", "start"]
+if TYPE_CHECKING:
+    import sqlalchemy
+
+__all__ = ["Queue", "Run", "apply", "attach", "open_state", "queue", "runs", "start"]
 
 
 def start(
     migration: Migration,
-    mode: Mode = "streaming",
+    mode: Mode | None = None,
     dry_run: bool = False,
     key: str | None = None,
     name: str | None = None,
     tags: Sequence[str] = (),
+    *,
+    queue: str = "default",
+    priority: int = 0,
+    not_before: datetime | None = None,
+    max_attempts: int = 3,
+    bytes_per_s: float | str | None = None,
+    in_flight: int | None = None,
+    connection: sqlalchemy.Connection | None = None,
 ) -> Run:
-    """Start a migration in a process of its own, and return at once.
+    """Start a migration in a process of its own, or put it into a queue, and return at once.
 
     Parameters
     ----------
     migration : Migration
         What to do, for example ``CopyObjects("/data/in", "s3://lake/in")``.
-    mode : {"streaming"}
-        ``streaming`` runs it now. (``queue`` comes with a later release.)
+    mode : {"streaming", "queue"}, optional
+        ``streaming`` runs it now; ``queue`` when its turn comes, by a worker (``migrator worker``).
+        By default what ``MIGRATOR_MODE`` or the configuration file says, else ``streaming``.
     dry_run : bool
         Stop after the plan; `apply` executes that very plan.
     key : str, optional
@@ -43,6 +58,13 @@ def start(
         lives, returned when it completed, and resumed otherwise.
     name, tags : optional
         For people, to find the run again.
+    queue, priority, not_before, max_attempts : optional
+        For a queued run: which queue; its priority (higher goes first, then age); the time before
+        which it does not start; after how many crashes it is given up.
+    bytes_per_s, in_flight : optional
+        Limits, as for `Run.limit`.
+    connection : sqlalchemy.Connection, optional
+        A transaction of yours on the state DB's database: the queued run is there if you commit.
 
     Returns
     -------
@@ -55,15 +77,21 @@ def start(
         If this can't work as it is asked; nothing was written then.
     KeyConflict
         If ``key`` names a run with another specification.
+    LeaseHeld
+        If it is to run now, and a run that lives writes to the same place.
     """
-    _check_arguments(migration, mode, tags)
+    terms = Terms(
+        mode or default_mode(), dry_run, key, name, tags, queue, priority, _ms(not_before), max_attempts,
+        read_limits(bytes_per_s, in_flight),
+    )  # fmt: skip
+    _check_arguments(migration, terms, connection)
     migration = migration.resolve()
     if key is not None and (earlier := _earlier(open_state(), key, migration, dry_run)):
         return earlier
     migration.check()
     db = open_state()
     try:
-        return Run(launch(db, new_row(migration, mode, dry_run, key, name, tags)), db)
+        return Run(launch(db, new_row(migration, terms), within=connection), db)
     except Taken as other:
         return _earlier(db, str(key), migration, dry_run) or Run(str(other), db)
 
@@ -87,8 +115,8 @@ def runs(limit: int = 50) -> list[Run]:
     return [Run(snapshot.id, db) for snapshot in feed.snapshots(db, limit)]
 
 
-def apply(run: Run | str, *, name: str | None = None, tags: Sequence[str] = ()) -> Run:
-    """Execute a dry run's plan, that very list, as a new run.
+def apply(run: Run | str, *, mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = ()) -> Run:
+    """Execute a dry run's plan, that very list, as a new run; ``mode`` as for `start`.
 
     Raises
     ------
@@ -106,11 +134,17 @@ def apply(run: Run | str, *, name: str | None = None, tags: Sequence[str] = ()) 
         shards = journal.read_shards(connection, seen.id)
     migration = registry.load(row["migration"]).model_validate(row["spec"])
     migration.check()
-    values = new_row(migration, "streaming", False, None, name or row["name"], tags or row["tags"])
+    terms = Terms(mode or default_mode(), name=name or row["name"], tags=tags or row["tags"], queue=row["queue"])
+    values = new_row(migration, terms)
     copied = ("title", "migration", "source_hash", "spec", "plan_hash", "actions", "total", "bytes_total")
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards), db)
+
+
+def queue(name: str = "default") -> Queue:
+    """A queue, to look at and to steer: its runs, limit, pause and workers."""
+    return Queue(name, open_state())
 
 
 @cache
@@ -123,14 +157,27 @@ def open_state(url: str | None = None) -> StateDB:
     return _state(state_url(url))
 
 
-def _check_arguments(migration: object, mode: str, tags: object) -> None:
+def _ms(moment: datetime | None) -> int:
+    """Milliseconds since the epoch; a time without a zone is local."""
+    return 0 if moment is None else int(moment.timestamp() * 1000)
+
+
+def _check_arguments(migration: object, terms: Terms, connection: object) -> None:
     if not isinstance(migration, Migration):
         what = type(migration).__name__
         raise BadInput(f"start() takes a migration such as CopyObjects(source, target), not {what}.")
-    if mode != "streaming":
-        raise BadInput(f"There is no mode {mode!r} yet; 'streaming' is what this release has.")
-    if isinstance(tags, str):
-        raise BadInput(f"tags is a list of words: tags=[{tags!r}].")
+    if terms.mode not in get_args(Mode):
+        raise BadInput(f"There is no mode {terms.mode!r}; there are 'streaming' (now) and 'queue' (at its turn).")
+    if isinstance(terms.tags, str):
+        raise BadInput(f"tags is a list of words: tags=[{terms.tags!r}].")
+    if not terms.queue or len(terms.queue) > 64:
+        raise BadInput(f"A queue's name has 1 to 64 characters, not {terms.queue!r}.")
+    if terms.max_attempts < 1:
+        raise BadInput(f"max_attempts is at least 1, not {terms.max_attempts}.")
+    if connection is not None and terms.mode != "queue":
+        raise BadInput(
+            "connection= is for mode='queue': a process can't be started in a transaction that may be undone."
+        )
 
 
 def _earlier(db: StateDB, key: str, migration: Migration, dry_run: bool) -> Run | None:

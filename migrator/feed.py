@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .lifecycle.reap import bury, death
+from .lifecycle import queue, reap
 from .model import LIVE, Event, Phase, Snapshot
-from .state import StateDB, events, journal, now_ms, runs
+from .state import StateDB, events, journal, runs
 
 LOG_CHUNK = 64 << 10
 
@@ -26,14 +26,14 @@ def snapshot(db: StateDB, run_id: str) -> Snapshot:
     UnknownRun
         If there is none of that id.
     """
-    return picture(_true_row(db, run_id))
+    return picture(db, reap.look(db, run_id))
 
 
 def snapshots(db: StateDB, limit: int = 50) -> list[Snapshot]:
     """Runs, newest first."""
     with db.read() as connection:
         rows = runs.newest(connection, limit)
-    return [picture(_true_row(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
+    return [picture(db, reap.look(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
 
 
 def events_after(db: StateDB, run_id: str, seq: int = 0) -> list[Event]:
@@ -71,14 +71,14 @@ def output(db: StateDB, run_id: str, after: int = 0, limit: int = LOG_CHUNK) -> 
     return data[:end].decode("utf-8", "replace"), start + end
 
 
-def picture(row: Mapping[str, Any]) -> Snapshot:
+def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
     """A run's row as a snapshot."""
-    live = row["status"] in LIVE
+    works = row["status"] in ("starting", "running")
     done = sum(row[name] for name in ("copied", "adopted", "skipped", "failed", "refused"))
     rates = (row["rate"], row["byte_rate"]) if row["status"] == "running" else (None, None)
     same = ("id name title owner key migration spec mode queue dry_run status attempt phase copied adopted skipped "
-            "failed refused losses created_at started_at finished_at waiting_for error workspace plan_run plan_hash "
-            "interpreter seq actions bytes_done bytes_total total")  # fmt: skip
+            "failed refused losses created_at started_at finished_at error workspace plan_run plan_hash interpreter "
+            "seq actions bytes_done bytes_total total priority not_before limits crashes")  # fmt: skip
     return Snapshot(
         **{name: row[name] for name in same.split()},
         tags=tuple(row["tags"]),
@@ -89,19 +89,20 @@ def picture(row: Mapping[str, Any]) -> Snapshot:
         eta_s=_eta(row, done, *rates),
         engine_s=row["engine_ms"] / 1000,
         holder=_holder(row),
-        silent_s=max(0.0, (now_ms() - row["heartbeat_at"]) / 1000) if live and row["heartbeat_at"] else None,
+        silent_s=max(0.0, (row["now"] - row["heartbeat_at"]) / 1000) if works and row["heartbeat_at"] else None,
         cancel_requested=row["cancel_requested_at"] is not None,
+        pause_requested=row["pause_requested_at"] is not None,
+        held_for=row["held_for"] if works else None,
+        **_waiting(db, row),
     )
 
 
-def _true_row(db: StateDB, run_id: str) -> Mapping[str, Any]:
+def _waiting(db: StateDB, row: Mapping[str, Any]) -> dict[str, Any]:
+    if row["status"] != "queued":
+        return {"position": None, "ahead": (), "waiting_for": None}
     with db.read() as connection:
-        row = runs.get(connection, run_id)
-    if row["status"] not in ("starting", "running") or not (why := death(row)):
-        return row
-    bury(db, row, why)
-    with db.read() as connection:
-        return runs.get(connection, run_id)
+        told = queue.explain(connection, row)
+    return {"position": told.position, "ahead": told.ahead, "waiting_for": told.reason}
 
 
 def _eta(row: Mapping[str, Any], done: int, rate: float | None, byte_rate: float | None) -> float | None:

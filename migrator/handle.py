@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed
 from .errors import BadInput, RunNotCompleted
-from .lifecycle.spawn import spawn_runner
-from .model import Event, ItemStatus, Snapshot
-from .recording import owner
+from .limits import read_limits
+from .model import LIVE, TERMINAL, Event, ItemStatus, Mode, Snapshot
+from .recording import begin_again, begin_now, owner, spawn
 from .state import StateDB, journal
 from .state import runs as rows
 
@@ -72,8 +71,8 @@ class Run:
             raise BadInput(f"There is no item status {status!r}; there are {', '.join(get_args(ItemStatus))}.")
         from .engine import duck
 
+        folder = Path(self._row()["workspace"])
         with self.state.read() as connection:
-            folder = Path(rows.get(connection, self.id)["workspace"])
             shards = journal.read_shards(connection, self.id)
         receipts = [folder / file for shard in shards for file in shard.receipts]
         return duck.relate_items(folder / "scratch", [folder / s.plan_file for s in shards], receipts, status)
@@ -107,40 +106,107 @@ class Run:
 
     def cancel(self) -> None:
         """Ask the run to stop. It finishes or aborts what is in flight, records, and stops; one
-        that does not is terminated after a grace.
+        that does not is terminated after a grace. One that waits in a queue never starts.
 
         Raises
         ------
         BadInput
             If it has ended already.
         """
-        seen = self.snapshot()
-        if seen.terminal:
-            raise BadInput(f"Run {self.id} has ended already ({seen.status}); there is nothing to cancel.")
-        with self.state.write() as connection:
-            rows.request_cancel(connection, self.id, owner())
+        self._live("cancel")
+        self.state.transact(lambda connection: rows.request_cancel(connection, self.id, owner()))
 
-    def resume(self) -> Run:
+    def pause(self) -> None:
+        """Stop writing until `unpause`. The run keeps its process and its lease.
+
+        Raises
+        ------
+        BadInput
+            If it does not run.
+        """
+        self._live("pause", "starting", "running")
+        self.state.transact(lambda connection: rows.request_pause(connection, self.id, owner(), pause=True))
+
+    def unpause(self) -> None:
+        """Go on after `pause`."""
+        self._live("unpause", "starting", "running")
+        self.state.transact(lambda connection: rows.request_pause(connection, self.id, owner(), pause=False))
+
+    def limit(self, bytes_per_s: float | str | None = None, in_flight: int | None = None) -> None:
+        """Set what the run may use, at once and while it runs. What is not given has no limit of its own.
+
+        Parameters
+        ----------
+        bytes_per_s : number or str, optional
+            Such as ``20e6`` or ``"20MiB"``.
+        in_flight : int, optional
+            Objects at once.
+
+        Raises
+        ------
+        BadInput
+            If the run has ended, or a figure makes no sense.
+        """
+        limits = read_limits(bytes_per_s, in_flight)
+        self._live("limit")
+        self.state.transact(lambda connection: rows.request_limits(connection, self.id, owner(), limits))
+
+    def resume(self, mode: Mode | None = None) -> Run:
         """Carry an interrupted, cancelled, failed or partial run on, as a new attempt.
 
         What has its receipt stays; what failed is tried again.
+
+        Parameters
+        ----------
+        mode : {"streaming", "queue"}, optional
+            ``streaming`` goes on now, in this process's interpreter, environment and working
+            directory (also when credentials have expired where it ran before); ``queue`` at its
+            turn, where it was enqueued. By default as it ran.
 
         Raises
         ------
         BadInput
             If it lives (naming its process), completed, or can't be carried on.
+        LeaseHeld
+            If another run that lives writes to the same place.
         """
-        with self.state.write() as connection:
-            won = rows.restart(connection, self.id, sys.executable, owner())
-            row = rows.get(connection, self.id)
-        if not won:
-            raise BadInput(_why_not_resumed(row))
-        spawn_runner(self.state, self.id, row["workspace"])
+        row = begin_again(self.state, self.id, mode or self.snapshot().mode)  # pyright: ignore[reportArgumentType]
+        if row is None:
+            raise BadInput(_why_not_resumed(self._row()))
+        if row["status"] == "starting":
+            spawn(self.state, row)
         return self
+
+    def run_now(self) -> Run:
+        """Take a run out of its queue and start it at once, in a process of its own, here.
+
+        Raises
+        ------
+        BadInput
+            If it does not wait in a queue.
+        LeaseHeld
+            If another run that lives writes to the same place; it stays in the queue then.
+        """
+        row = begin_now(self.state, self.id)
+        if row is None:
+            raise BadInput(f"Run {self.id} is {self.status}; only a queued run can be started now.")
+        spawn(self.state, row)
+        return self
+
+    def _live(self, verb: str, *statuses: str) -> None:
+        status = self.status
+        if status not in (statuses or LIVE):
+            what = "has ended already" if status in TERMINAL else "has no process yet"
+            raise BadInput(f"Run {self.id} {what} ({status}); there is nothing to {verb}.")
+
+    def _row(self) -> rows.Row:
+        with self.state.read() as connection:
+            return rows.get(connection, self.id)
 
     def __repr__(self) -> str:
         seen = self.snapshot()
         far = f", {seen.done:,} of {seen.total:,}" if seen.total else ""
+        far = f", place {seen.position}, waiting for {seen.waiting_for}" if seen.position else far
         return f"Run {self.id}: {seen.status}{' (dry run)' if seen.dry_run else ''}{far} — {seen.title}"
 
     def _repr_html_(self) -> str:
@@ -157,6 +223,8 @@ class Run:
 
 def _why_not_resumed(row: Any) -> str:
     run_id, status = row["id"], row["status"]
+    if status == "queued":
+        return f"Run {run_id} is queued already. `migrator run-now {run_id}` starts it at once."
     if status in ("starting", "running"):
         who = f"attempt {row['attempt']}, pid {row['pid']} on {row['host']}" if row["pid"] else "its process starts"
         return f"Run {run_id} is {status} already ({who}). `migrator follow {run_id}` shows it."

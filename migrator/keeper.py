@@ -3,6 +3,11 @@
 It is a process of its own so that a runner that hangs in native code still has a heartbeat, and
 one that lost its lease is stopped whatever it does. It holds the other end of a pipe: when the
 runner dies, by whatever means, the pipe closes and the death is written down at once.
+
+They speak in lines. The keeper says ``until SECONDS`` (of the clock that counts suspended time)
+after each renewal, and ``lost`` when another attempt owns the run. The runner answers a lease that
+was not renewed in time by writing nothing more, and says ``quiet SECONDS``; if it does not, it is
+killed before somebody else may write.
 """
 
 from __future__ import annotations
@@ -10,74 +15,29 @@ from __future__ import annotations
 import json
 import select
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
-from .config import CANCEL_GRACE_S, HEARTBEAT_S, LEASE_S, state_url
+from .clocks import boottime
+from .config import CANCEL_GRACE_S, state_url
 from .errors import StateError, TokenLost
 from .lifecycle import process
 from .lifecycle.reap import bury, death
 from .model import Identity
-from .state import StateDB, now_ms, runs
+from .state import StateDB, runs
 
-# How often the keeper looks whether its runner lives and whether cancel was asked.
-LOOK_S = 1.0
-# From the loss of the lease, or of the state DB for a whole lease, until the runner is killed.
+# How often the keeper looks whether its runner lives; how often it reads what is asked.
+LOOK_S = 0.5
+# A state DB that does not answer must not keep the keeper from enforcing the lease's end.
+BUSY_MS = 2_000
+# From the loss of the token until the runner is killed.
 STOP_S = 2.0
-
-
-class Keeper:
-    """The runner's side: starts the keeper, hears it, and starts another should it die."""
-
-    def __init__(self, url: str, claim: runs.Claim, on_stop: Callable[[], None]) -> None:
-        self._brief = {"run_id": claim.run_id, "token": claim.token, "runner": asdict(process.myself())}
-        self._on_stop = on_stop
-        self._over = False
-        self._child: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._listen, name="keeper", daemon=True)
-
-    def __enter__(self) -> Keeper:
-        self._start()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over = True
-        child = self._child
-        if child is not None:
-            child.stdin.close()  # type: ignore[union-attr]
-            child.terminate()
-            child.wait()
-
-    def _start(self) -> None:
-        self._child = child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "migrator.keeper"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a signal to the runner's group must not reach it
-        )
-        assert child.stdin is not None
-        child.stdin.write(json.dumps(self._brief) + "\n")
-        child.stdin.flush()
-
-    def _listen(self) -> None:
-        while not self._over:
-            child = self._child
-            assert child
-            assert child.stdout
-            if child.stdout.readline().strip() == "stop":
-                self._on_stop()
-                return
-            child.wait()
-            if not self._over:
-                time.sleep(0.2)
-                self._start()
+# The kill comes so long before the lease ends, and so long after it was first seen to be near: a machine
+# that was suspended has a moment to renew before anything is killed.
+KILL_MARGIN_S = 1.0
+WAKE_S = 2.0
 
 
 def main() -> int:
@@ -88,56 +48,103 @@ def main() -> int:
     brief = json.loads(line)
     runner = Identity(**brief["runner"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _Keep(StateDB(state_url()), brief["run_id"], brief["token"], runner).loop()
+    try:
+        db = StateDB(state_url(), busy_ms=BUSY_MS)
+    except StateError:
+        return 1  # away at this moment; the runner starts another keeper
+    return _Keep(runner, _Lease(db, brief["run_id"], brief["token"], runner)).loop()
+
+
+class _Lease:
+    """A thread that renews and reads: only it waits for the state DB."""
+
+    def __init__(self, db: StateDB, run_id: str, token: str, runner: Identity) -> None:
+        self.db, self.run_id, self.token, self._runner = db, run_id, token, runner
+        self.length = db.lease_ms / 1000
+        self.ends = boottime() + self.length
+        self.lost = False
+        self.cancel_waited_s: float | None = None
+        self._due = 0.0
+        threading.Thread(target=self._loop, name="lease", daemon=True).start()
+
+    def _loop(self) -> None:
+        while not self.lost:
+            try:
+                self._look()
+            except TokenLost:
+                self.lost = True
+            except StateError:
+                pass  # it may come back before the lease ends
+            time.sleep(LOOK_S)
+
+    def _look(self) -> None:
+        # A stopped runner can't say that it stopped writing; its lease runs out, and another may have it.
+        if boottime() >= self._due and not process.stopped(self._runner):
+            begun = boottime()
+            row = runs.renew(self.db, self.run_id, self.token)
+            self.ends, self._due = begun + self.length, begun + self.length / 4
+        else:
+            with self.db.read() as connection:
+                row = runs.get(connection, self.run_id)
+        asked = row["cancel_requested_at"] if row["token"] == self.token else None
+        self.cancel_waited_s = None if asked is None else (row["now"] - asked) / 1000
 
 
 class _Keep:
-    """The keeper's side."""
+    """The loop that enforces, by the clock alone."""
 
-    def __init__(self, db: StateDB, run_id: str, token: str, runner: Identity) -> None:
-        self._db, self._run_id, self._token, self._runner = db, run_id, token, runner
-        self._renewed = time.monotonic()
-        self._asked_at: int | None = None
+    def __init__(self, runner: Identity, lease: _Lease) -> None:
+        self._runner, self._lease = runner, lease
+        self._said = 0.0
+        self._quiet_at = -1.0
+        self._near_since: float | None = None
 
     def loop(self) -> int:
-        beat = 0.0
         while True:
-            closed = bool(select.select([sys.stdin], [], [], LOOK_S)[0])
-            if closed or not process.alive(self._runner):
+            if not self._hear() or not process.alive(self._runner):
                 return self._bury()
-            if time.monotonic() >= beat:
-                beat = time.monotonic() + HEARTBEAT_S
-                if not self._renew():
-                    return self._end("stop")
+            if self._lease.lost:
+                return self._end()
+            self._tell()
+            self._enforce_lease()
             self._enforce_cancel()
 
-    def _renew(self) -> bool:
-        """Lengthen the lease; False once it is lost, or will run out before it can be renewed."""
-        try:
-            runs.renew(self._db, self._run_id, self._token, int(LEASE_S * 1000))
-            self._renewed = time.monotonic()
-        except TokenLost:
-            return False
-        except StateError:
-            return time.monotonic() - self._renewed < LEASE_S - HEARTBEAT_S
-        return True
+    def _hear(self) -> bool:
+        """What the runner says within a moment; False when its end of the pipe is closed."""
+        if not select.select([sys.stdin], [], [], LOOK_S)[0]:
+            return True
+        line = sys.stdin.readline()
+        if line.startswith("quiet "):
+            self._quiet_at = float(line.split()[1])
+        return bool(line)
+
+    def _tell(self) -> None:
+        if self._lease.ends > self._said:
+            self._said = self._lease.ends
+            _say(f"until {self._said}")
+
+    def _enforce_lease(self) -> None:
+        """A runner that writes on towards the end of its lease is killed before it."""
+        ends, now = self._lease.ends, boottime()
+        if now < ends - KILL_MARGIN_S - WAKE_S:
+            self._near_since = None
+            return
+        self._near_since = self._near_since or now
+        quiet = self._quiet_at >= ends - 0.001 and not process.stopped(self._runner)
+        if not quiet and now >= max(ends - KILL_MARGIN_S, self._near_since + WAKE_S):
+            process.send_group(self._runner, signal.SIGKILL)
 
     def _enforce_cancel(self) -> None:
         """A runner that does not heed a cancel in time is terminated, then killed."""
-        row = self._read()
-        asked = row["cancel_requested_at"] if row and row["token"] == self._token else None
-        if asked is None:
-            return
-        waited = (now_ms() - asked) / 1000
+        waited = self._lease.cancel_waited_s or 0
         if waited > 2 * CANCEL_GRACE_S:
             process.send_group(self._runner, signal.SIGKILL)
         elif waited > CANCEL_GRACE_S:
             process.send_group(self._runner, signal.SIGTERM)
 
-    def _end(self, word: str) -> int:
-        """Tell the runner to stop writing, and see to it that it does."""
-        sys.stdout.write(word + "\n")
-        sys.stdout.flush()
+    def _end(self) -> int:
+        """Tell the runner that it is not the owner any more, and see to it that it ends."""
+        _say("lost")
         deadline = time.monotonic() + STOP_S
         while time.monotonic() < deadline and process.alive(self._runner):
             time.sleep(0.05)
@@ -150,16 +157,24 @@ class _Keep:
         while process.alive(self._runner) and time.monotonic() < deadline:
             time.sleep(0.02)
         row = self._read()
-        if row and row["status"] == "running" and row["token"] == self._token and (why := death(row)):
-            bury(self._db, row, why)
+        if row and row["status"] == "running" and row["token"] == self._lease.token and (why := death(row)):
+            self._lease.db.transact(lambda connection: bury(connection, row, why))
         return 0
 
     def _read(self) -> Any:
         try:
-            with self._db.read() as connection:
-                return runs.get(connection, self._run_id)
+            with self._lease.db.read() as connection:
+                return runs.get(connection, self._lease.run_id)
         except StateError:
             return None
+
+
+def _say(line: str) -> None:
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # the runner is gone; the next look finds its end of the other pipe closed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writing a new run down: its row, its workspace, the plan that it applies; then its process."""
+"""Writing a new run down: its workspace, its row with the leases, the plan that it applies; then its process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .config import workspace_root
 from .errors import BadInput, MigratorError
-from .lifecycle.spawn import spawn_runner
+from .lifecycle import process
+from .lifecycle.leases import take_or_refuse
+from .lifecycle.spawn import import_path, spawn_runner, watch
 from .migrations import Migration, registry
-from .model import Shard, Snapshot
-from .state import StateDB, schema
+from .model import Mode, Shard, Snapshot
+from .state import StateDB, queues, schema
 from .state import runs as rows
 
 
@@ -27,23 +30,47 @@ class Taken(MigratorError):
     """Another start with the same key was first; the argument is its run's id."""
 
 
-def new_row(
-    migration: Migration, mode: str, dry_run: bool, key: str | None, name: str | None, tags: Sequence[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a run is to be executed, and what people call it."""
+
+    mode: Mode = "streaming"
+    dry_run: bool = False
+    key: str | None = None
+    name: str | None = None
+    tags: Sequence[str] = ()
+    queue: str = "default"
+    priority: int = 0
+    not_before: int = 0
+    max_attempts: int = 3
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+def new_row(migration: Migration, terms: Terms) -> dict[str, Any]:
     """The row of a new run; its id is made here, before anything else is."""
     run_id = _new_id(type(migration))
-    phases = migration.phases[:1] if dry_run else migration.phases
-    return {
-        "id": run_id, "name": name or run_id, "title": migration.title, "tags": list(tags), "owner": owner(),
-        "key": key, "migration": registry.reference(type(migration)), "spec": migration.model_dump(mode="json"),
-        "source_hash": registry.source_hash(type(migration)), "mode": mode, "dry_run": dry_run,
-        "resumable": migration.resumable, "status": "starting", "phases": list(phases),
-        "interpreter": sys.executable, "cwd": str(Path.cwd()),
+    phases = migration.phases[:1] if terms.dry_run else migration.phases
+    return asdict(terms) | here() | {
+        "id": run_id, "name": terms.name or run_id, "title": migration.title, "tags": list(terms.tags),
+        "owner": owner(), "migration": registry.reference(type(migration)), "spec": migration.model_dump(mode="json"),
+        "source_hash": registry.source_hash(type(migration)), "resumable": migration.resumable, "phases": list(phases),
+        "writes": [] if terms.dry_run else [[target.scope, target.path] for target in migration.writes()],
+        "needs": migration.needs(),
     }  # fmt: skip
 
 
-def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = ()) -> str:
+def here() -> dict[str, Any]:
+    """Where this process is, in the columns that say where a runner is to be."""
+    return {"interpreter": sys.executable, "cwd": str(Path.cwd()), "import_path": import_path()}
+
+
+def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = (), within: Any = None) -> str:
     """Workspace, then record, then process: each step finds what it needs from the one before.
+
+    Parameters
+    ----------
+    within : sqlalchemy.Connection, optional
+        A transaction of the caller's on the state DB, to record the run in; for the queue only.
 
     Returns
     -------
@@ -54,22 +81,90 @@ def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = ()) -> s
     ------
     BadInput
         If no workspace can be made.
+    LeaseHeld
+        If it is to run now, and a run that lives writes to the same place.
     Taken
         If another start with the same key was first; nothing of this one is left.
     """
     workspace = _make_workspace(workspace_root(db.url) / values["id"])
+    values = {**values, "workspace": str(workspace)}
     try:
         _link_plan(plan, values, workspace, db)
-        with db.write() as connection:
-            if values["key"] and (earlier := rows.by_key(connection, values["key"])):
-                raise Taken(earlier["id"])
-            rows.create(connection, **values, workspace=str(workspace))
-            _insert_plan(connection, values["id"], plan)
+        row = _record(within, db, values, plan) if within is not None else db.transact(
+            lambda connection: _record(connection, db, values, plan)
+        )  # fmt: skip
     except BaseException:
         shutil.rmtree(workspace, ignore_errors=True)
         raise
-    spawn_runner(db, values["id"], str(workspace))
+    if row["status"] == "starting":
+        spawn(db, row)
     return values["id"]
+
+
+def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence[Shard]) -> rows.Row:
+    if values["key"] and (earlier := rows.by_key(connection, values["key"])):
+        raise Taken(earlier["id"])
+    if values["mode"] == "queue":
+        queues.ensure(connection, values["queue"])
+        how = {"status": "queued", "place": rows.next_place(connection)}
+    else:
+        how = rows.starting(connection, process.myself(), db.lease_ms)
+    rows.create(connection, **values | how)
+    _insert_plan(connection, values["id"], plan)
+    if values["mode"] != "queue":
+        take_or_refuse(connection, values)
+    return rows.get(connection, values["id"])
+
+
+def begin_again(db: StateDB, run_id: str, mode: Mode) -> rows.Row | None:
+    """Make an ended run ready for its next attempt; None when somebody else was first.
+
+    Now, and in this process's environment, or in the queue under the one that is recorded.
+
+    Raises
+    ------
+    LeaseHeld
+        If it is to run now, and a run that lives writes to the same place.
+    """
+
+    def work(connection: Any) -> rows.Row | None:
+        if mode == "queue":
+            queues.ensure(connection, rows.get(connection, run_id)["queue"])
+            how = {"status": "queued", "place": rows.next_place(connection)}
+        else:
+            how = rows.starting(connection, process.myself(), db.lease_ms) | here()
+        if not rows.restart(connection, run_id, owner(), mode=mode, **how):
+            return None
+        row = rows.get(connection, run_id)
+        if mode != "queue":
+            take_or_refuse(connection, row)
+        return row
+
+    return db.transact(work)
+
+
+def begin_now(db: StateDB, run_id: str) -> rows.Row | None:
+    """Make a queued run a streaming one, whose process is spawned at once; None when it waits no more.
+
+    Raises
+    ------
+    LeaseHeld
+        If a run that lives writes to the same place; it stays in the queue then.
+    """
+
+    def work(connection: Any) -> rows.Row | None:
+        if not rows.begin(connection, run_id, process.myself(), db.lease_ms, mode="streaming", **here()):
+            return None
+        row = rows.get(connection, run_id)
+        take_or_refuse(connection, row)
+        return row
+
+    return db.transact(work)
+
+
+def spawn(db: StateDB, row: rows.Row) -> None:
+    """Start the process of a run that has been recorded as starting, and see its end."""
+    watch(db, row["id"], spawn_runner(db, row))
 
 
 def _make_workspace(folder: Path) -> Path:

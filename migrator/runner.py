@@ -6,6 +6,7 @@ engine and the state DB meet, and the only process that writes what a run has do
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -16,16 +17,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from .config import LEASE_S, PULSE_S, state_url
+from .config import PULSE_S, state_url
 from .engine.control import Control, Rate, Stopped
 from .errors import MigrationLoadError, MigratorError, StateError, TokenLost
-from .keeper import Keeper
+from .keeping import Keeper
 from .lifecycle import process
 from .migrations import Migration, registry
 from .state import Journal, StateDB, runs
+from .state.journal import Requests
 
 log = logging.getLogger("migrator")
 PROGRESS_LINE_S = 5.0
+# A state DB that is away is asked again after so long; one that stays away while the run is to stop, given up after.
+AGAIN_S = 1.0
+GIVE_UP_S = 10.0
 
 
 def main(run_id: str) -> int:
@@ -33,22 +38,32 @@ def main(run_id: str) -> int:
     _log_to_stdout()
     db = StateDB(state_url())
     try:
-        claim = runs.claim(db, run_id, process.myself(), int(LEASE_S * 1000))
+        claim = runs.claim(db, run_id, process.myself())
     except TokenLost as error:
         log.error("%s", error)
         return 1
     log.info("attempt %d, pid %d: %s", claim.attempt, os.getpid(), claim.row["title"])
-    journal, control = Journal(db, claim), Control(run_id)
+    control = Control(run_id, claim.attempt)
+    control.throttle.set(claim.row["limits"])
+    journal = Journal(db, claim, Patience(control))
     _stop_on_signals(control)
     with ExitStack() as stack:
-        stack.enter_context(Keeper(db.url, claim, on_stop=lambda: control.stop("token lost")))
+        lost = functools.partial(control.stop, "token lost")
+        stack.enter_context(Keeper(claim, db.lease_ms / 1000, control.gate, on_lost=lost))
         stack.enter_context(Pulse(journal, control, claim))
         status, error = _attempt(journal, control, claim)
-    if journal.end(status, error):
+    if _record_end(journal, claim, status, error):
         log.info("%s%s", status, f": {error}" if error else "")
         return 0
     log.error("the run was taken over or given up meanwhile; this attempt's end is not recorded")
     return 1
+
+
+def _record_end(journal: Journal, claim: runs.Claim, status: str, error: str | None) -> bool:
+    """A queued run that was merely told to stop goes back to its place; all else is an end."""
+    if status == "interrupted" and claim.row["mode"] == "queue" and claim.row["resumable"]:
+        return journal.requeue(str(error))
+    return journal.end(status, error)
 
 
 def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str, str | None]:
@@ -98,6 +113,31 @@ def _stopped(control: Control) -> tuple[str, str | None]:
     return "interrupted", f"It was stopped ({control.why}); resume goes on with what is left."
 
 
+class Patience:
+    """What a write does when the state DB is away: everything waits, and it is tried again.
+
+    The lease bounds how long anything is still written meanwhile, and the keeper sees to that.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._gives_up = 0.0
+
+    def __call__(self, error: StateError) -> bool:
+        now = time.monotonic()
+        if self._control.why == "token lost":
+            return False
+        if self._control.stopped:  # somebody waits for the end; but a moment's absence should not lose it
+            self._gives_up = self._gives_up or now + GIVE_UP_S
+            if now > self._gives_up:
+                return False
+        log.warning("%s", error)
+        self._control.gate.hold("state", f"the state DB is away: {error}")
+        time.sleep(AGAIN_S)
+        self._control.gate.free("state")
+        return True
+
+
 class Pulse:
     """A thread that writes how far the run is and looks for what is asked of it."""
 
@@ -128,8 +168,8 @@ class Pulse:
         rates = self._rate.add(counts)
         try:
             engine_ms, listed = self._earlier_ms + self._control.engine_ms, self._control.listed_items
-            if self._journal.pulse(counts, rates, engine_ms, listed):
-                self._control.stop("cancelled")
+            asked = self._journal.pulse(counts, rates, engine_ms, listed, self._control.gate.why)
+            self._heed(asked)
             while self._control.warnings:
                 self._journal.warn(self._control.warnings.popleft())
         except TokenLost:
@@ -138,6 +178,15 @@ class Pulse:
             # The keeper decides how long a state DB may be away; the next beat tries again.
             log.warning("%s", error)
         self._say(counts.done, counts.bytes_done, rates)
+
+    def _heed(self, asked: Requests) -> None:
+        self._control.throttle.set(asked.limits)
+        if asked.pause:
+            self._control.gate.hold("user", "paused")
+        else:
+            self._control.gate.free("user")
+        if asked.cancel:
+            self._control.stop("cancelled")
 
     def _say(self, done: int, size: int, rates: tuple[float | None, float | None]) -> None:
         if time.monotonic() - self._said < PROGRESS_LINE_S:

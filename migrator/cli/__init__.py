@@ -1,5 +1,11 @@
-"""``migrator``: a thin face over the API."""
+"""The command: `migrator`."""
 
 from .main import main
+from .queues import queue, worker
+from .steering import limit, pause, run_now, unpause
+from .upkeep import leases
+
+for command in (pause, unpause, limit, run_now, queue, worker, leases):
+    main.add_command(command)
 
 __all__ = ["main"]

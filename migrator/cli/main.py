@@ -7,48 +7,21 @@ import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from pydantic import ValidationError
 
 from .. import __version__, api
-from ..errors import BadInput, MigratorError, RunNotCompleted
-from ..model import EXIT_CODES, ItemStatus
+from ..errors import BadInput
+from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
+from .doors import Door, json_option, run_argument
 from .progress import follow_run
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-
-
-class Door(click.Group):
-    """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except RunNotCompleted as error:
-            click.echo(str(error), err=True)
-            ctx.exit(EXIT_CODES[error.snapshot.status])
-        except MigratorError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(1)
-        except ValidationError as error:
-            click.echo(f"Error: {_first_mistake(error)}", err=True)
-            ctx.exit(1)
-
-
-def _first_mistake(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
-
-
-def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Run ids for the shell's tab key."""
-    return [run.id for run in api.runs(200) if run.id.startswith(incomplete)]
-
-
-run_argument = click.argument("run", shell_complete=complete_run)
+mode_option = click.option(
+    "--mode", type=click.Choice(get_args(Mode)),
+    help="streaming: now. queue: at its turn, by a worker. Default: $MIGRATOR_MODE, else streaming.",
+)  # fmt: skip
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,10 +31,12 @@ def main(state: str | None) -> None:
     """Move objects between stores in detached runs that can be watched, stopped and resumed.
 
     \b
-    migrator copy /data/in s3://lake/in --dry-run   what would be done, and why
-    migrator copy /data/in s3://lake/in             do it, and watch
-    migrator runs                                   what ran, newest first
-    migrator resume RUN                             go on where it stopped
+    migrator copy /data/in s3://lake/in --dry-run      what would be done, and why
+    migrator copy /data/in s3://lake/in                do it, and watch
+    migrator copy /data/in s3://lake/in --mode queue   do it when its turn comes
+    migrator worker                                    take runs from the queue in turn
+    migrator runs                                      what ran, newest first
+    migrator resume RUN                                go on where it stopped
 
     Exit codes: 0 completed, 1 the command failed, 2 usage, 10 partial, 11 failed, 12 cancelled, 13 interrupted.
     """
@@ -99,13 +74,21 @@ def _has_password(url: sa.URL) -> bool:
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 @click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
 @click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once. Default: what suits the stores.")
+@click.option("--bytes-per-s", metavar="SIZE", help="A limit such as 20MiB; `migrator limit` changes it while it runs.")
+@mode_option
+@click.option("--queue", default="default", show_default=True, help="The queue, with --mode queue.")
+@click.option("--priority", default=0, show_default=True, help="Higher goes first in the queue, then age.")
+@click.option("--not-before", type=click.DateTime(), help="Not to start earlier (local time), in the queue.")
+@click.option(
+    "--max-attempts", default=3, show_default=True, help="In the queue: after so many crashes it is given up."
+)
 @click.option("--source-option", "source_options", multiple=True, metavar="NAME=VALUE",
               help="endpoint, region, profile, addressing, allow_http or anonymous, for the source.")  # fmt: skip
 @click.option("--target-option", "target_options", multiple=True, metavar="NAME=VALUE", help="The same for the target.")
 def copy(
     source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,
-    tags: tuple[str, ...], key: str | None, in_flight: int | None,
-    source_options: tuple[str, ...], target_options: tuple[str, ...],
+    tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...],
+    mode: Mode | None, **terms: Any,
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
 
@@ -119,18 +102,19 @@ def copy(
         Location.parse(source, **_options(source_options)),
         Location.parse(target, **_options(target_options)),
         overwrite=overwrite,
-        in_flight=in_flight,
     )
-    _show_run(api.start(migration, dry_run=dry_run, key=key, name=name, tags=tags), no_follow, as_json)
+    run = api.start(migration, mode, dry_run, key, name, tags, **terms)
+    _show_run(run, no_follow, as_json)
 
 
 @main.command()
 @run_argument
 @click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+@mode_option
 @json_option
-def apply(run: str, no_follow: bool, as_json: bool) -> None:
+def apply(run: str, no_follow: bool, mode: Mode | None, as_json: bool) -> None:
     """Execute the plan of the dry run RUN, as a new run."""
-    _show_run(api.apply(run), no_follow, as_json)
+    _show_run(api.apply(run, mode=mode), no_follow, as_json)
 
 
 @main.command()
@@ -176,10 +160,18 @@ def cancel(run: str, wait: bool) -> None:
 @main.command()
 @run_argument
 @click.option("--no-follow", is_flag=True, help="Return at once.")
+@mode_option
+@click.option("--here", is_flag=True, help="Now, in this shell's environment; the same as --mode streaming.")
 @json_option
-def resume(run: str, no_follow: bool, as_json: bool) -> None:
-    """Carry on RUN, which was interrupted, cancelled, failed or partial: what is done stays done."""
-    _show_run(api.attach(run).resume(), no_follow, as_json)
+def resume(run: str, no_follow: bool, mode: Mode | None, here: bool, as_json: bool) -> None:
+    """Carry on RUN, which was interrupted, cancelled, failed or partial: what is done stays done.
+
+    It runs as it ran before, a queued one in its queue and where it was enqueued, unless --mode or --here says
+    otherwise: --here also helps when the credentials where it ran have expired.
+    """
+    if here and mode == "queue":
+        raise click.UsageError("--here starts it now; it can't go with --mode queue.")
+    _show_run(api.attach(run).resume("streaming" if here else mode), no_follow, as_json)
 
 
 @main.command()

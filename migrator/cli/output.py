@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COLOURS = {
     "completed": "green", "partial": "yellow", "failed": "red", "cancelled": "yellow", "interrupted": "yellow",
-    "running": "blue", "starting": "blue",
+    "running": "blue", "starting": "blue", "queued": "cyan",
 }  # fmt: skip
 ITEM_COLUMNS = ("key", "size", "action", "status", "evidence", "error")
 TABLE_ROWS = 1000
@@ -139,6 +139,16 @@ def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
         ("done", f"{seen.done:,} of {seen.total:,} · {sized(seen.bytes_done)} of {sized(seen.bytes_total)}"),
         ("counts", counts),
         ("attempt", f"{seen.attempt}, {holder}" if holder else str(seen.attempt)),
+        ("mode", f"queue {seen.queue}" if seen.mode == "queue" else seen.mode),
+        (
+            "place",
+            f"{seen.position} in {seen.queue}" + (f", after {', '.join(seen.ahead)}" if seen.ahead else "")
+            if seen.position
+            else "",
+        ),
+        ("waits for", seen.waiting_for or ""),
+        ("held", seen.held_for or ""),
+        ("limits", ", ".join(f"{name} {value:,}" for name, value in seen.limits.items())),
         ("started", moment(seen.started_at)),
         ("finished", moment(seen.finished_at)),
         ("error", seen.error or ""),
@@ -151,6 +161,10 @@ def status_text(seen: Snapshot) -> Text:
     """The status as people read it, with its colour."""
     live = not seen.terminal
     words = "cancelling…" if live and seen.cancel_requested else seen.status
+    if words == "running" and (seen.pause_requested or seen.held_for):
+        words = "paused" if seen.pause_requested else "held"
+    if seen.position:
+        words += f", place {seen.position}"
     if seen.dry_run:
         words = "plan ready" if words == "completed" else f"{words} (dry run)"
     if live and seen.silent_s and seen.silent_s > 10:

@@ -56,6 +56,10 @@ def _show_lines(run: Run, console: Console) -> Snapshot:
 
 
 def _phase(seen: Snapshot) -> str:
+    if seen.waiting_for:
+        return f"{output.status_text(seen)}, waits for {output.plain(seen.waiting_for)}"
+    if seen.held_for and not seen.cancel_requested:
+        return output.plain(seen.held_for)
     return str(output.status_text(seen)) if seen.status != "running" or seen.cancel_requested else str(seen.phase)
 
 

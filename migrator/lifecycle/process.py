@@ -24,8 +24,10 @@ def host() -> str:
 
 @cache
 def boot_id() -> str:
+    """Which start of this machine, and which namespace of pids: in another one the same pid is another process."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink().name.strip('pid:[]')}"
     except OSError:
         import psutil
 
@@ -46,10 +48,19 @@ def identify(pid: int) -> Identity | None:
 
 
 def alive(process: Identity) -> bool | None:
-    """Whether it lives; None when it is on another host and can't be known from here."""
+    """Whether it lives; None when it is on another host, or in another container of this one, and
+    can't be known from here."""
     if process.host != host():
         return None
-    return process.boot_id == boot_id() and identify(process.pid) == process
+    if process.boot_id != boot_id():
+        same_boot = process.boot_id.partition("/")[0] == boot_id().partition("/")[0]
+        return None if same_boot else False
+    return identify(process.pid) == process
+
+
+def stopped(process: Identity) -> bool:
+    """Whether a living process of this host was stopped by a signal, and does nothing."""
+    return alive(process) is True and _state(process.pid) in (b"T", b"t")
 
 
 def send_group(process: Identity, number: signal.Signals) -> bool:
@@ -67,15 +78,25 @@ def send_group(process: Identity, number: signal.Signals) -> bool:
 
 
 def _start_ticks(pid: int) -> int | None:
+    fields = _stat(pid)
+    if fields is None:
+        return None if PROC.joinpath("self").exists() else _start_time(pid)
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _state(pid: int) -> bytes:
+    fields = _stat(pid)
+    return fields[0] if fields else b""
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """``/proc/<pid>/stat`` from its third field on; None where there is no such process or file."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
-    except FileNotFoundError:
-        return None if PROC.joinpath("self").exists() else _start_time(pid)
-    except ProcessLookupError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     # The command's name is in brackets and may hold anything, brackets and spaces included.
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _start_time(pid: int) -> int | None:

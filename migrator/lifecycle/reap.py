@@ -3,51 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from ..config import STARTING_S
+import sqlalchemy as sa
+
 from ..errors import StateError
 from ..model import Identity
-from ..state import StateDB, now_ms, runs
+from ..state import StateDB, runs
 from . import process
 
-# Past a lease on another host: its clock and ours need not agree to the second.
+# Past a lease on another host: its clock and the state DB's need not agree to the second.
 SKEW_MS = 5_000
+
+Row = Mapping[str, Any]
+
+
+def look(db: StateDB, run_id: str) -> Row:
+    """A run's row as it is true: one whose process is gone has been written down as ended."""
+    with db.read() as connection:
+        row = runs.get(connection, run_id)
+    if why := death(row):
+        db.transact(lambda connection: bury(connection, row, why))
+        with db.read() as connection:
+            row = runs.get(connection, run_id)
+    return row
 
 
 def reap(db: StateDB, run_id: str) -> None:
-    """Look at one run, and end it if its process is provably gone. Never raises for a busy DB."""
-    try:
-        with db.read() as connection:
-            row = runs.get(connection, run_id)
-        if row["status"] in ("starting", "running") and (why := death(row)):
-            bury(db, row, why)
-    except StateError:
-        pass  # the next look will do it
+    """The same for its effect alone. Never raises for a busy DB: the next look will do it."""
+    with suppress(StateError):
+        look(db, run_id)
 
 
-def bury(db: StateDB, row: Mapping[str, Any], why: str) -> None:
-    """End a dead run, if it still is as it was seen: the token is compared, so a new attempt is safe."""
-    status = "cancelled" if row["cancel_requested_at"] else "interrupted"
-    with db.write() as connection:
-        runs.end(connection, row["id"], row["token"], status, why)
+def bury(connection: sa.Connection, row: Row, why: str) -> bool:
+    """End a dead run, if it still is as it was seen: the token is compared, so a new attempt is safe.
 
-
-def death(row: Mapping[str, Any]) -> str | None:
-    """How a run's process is known to be gone; None when it lives, or can't be known yet.
-
-    On this host identity decides and wall time does not; on another the lease does.
+    One of a queue goes back to its place there, if it may be carried on by itself and has not
+    crashed too often.
     """
-    if row["pid"] is None:
-        waited = now_ms() - row["heartbeat_at"]
-        return "Its process was never started." if waited > STARTING_S * 1000 else None
-    holder = Identity(row["host"], row["boot_id"], row["pid"], row["start_ticks"])
-    lives = process.alive(holder)
-    if lives:
+    run_id, token = row["id"], row["token"]
+    if row["cancel_requested_at"]:
+        return runs.end(connection, run_id, token, "cancelled", why)
+    if row["mode"] != "queue" or not row["resumable"]:
+        return runs.end(connection, run_id, token, "interrupted", why)
+    crashes = row["crashes"] + 1
+    if crashes >= row["max_attempts"]:
+        return runs.end(connection, run_id, token, "failed", f"crashed {crashes} times, the last time so: {why}")
+    return runs.requeue(connection, run_id, token, why, crashed=True)
+
+
+def death(row: Row) -> str | None:
+    """How a run's process is known to be gone; None when it lives, ended, or can't be known yet.
+
+    On this host identity decides and wall time does not; on another, and for a process that
+    somebody stopped, the lease does.
+    """
+    if row["status"] not in ("starting", "running") or row["pid"] is None:
         return None
+    holder = holder_of(row)
+    lives = process.alive(holder)
+    past_ms = row["now"] - (row["lease_until"] or row["now"])
+    if lives:
+        return _stopped(holder) if past_ms > 0 and row["token"] and process.stopped(holder) else None
     if lives is None:
-        over = row["lease_until"] is not None and now_ms() > row["lease_until"] + SKEW_MS
-        return f"{holder.host} has been silent for longer than its lease." if over else None
+        return f"{holder.host} has been silent for longer than its lease." if past_ms > SKEW_MS else None
     if holder.boot_id != process.boot_id():
         return f"Its process on {holder.host} is gone: the machine restarted."
     if row["token"] is None:
@@ -55,3 +75,12 @@ def death(row: Mapping[str, Any]) -> str | None:
             f"Its process {holder.pid} on {holder.host} ended before it began; `migrator log {row['id']}` may say why."
         )
     return f"Its process {holder.pid} on {holder.host} is gone."
+
+
+def holder_of(row: Row) -> Identity:
+    """The process that a run's row names."""
+    return Identity(row["host"], row["boot_id"], row["pid"], row["start_ticks"])
+
+
+def _stopped(holder: Identity) -> str:
+    return f"Its process {holder.pid} on {holder.host} was stopped by a signal, and its lease ran out."

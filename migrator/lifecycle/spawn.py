@@ -6,51 +6,87 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..config import config_path, workspace_root
+from ..errors import BadInput
 from ..state import StateDB, runs
 from . import process, reap
 
+Row = Mapping[str, Any]
 
-def spawn_runner(db: StateDB, run_id: str, workspace: str) -> int:
-    """Start ``python -m migrator.runner RUN`` detached from everything, and return its pid.
 
-    It gets the caller's interpreter, environment and working directory. The state DB's URL goes
-    by environment, never by argv: it may hold a password. Its output goes to the run's own log.
+def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
+    """Start ``python -m migrator.runner RUN`` detached from everything.
+
+    It gets the interpreter, working directory and import path that the run's row names, and this
+    process's environment. The state DB's URL goes by environment, never by argv: it may hold a
+    password. Its output goes to the run's own log.
+
+    Raises
+    ------
+    BadInput
+        If it can't be started; the run has been ended then, with the reason.
     """
-    log = Path(workspace) / "output.log"
+    workspace = Path(row["workspace"])
+    try:
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        child = start_detached(
+            [row["interpreter"], "-P", "-m", "migrator.runner", row["id"]],
+            workspace / "output.log",
+            row["cwd"],
+            environment(db, row["import_path"]) | {"MIGRATOR_WORKSPACE": str(workspace.parent)},
+        )
+    except OSError as error:
+        why = f"Its process could not be started: {error}"
+        db.transact(lambda connection: runs.end(connection, row["id"], None, "interrupted", why))
+        raise BadInput(f"Run {row['id']}: {why}.") from None
+    identity = process.identify(child.pid)
+    if identity:
+        db.transact(lambda connection: runs.note_child(connection, row["id"], identity))
+    return child
+
+
+def watch(db: StateDB, run_id: str, child: subprocess.Popen[bytes]) -> None:
+    """Collect the child's end, so that no zombie reads as alive, and write down an early death."""
+
+    def wait() -> None:
+        child.wait()
+        reap.reap(db, run_id)
+
+    threading.Thread(target=wait, name=f"reap-{run_id}", daemon=True).start()
+
+
+def start_detached(argv: Sequence[str], log: Path, cwd: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, with its output in a file."""
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "migrator.runner", run_id],
+        return subprocess.Popen(
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
-            env=_environment(db),
+            cwd=cwd,
+            env=env,
         )
-    identity = process.identify(child.pid)
-    if identity:
-        with db.write() as connection:
-            runs.note_child(connection, run_id, identity)
-    threading.Thread(target=_wait_for, args=(db, run_id, child), name=f"reap-{run_id}", daemon=True).start()
-    return child.pid
 
 
-def _environment(db: StateDB) -> dict[str, str]:
+def import_path() -> list[str]:
+    """Where this process finds modules, for a child that is to find the same."""
     # -P keeps the working directory from shadowing modules; where the caller searched it, so does the child.
     found = [str(Path(__file__).resolve().parents[2]), *(entry or str(Path.cwd()) for entry in sys.path)]
+    return [path for path in dict.fromkeys(found) if Path(path).exists()]
+
+
+def environment(db: StateDB, path: Sequence[str]) -> dict[str, str]:
+    """This process's environment, with what a child must not guess."""
     return os.environ | {
         "MIGRATOR_STATE": db.url,
         "MIGRATOR_WORKSPACE": str(workspace_root(db.url)),
         "MIGRATOR_CONFIG": str(config_path()),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(found)),
+        "PYTHONPATH": os.pathsep.join(path),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _wait_for(db: StateDB, run_id: str, child: subprocess.Popen[bytes]) -> None:
-    """Collect the child's end, so that no zombie reads as alive, and write down an early death."""
-    child.wait()
-    reap.reap(db, run_id)

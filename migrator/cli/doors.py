@@ -1,0 +1,44 @@
+"""What all commands share: the one way out for errors, and the words that several of them take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from .. import api
+from ..errors import MigratorError, RunNotCompleted
+from ..model import EXIT_CODES
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+class Door(click.Group):
+    """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RunNotCompleted as error:
+            click.echo(str(error), err=True)
+            ctx.exit(EXIT_CODES[error.snapshot.status])
+        except MigratorError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+        except ValidationError as error:
+            click.echo(f"Error: {_first_mistake(error)}", err=True)
+            ctx.exit(1)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+
+
+def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Run ids for the shell's tab key."""
+    return [run.id for run in api.runs(200) if run.id.startswith(incomplete)]
+
+
+run_argument = click.argument("run", shell_complete=complete_run)

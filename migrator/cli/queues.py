@@ -1,0 +1,76 @@
+"""Commands for the queue and its workers."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from .. import api
+from ..lifecycle.worker import Worker
+from . import lists
+from .doors import json_option
+
+name_argument = click.argument("name", default="default")
+
+
+@click.command()
+@click.option("--queue", "name", default="default", show_default=True, help="The queue to serve.")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=1, show_default=True, help="Runs at once, of this worker."
+)
+@click.option("--once", is_flag=True, help="End when nothing is left to take and what was taken has ended.")
+def worker(name: str, concurrency: int, once: bool) -> None:
+    """Take runs from a queue in turn, and start a process for each.
+
+    It can be stopped at any time, with Ctrl-C or SIGTERM: it takes nothing new and ends at once, and the runs it
+    started go on by themselves. How many run at once over all workers is the queue's limit: `migrator queue limit`.
+    """
+    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    with Worker(api.open_state(), name, concurrency) as working:
+        click.echo(f"Serving the queue {name!r}, {concurrency} at a time. Ctrl-C stops this; runs go on.")
+        working.work(once=once)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def queue(ctx: click.Context) -> None:
+    """Look at a queue, and steer it. Alone it shows the queue `default`."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show)
+
+
+@queue.command()
+@name_argument
+@json_option
+def show(name: str = "default", as_json: bool = False) -> None:
+    """Who runs, who waits and for what, and who works."""
+    lists.show_queue(api.queue(name), as_json)
+
+
+@queue.command()
+@click.argument("most", metavar="N|none")
+@name_argument
+def limit(most: str, name: str) -> None:
+    """Let N runs of the queue run at once, over all workers; `none` for no limit."""
+    if most != "none" and not most.isdigit():
+        raise click.UsageError(f"A limit is a number or none, not {most!r}.")
+    api.queue(name).limit(None if most == "none" else int(most))
+    click.echo(repr(api.queue(name)))
+
+
+@queue.command()
+@name_argument
+def pause(name: str) -> None:
+    """Let nothing new start. What runs goes on."""
+    api.queue(name).pause()
+    click.echo(repr(api.queue(name)))
+
+
+@queue.command()
+@name_argument
+def unpause(name: str) -> None:
+    """Let the queue go on."""
+    api.queue(name).unpause()
+    click.echo(repr(api.queue(name)))
