@@ -213,6 +213,8 @@ class Follower:
         self.process = subprocess.Popen(
             [*MIGRATOR, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,
+            # Where the tests run in the background these are ignored, and a child inherits that.
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
         )  # fmt: skip
 
     def first_line(self) -> str:

@@ -7,14 +7,26 @@ import time
 
 import pytest
 
+from migrator.engine.control import Control
 from migrator.engine.crew import IN_FLIGHT_BYTES, Crew
 from migrator.model import Item
 
 ROWS = [Item(n, str(n)) for n in range(500)]
 
 
+class Asked(Control):
+    """A control that is asked to stop when a test says so."""
+
+    def __init__(self, stopped=lambda: False) -> None:
+        super().__init__("r1")
+        self._asked = stopped
+
+    def cancelled(self) -> bool:
+        return self._asked() or super().cancelled()
+
+
 def crew(threads: int = 8, stopped=lambda: False) -> Crew[int]:
-    return Crew(threads, stopped)
+    return Crew(threads, Asked(stopped))
 
 
 def copying() -> int:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from migrator import feed
 from migrator.errors import TokenLost
 from migrator.lifecycle import process, reap
-from migrator.state import StateDB, runs
+from migrator.state import StateDB, dialects, runs
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -70,7 +71,18 @@ def test_a_process_of_another_host_is_not_judged_from_here() -> None:
 def claim(db: StateDB, **change: object) -> runs.Claim:
     with db.write() as connection:
         runs.create(connection, id="r1", status="starting")
-    return runs.claim(db, "r1", dataclasses.replace(process.myself(), **change), 20_000)
+    return runs.claim(db, "r1", dataclasses.replace(process.myself(), **change))
+
+
+def move_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The state DB's clock says so many seconds more than it is."""
+    monkeypatch.setattr(dialects.time, "time_ns", lambda: int((time.time() + seconds) * 1e9))
+
+
+def wait_until_stopped(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while process._state(pid) != b"T" and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def status(db: StateDB) -> str:
@@ -93,26 +105,48 @@ def test_a_dead_run_on_this_host_is_interrupted(db: StateDB, change: dict) -> No
 def test_a_silent_run_of_another_host_keeps_its_lease(db: StateDB, monkeypatch: pytest.MonkeyPatch) -> None:
     claim(db, host="another host")
     assert status(db) == "running"
-    later = time.time() * 1000 + 26_000
-    monkeypatch.setattr(reap, "now_ms", lambda: int(later))
+    move_clock(monkeypatch, 26)
     assert status(db) == "interrupted"
 
 
 def test_a_clock_that_jumps_kills_nobody_on_this_host(db: StateDB, monkeypatch: pytest.MonkeyPatch) -> None:
     claim(db)
     for hours in (-3, 3):
-        monkeypatch.setattr(reap, "now_ms", lambda hours=hours: int(time.time() * 1000 + hours * 3_600_000))
+        move_clock(monkeypatch, hours * 3600)
         assert status(db) == "running"
 
 
-def test_a_run_whose_process_never_came_is_seen(db: StateDB, monkeypatch: pytest.MonkeyPatch) -> None:
-    with db.write() as connection:
-        runs.create(connection, id="r1", status="starting")
-    assert status(db) == "starting"
-    monkeypatch.setattr(reap, "now_ms", lambda: int(time.time() * 1000 + 11_000))
-    assert status(db) == "interrupted"
+def test_a_run_whose_starter_died_before_it_spawned_is_seen_at_once(db: StateDB) -> None:
+    gone = dataclasses.replace(process.myself(), start_ticks=1)
+    for starter, expected in ((process.myself(), "starting"), (gone, "interrupted")):
+        with db.write() as connection:
+            runs.create(connection, id=expected, **runs.starting(connection, starter, db.lease_ms))
+        assert feed.snapshot(db, expected).status == expected
     with pytest.raises(TokenLost):
-        runs.claim(db, "r1", process.myself(), 20_000)
+        runs.claim(db, "interrupted", process.myself())
+
+
+# Mutation: take `process.stopped(holder)` out of reap.death, and nobody ever takes over.
+def test_a_stopped_process_may_be_taken_over_once_its_lease_is_out(
+    db: StateDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        claim(db, pid=child.pid, start_ticks=process.identify(child.pid).start_ticks)
+        child.send_signal(signal.SIGSTOP)
+        wait_until_stopped(child.pid)
+        assert status(db) == "running"
+        move_clock(monkeypatch, 21)
+        assert status(db) == "interrupted"
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_process_of_another_container_is_not_judged_by_its_pid(db: StateDB) -> None:
+    here = process.boot_id()
+    claim(db, boot_id=here.partition("/")[0] + "/1", pid=2**22 - 1)
+    assert status(db) == "running"
 
 
 def test_a_cancelled_run_that_had_to_be_killed_is_cancelled(db: StateDB) -> None:

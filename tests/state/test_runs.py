@@ -30,14 +30,14 @@ def make(db: StateDB, run_id: str = "r1", **values: object) -> str:
 
 
 def claimed(db: StateDB) -> Journal:
-    return Journal(db, runs.claim(db, make(db), ME, 20_000))
+    return Journal(db, runs.claim(db, make(db), ME))
 
 
 def _claim(url: str, gate, results) -> None:
     db = StateDB(url)
     gate.wait()
     try:
-        results.put(runs.claim(db, "r1", process.myself(), 20_000).token)
+        results.put(runs.claim(db, "r1", process.myself()).token)
     except TokenLost:
         results.put(None)
 
@@ -60,8 +60,8 @@ def test_an_owner_that_lost_its_run_writes_nothing(db: StateDB) -> None:
     journal = claimed(db)
     with db.write() as connection:
         runs.end(connection, "r1", journal._claim.token, "interrupted")
-        runs.restart(connection, "r1", "python", "me")
-    runs.claim(db, "r1", ME, 20_000)
+        runs.restart(connection, "r1", "me", status="starting")
+    runs.claim(db, "r1", ME)
     shard = Shard(0, 1, 1, "plan/x")
     for write in (
         lambda: journal.enter("copy"),
@@ -81,8 +81,8 @@ def test_a_late_death_notice_does_not_end_the_next_attempt(db: StateDB) -> None:
     old = claimed(db)._claim
     with db.write() as connection:
         assert runs.end(connection, "r1", old.token, "interrupted")
-        runs.restart(connection, "r1", "python", "me")
-    runs.claim(db, "r1", ME, 20_000)
+        runs.restart(connection, "r1", "me", status="starting")
+    runs.claim(db, "r1", ME)
     with db.write() as connection:
         assert runs.end(connection, "r1", old.token, "interrupted") is False
 
@@ -90,14 +90,14 @@ def test_a_late_death_notice_does_not_end_the_next_attempt(db: StateDB) -> None:
 def test_of_two_resumes_one_wins(db: StateDB) -> None:
     make(db, status="interrupted")
     with db.write() as connection:
-        assert [runs.restart(connection, "r1", "python", "me") for _ in range(2)] == [True, False]
+        assert [runs.restart(connection, "r1", "me", status="starting") for _ in range(2)] == [True, False]
 
 
 def test_a_terminal_status_changes_only_by_a_new_attempt(db: StateDB) -> None:
     journal = claimed(db)
     assert journal.end("completed")
     with db.write() as connection:
-        assert not runs.restart(connection, "r1", "python", "me")
+        assert not runs.restart(connection, "r1", "me", status="starting")
         runs.request_cancel(connection, "r1", "me")
         assert runs.get(connection, "r1")["cancel_requested_at"] is None
         assert not runs.end(connection, "r1", None, "failed")
