@@ -93,6 +93,10 @@ class Control:
         """While inside, this thread may be in the middle of writing."""
         return self.gate.writing()
 
+    def aside(self) -> AbstractContextManager[None]:
+        """While inside, this thread waits, and is in the middle of nothing."""
+        return self.gate.aside()
+
     @property
     def in_flight(self) -> int | None:
         """How many objects may be in flight at once, where somebody set it for this run."""

@@ -78,7 +78,8 @@ class Crew(Generic[R]):
         crew: list[threading.Thread] = []
         try:
             while self._recruit(crew, work, queue, len(rows)):
-                crew[0].join(DRAIN_S)
+                with self._control.aside():
+                    crew[0].join(DRAIN_S)
                 yield from self._drain()
         finally:
             # Also when the taker leaves early: no thread outlives this call.

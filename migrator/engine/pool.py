@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -30,7 +30,7 @@ def hand_out(migration: Migration, executor: Executor, works: Iterator[Work], co
 def _hand_to_pool(migration: Migration, works: Iterator[Work], control: Control) -> Iterator[Handed]:
     # Spawned, not forked: threads and the native store's runtime don't survive a fork.
     context = multiprocessing.get_context("spawn")
-    elsewhere = Elsewhere(control.run_id, control.attempt, context.Event(), context.Event())
+    elsewhere = Elsewhere(control.run_id, control.attempt, context)
     setting = (reference(type(migration)), migration.model_dump(mode="json"), elsewhere)
     with ProcessPoolExecutor(migration.processes, context, _settle_in, setting) as pool:
         open_work: dict[Future[list[Receipt]], Work] = {}
@@ -39,7 +39,9 @@ def _hand_to_pool(migration: Migration, works: Iterator[Work], control: Control)
                 open_work[pool.submit(_execute, work.shard, work.todo)] = work
             if not open_work:
                 return
-            for future in wait(open_work, timeout=0.2, return_when=FIRST_COMPLETED).done:
+            with control.aside() if elsewhere.quiet else nullcontext():
+                done = wait(open_work, timeout=0.2, return_when=FIRST_COMPLETED).done
+            for future in done:
                 yield open_work.pop(future), future.result()
             elsewhere.hold(bool(control.gate.why))
             if control.stopped:
@@ -52,9 +54,10 @@ class Elsewhere:
 
     in_flight = None  # processes at once are the migration's own
 
-    def __init__(self, run_id: str, attempt: int, stop: Any, held: Any) -> None:
+    def __init__(self, run_id: str, attempt: int, context: Any) -> None:
         self.run_id, self.attempt = run_id, attempt
-        self._stop, self._held = stop, held
+        self._stop, self._held = context.Event(), context.Event()
+        self._busy = context.Value("i", 0)
 
     def stop(self) -> None:
         self._stop.set()
@@ -62,16 +65,35 @@ class Elsewhere:
     def hold(self, held: bool) -> None:
         self._held.set() if held else self._held.clear()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether every process waits because the run is held."""
+        return self._held.is_set() and self._busy.value == 0
+
     def cancelled(self) -> bool:
-        while self._held.is_set() and not self._stop.wait(0.2):
-            pass
+        with self.aside() if self._held.is_set() else nullcontext():
+            while self._held.is_set() and not self._stop.wait(0.2):
+                pass
         return self._stop.is_set()
 
     def spend(self, size: int) -> None:
         """Limits of bytes a second are not shared among processes."""
 
     def writing(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return self._counted(1)
+
+    def aside(self) -> AbstractContextManager[None]:
+        return self._counted(-1)
+
+    @contextmanager
+    def _counted(self, step: int) -> Iterator[None]:
+        with self._busy.get_lock():
+            self._busy.value += step
+        try:
+            yield
+        finally:
+            with self._busy.get_lock():
+                self._busy.value -= step
 
     def until_room(self, error: DiskFull) -> bool:
         """Try again after a while, as long as nobody asks to stop."""
@@ -90,4 +112,6 @@ def _settle_in(name: str, spec: dict[str, Any], control: Elsewhere) -> None:
 
 
 def _execute(shard: Shard, rows: list[Item]) -> list[Receipt]:
-    return list(_here["executor"].execute(shard, rows, _here["control"]))
+    control = _here["control"]
+    with control.writing():
+        return list(_here["executor"].execute(shard, rows, control))

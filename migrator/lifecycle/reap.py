@@ -36,6 +36,15 @@ def reap(db: StateDB, run_id: str) -> None:
         look(db, run_id)
 
 
+def sweep(db: StateDB) -> None:
+    """Look at every run that should have a process."""
+    with db.read() as connection:
+        live = runs.with_process(connection)
+    for row in live:
+        if death(row):
+            reap(db, row["id"])
+
+
 def bury(connection: sa.Connection, row: Row, why: str) -> bool:
     """End a dead run, if it still is as it was seen: the token is compared, so a new attempt is safe.
 

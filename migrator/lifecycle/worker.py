@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 from ..config import workspace_root
@@ -26,7 +27,7 @@ log = logging.getLogger("migrator")
 
 # How long to wait when there was nothing: longer each time, so that an idle worker costs nothing.
 SHORTEST_S, LONGEST_S = 0.2, 1.0
-BEAT_S = 15.0
+BEAT_S = 5.0
 
 
 class Worker:
@@ -58,7 +59,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        with self._db.write() as connection:
+        with suppress(StateError), self._db.write() as connection:  # else a reader finds its process gone
             workers.remove(connection, self._id)
 
     def work(self, *, once: bool = False) -> None:
@@ -101,6 +102,7 @@ class Worker:
             return
         with self._db.write() as connection:
             workers.beat(connection, self._id)
+        reap.sweep(self._db)
         self._beat_at = time.monotonic() + BEAT_S
 
     def _guarded(self, step: Callable[[], bool]) -> bool:

@@ -95,7 +95,11 @@ class Control(Protocol):
         ...
 
     def writing(self) -> AbstractContextManager[None]:
-        """Around what an executor's own thread writes: a run is paused when nobody is inside."""
+        """Around what a thread that an executor started writes; the thread that calls ``execute`` counts anyway."""
+        ...
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Around a wait for such threads: whoever is inside is in the middle of nothing."""
         ...
 
     def until_room(self, error: DiskFull) -> bool:

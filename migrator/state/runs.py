@@ -77,6 +77,11 @@ def select(
     return [{**row, "now": row["now"] // 1000} for row in connection.execute(wanted).mappings()]
 
 
+def with_process(connection: sa.Connection) -> list[Row]:
+    """Every run that should have a process."""
+    return select(connection, runs.c.status.in_(("starting", "running")))
+
+
 def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
     """Make an ended run ready for another attempt; False when another caller was first.
 

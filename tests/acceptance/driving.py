@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -176,3 +177,45 @@ def ends(run: api.Run | str, timeout: float = 90) -> str:
         return seen["status"] if seen["finished_at"] else None
 
     return wait_for(ended, timeout, "the run ends") or ""
+
+
+class Worker:
+    """`migrator worker` in a process of its own."""
+
+    def __init__(self, *words: str, **env: str) -> None:
+        self.process = subprocess.Popen(
+            [*MIGRATOR, "worker", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=os.environ | env,
+        )
+        assert self.process.stdout is not None
+        assert "Serving the queue" in self.process.stdout.readline()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send a signal and wait for the end; the seconds it took."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        self.process.communicate(timeout=30)
+        return time.monotonic() - begun
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+def events_of(run: api.Run | str, kind: str) -> list[dict[str, Any]]:
+    """What a run's events of a kind say, oldest first."""
+    handle = run if isinstance(run, api.Run) else api.attach(run)
+    return [dict(event.data) for event in handle.events() if event.kind == kind]
+
+
+def starts_of(run: api.Run | str) -> int:
+    """How many attempts a run has begun."""
+    return sum(event["status"] == "running" for event in events_of(run, "status"))

@@ -1,0 +1,348 @@
+"""One owner at a time: of a target, of a run, and of the right to write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from driving import (
+    Worker,
+    command,
+    command_json,
+    ends,
+    gone,
+    keeper_of,
+    moving,
+    row,
+    runner_of,
+    starts_of,
+    state_file,
+    wait_for,
+)
+from trees import in_folder
+
+from migrator import api
+from migrator.config import HELD_AT, LEASE_LOCAL_S
+from migrator.errors import BadInput, LeaseHeld
+from migrator.migrations import CopyObjects
+from migrator.model import SETTLED
+
+SLOW = 40_000  # bytes a second
+RESUMER = """
+import sys, threading, time
+from migrator import api
+from migrator.errors import MigratorError
+def one():
+    begun = time.monotonic()
+    try:
+        api.attach(sys.argv[1]).resume()
+        said = "won"
+    except MigratorError as error:
+        said = str(error)
+    print(f"{time.monotonic() - begun:.3f} {said}", flush=True)
+api.attach(sys.argv[1])
+sys.stdin.readline()
+threads = [threading.Thread(target=one) for _ in range(5)]
+[t.start() for t in threads]; [t.join() for t in threads]
+"""
+
+
+def slow(source: Path, target: Path, **terms: object) -> api.Run:
+    return api.start(CopyObjects(source, target), bytes_per_s=SLOW, **terms)
+
+
+def files_in(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))
+
+
+# ------------------------------------------------------------------------------------------ targets
+
+
+# Mutation: leave take_or_refuse out of recording._record, and both write to one place.
+@pytest.mark.parametrize("inner", ["", "d00", "d00/s1"])
+def test_a_second_run_on_a_part_of_the_target_is_refused_at_once_naming_the_first(
+    inner: str, few: Path, tmp_path: Path
+) -> None:
+    first = slow(few, tmp_path / "out")
+    runner = runner_of(first)
+    runs_before = len(api.runs())
+    begun = time.monotonic()
+    with pytest.raises(LeaseHeld) as refused:
+        api.start(CopyObjects(few, tmp_path / "out" / inner))
+    assert time.monotonic() - begun < 2
+    for word in (first.id, str(runner.pid), f"{tmp_path}/out", "mode='queue'"):
+        assert word in str(refused.value)
+    assert len(api.runs()) == runs_before
+    answer = command("copy", few, tmp_path / "out" / inner)
+    assert answer.code == 1
+    assert first.id in answer.err
+
+
+def test_a_place_beside_the_target_is_free_and_so_is_a_dry_run(few: Path, tmp_path: Path) -> None:
+    slow(few, tmp_path / "out")
+    assert api.start(CopyObjects(few, tmp_path / "out2")).wait(30).status == "completed"
+    dry = api.start(CopyObjects(few, tmp_path / "out"), dry_run=True)
+    assert dry.wait(30).status == "completed"
+    with pytest.raises(LeaseHeld):
+        api.apply(dry)
+
+
+def test_a_queued_run_waits_for_the_place_and_says_for_whom(few: Path, tmp_path: Path) -> None:
+    first = slow(few, tmp_path / "out")
+    runner_of(first)
+    queued = api.start(CopyObjects(few, tmp_path / "out" / "inner"), mode="queue")
+    other = api.start(CopyObjects(few, tmp_path / "other"), mode="queue")
+    with Worker():
+        assert ends(other) == "completed"  # nobody stands in line behind one that waits for a place
+        assert first.id in str(queued.snapshot().waiting_for)
+        with pytest.raises(LeaseHeld):
+            queued.run_now()
+        assert queued.status == "queued"
+        first.cancel()
+        assert ends(queued) == "completed"
+
+
+def test_leases_are_listed_and_a_living_owner_keeps_its_own(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    (held,) = command_json("leases")
+    assert (held["run"], held["pid"], held["place"]) == (run.id, runner.pid, f"{tmp_path}/out")
+    answer = command("leases", "break", run.id)
+    assert answer.code == 1
+    assert "its process lives" in answer.err
+    run.cancel()
+    assert ends(run) == "cancelled"
+    assert command_json("leases") == []
+    assert command("leases", "break", run.id).code == 1
+
+
+def test_the_lease_of_a_dead_run_is_in_nobodys_way(few: Path, tmp_path: Path) -> None:
+    first = slow(few, tmp_path / "out")
+    runner = runner_of(first)
+    keeper = keeper_of(runner)
+    moving(first)
+    runner.suspend()
+    keeper.kill()
+    runner.kill()
+    wait_for(lambda: gone(runner) and gone(keeper), 10, "both are gone")
+    assert row(first)["status"] == "running"
+    second = api.start(CopyObjects(few, tmp_path / "out"))
+    assert row(first)["status"] == "interrupted"
+    assert second.wait(60).status == "completed"
+
+
+# --------------------------------------------------------------------------------------------- runs
+
+
+def test_of_twenty_resumes_from_four_processes_one_wins_and_the_others_are_told_who(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner_of(run)
+    moving(run)
+    run.cancel()
+    assert ends(run) == "cancelled"
+    crew = [
+        subprocess.Popen(
+            [sys.executable, "-c", RESUMER, run.id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    time.sleep(3)
+    outs = []
+    for one in crew:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    for one in crew:
+        outs += one.communicate(timeout=60)[0].splitlines()
+    told = [line.partition(" ")[::2] for line in outs]
+    assert len(told) == 20
+    assert sum(said == "won" for _, said in told) == 1
+    losers = [(float(seconds), said) for seconds, said in told if said != "won"]
+    assert all(f"Run {run.id} is " in said and "already" in said for _, said in losers)
+    print("slowest refusal:", max(seconds for seconds, _ in losers))
+    runner_of(run)
+    assert row(run)["attempt"] == 2
+    assert starts_of(run) == 2
+
+
+def test_a_run_is_cancelled_from_another_process_within_five_seconds(few: Path, tmp_path: Path) -> None:
+    run_id = command(
+        "copy", few, tmp_path / "out", "--no-follow", "--bytes-per-s", str(SLOW)
+    ).out.strip()  # its starter is gone
+    runner_of(run_id)
+    moving(run_id)
+    begun = time.monotonic()
+    assert command("cancel", run_id, "--wait").code == 0
+    assert time.monotonic() - begun < 5
+    assert row(run_id)["status"] == "cancelled"
+
+
+# ----------------------------------------------------------------------------- the right to write
+
+
+# Mutation: let Gate.why ignore the lease's end, and files go on appearing.
+def test_without_its_keeper_a_runner_stops_writing_before_its_lease_ends_and_goes_on_with_the_next(
+    few: Path, tmp_path: Path
+) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    keeper = keeper_of(runner)
+    moving(run)
+    keeper.suspend()  # it lives, so that no other is started; and renews nothing
+    until = row(run)["lease_until"] / 1000
+    wait_for(lambda: "lease" in str(row(run)["held_for"]), LEASE_LOCAL_S, "it is held")
+    assert time.time() < until
+    before = files_in(tmp_path / "out")
+    time.sleep(max(0.0, until - time.time()) + 2)
+    assert files_in(tmp_path / "out") == before
+    assert not gone(runner)
+    assert run.status == "running"  # it lives: no reader takes it for dead
+    keeper.kill()
+    run.limit()
+    assert run.wait(60).attempt == 1
+    assert in_folder(tmp_path / "out") == in_folder(few)
+
+
+# Mutation: leave _enforce_lease out of the keeper, and the stopped runner is there for ever.
+def test_a_runner_that_is_stopped_is_ended_by_its_keeper_before_its_lease(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    keeper_of(runner)
+    moving(run)
+    time.sleep(1)
+    os.kill(runner.pid, signal.SIGSTOP)
+    wait_for(lambda: row(run)["status"] == "interrupted", LEASE_LOCAL_S + 5, "its death is written down")
+    assert gone(runner)
+
+
+def test_a_pause_that_somebody_makes_by_a_signal_is_survived_if_it_is_short(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    moving(run)
+    os.kill(runner.pid, signal.SIGSTOP)
+    time.sleep(6)
+    assert run.status == "running"
+    os.kill(runner.pid, signal.SIGCONT)
+    run.limit()
+    assert run.wait(60).attempt == 1
+
+
+# Mutation: drop the token from runs.fence, and the old one's figures are written over the new one's.
+def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_nothing(
+    few: Path, tmp_path: Path
+) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    keeper = keeper_of(runner)
+    moving(run)
+    for process in (keeper, runner):
+        os.kill(process.pid, signal.SIGSTOP)
+    leases = 3 if os.environ.get("MIGRATOR_TEST_SOAK") else 1
+    time.sleep(LEASE_LOCAL_S * leases + 1)
+    assert run.status == "interrupted"  # who looks sees a stopped process whose lease is out
+    run.resume()
+    run.limit()
+    seen = run.wait(60)
+    events = run.events()
+    for process in (runner, keeper):
+        os.kill(process.pid, signal.SIGCONT)
+    begun = time.monotonic()
+    wait_for(lambda: gone(runner) and gone(keeper), 10, "the old ones end")
+    assert time.monotonic() - begun < 5
+    assert run.snapshot() == seen
+    assert run.events() == events
+    assert in_folder(tmp_path / "out") == in_folder(few)
+    assert {item["status"] for item in run.items().df().to_dict("records")} <= SETTLED
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_state_db_that_is_locked_for_longer_than_a_lease_kills_nobody(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner = runner_of(run)
+    moving(run)
+    over = threading.Event()
+
+    def lock() -> None:
+        connection = sqlite3.connect(state_file(), timeout=30, isolation_level=None)
+        connection.execute("begin immediate")
+        over.wait(120)
+        connection.execute("rollback")
+        connection.close()
+
+    locker = threading.Thread(target=lock)
+    locker.start()
+    try:
+        wait_for(lambda: row(run)["lease_until"] / 1000 < time.time(), LEASE_LOCAL_S + 10, "its lease ran out")
+        before = files_in(tmp_path / "out")
+        time.sleep(5)
+        assert files_in(tmp_path / "out") == before  # HELD_AT of the lease, and nothing more
+        begun = time.monotonic()
+        assert run.status == "running"
+        assert time.monotonic() - begun < 1
+        assert not gone(runner)
+    finally:
+        over.set()
+        locker.join()
+    run.limit()
+    assert run.wait(60).attempt == 1
+    assert in_folder(tmp_path / "out") == in_folder(few)
+    assert HELD_AT < 1
+
+
+# -------------------------------------------------------------------------------- pause and limits
+
+
+def test_a_pause_stops_the_writing_within_two_seconds_and_keeps_the_lease(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner_of(run)
+    moving(run)
+    assert command("pause", run.id).code == 0
+    time.sleep(2)
+    before = files_in(tmp_path / "out")
+    assert 0 < before < 300
+    time.sleep(2)
+    assert files_in(tmp_path / "out") == before
+    seen = run.snapshot()
+    assert (seen.status, seen.pause_requested, seen.held_for) == ("running", True, "paused")
+    assert "paused" in command("show", run.id).out
+    with pytest.raises(LeaseHeld):
+        api.start(CopyObjects(few, tmp_path / "out"))
+    assert command("unpause", run.id).code == 0
+    assert command("limit", run.id).code == 0
+    assert run.wait(60).status == "completed"
+    with pytest.raises(BadInput, match="ended already"):
+        run.pause()
+
+
+def test_a_paused_run_can_be_cancelled(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner_of(run)
+    moving(run)
+    run.pause()
+    time.sleep(1)
+    begun = time.monotonic()
+    run.cancel()
+    assert ends(run) == "cancelled"
+    assert time.monotonic() - begun < 5
+
+
+def test_a_limit_is_kept_and_can_be_changed_while_it_runs(few: Path, tmp_path: Path) -> None:
+    run = slow(few, tmp_path / "out")
+    runner_of(run)
+    moving(run)
+    first = row(run)["bytes_done"]
+    time.sleep(4)
+    moved = row(run)["bytes_done"] - first
+    assert 0.4 * SLOW * 4 < moved < 1.8 * SLOW * 4
+    assert command("limit", run.id, "--bytes-per-s", "50MiB", "--in-flight", "2").code == 0
+    begun = time.monotonic()
+    seen = run.wait(60)
+    assert time.monotonic() - begun < 10
+    assert seen.limits == {"bytes_per_s": 50 << 20, "in_flight": 2}
