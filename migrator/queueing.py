@@ -7,7 +7,7 @@ from typing import Any
 from .errors import BadInput
 from .handle import Run
 from .lifecycle.queue import living_workers
-from .lifecycle.worker import start_worker
+from .lifecycle.worker import start_worker, stop_workers
 from .state import StateDB, now_ms, queues
 
 
@@ -61,10 +61,17 @@ class Queue:
         self._change(paused_at=None)
 
     def start_worker(self, concurrency: int = 1) -> int:
-        """Start a worker for this queue on this host, detached from everything; its pid."""
+        """Start a worker for this queue on this host, detached from everything, and return its pid.
+
+        It ends when it was idle for eight hours, or by `stop_workers`.
+        """
         if concurrency < 1:
             raise BadInput(f"A worker has at least one run at a time, not {concurrency}.")
         return start_worker(self.state, self.name, concurrency)
+
+    def stop_workers(self) -> int:
+        """Ask this queue's workers on this host to end, and return how many; the runs they started go on."""
+        return stop_workers(self.state, self.name)
 
     def __repr__(self) -> str:
         paused = ", paused" if self.paused else ""
@@ -73,6 +80,12 @@ class Queue:
             f"Queue {self.name!r}: {len(self.running)} running, {len(self.waiting)} waiting, {limit}{paused}, "
             f"{len(self.workers)} worker(s)"
         )
+
+    def _repr_html_(self) -> str:
+        from .reprs import queue_table
+
+        shown = [run.snapshot() for run in (*self.running, *self.waiting)]
+        return queue_table(repr(self), shown)
 
     def _settings(self) -> dict[str, Any]:
         with self.state.read() as connection:

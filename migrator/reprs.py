@@ -1,8 +1,9 @@
-"""A run as a plain table: for notebooks, saved pages and viewers that run no script."""
+"""A run, or a queue, as a plain table: for notebooks, saved pages and viewers that run no script."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from html import escape
 
 from .model import Snapshot
@@ -26,7 +27,16 @@ def _lines(seen: Snapshot) -> list[tuple[str, str]]:
         ("started", _local(seen.started_at)),
         ("finished", _local(seen.finished_at)),
     ]
-    return [*lines, ("error", seen.error)] if seen.error else lines
+    more = (("place", seen.position), ("waits for", seen.waiting_for), ("held", seen.held_for), ("error", seen.error))
+    return lines + [(name, str(value)) for name, value in more if value]
+
+
+def queue_table(caption: str, seen: Sequence[Snapshot]) -> str:
+    """Runs in the order in which they run, as an HTML table."""
+    head = "".join(f"<th>{name}</th>" for name in ("run", "status", "place", "waits for", "what"))
+    rows = ((one.id, one.status, one.position or "", one.waiting_for or "", one.title) for one in seen)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
 def _local(at: int | None) -> str:

@@ -21,7 +21,8 @@ name_argument = click.argument("name", default="default")
     "--concurrency", type=click.IntRange(1), default=1, show_default=True, help="Runs at once, of this worker."
 )
 @click.option("--once", is_flag=True, help="End when nothing is left to take and what was taken has ended.")
-def worker(name: str, concurrency: int, once: bool) -> None:
+@click.option("--idle-s", type=float, metavar="SECONDS", help="End after so long with nothing to do. Default: never.")
+def worker(name: str, concurrency: int, once: bool, idle_s: float | None) -> None:
     """Take runs from a queue in turn, and start a process for each.
 
     It can be stopped at any time, with Ctrl-C or SIGTERM: it takes nothing new and ends at once, and the runs it
@@ -30,7 +31,7 @@ def worker(name: str, concurrency: int, once: bool) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     with Worker(api.open_state(), name, concurrency) as working:
         click.echo(f"Serving the queue {name!r}, {concurrency} at a time. Ctrl-C stops this; runs go on.")
-        working.work(once=once)
+        working.work(0 if once else idle_s)
 
 
 @click.group(invoke_without_command=True)
@@ -74,3 +75,10 @@ def unpause(name: str) -> None:
     """Let the queue go on."""
     api.queue(name).unpause()
     click.echo(repr(api.queue(name)))
+
+
+@queue.command()
+@name_argument
+def stop(name: str) -> None:
+    """Ask the queue's workers on this host to end. The runs they started go on."""
+    click.echo(f"Asked {api.queue(name).stop_workers()} worker(s) to end.")

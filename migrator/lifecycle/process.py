@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -63,15 +64,21 @@ def stopped(process: Identity) -> bool:
     return alive(process) is True and _state(process.pid) in (b"T", b"t")
 
 
-def send_group(process: Identity, number: signal.Signals) -> bool:
-    """Signal the process's group, only if the process is proven to be the one that is meant.
+def send(process: Identity, number: signal.Signals) -> bool:
+    """Signal a process, only if it is proven to be the one that is meant."""
+    return _send(os.kill, process, number)
 
-    It leads a session of its own, so the group is its own children and nobody else.
-    """
+
+def send_group(process: Identity, number: signal.Signals) -> bool:
+    """The same to its group: it leads a session of its own, so that is its children and nobody else."""
+    return _send(os.killpg, process, number)
+
+
+def _send(how: Callable[[int, int], None], process: Identity, number: signal.Signals) -> bool:
     if not alive(process):
         return False
     try:
-        os.killpg(process.pid, number)
+        how(process.pid, number)
     except ProcessLookupError:
         return False
     return True

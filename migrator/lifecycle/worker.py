@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 
 from ..config import workspace_root
 from ..errors import BadInput, StateError
+from ..model import Identity
 from ..state import StateDB, workers
 from . import process, queue, reap
 from .spawn import environment, import_path, spawn_runner, start_detached
@@ -28,6 +29,7 @@ log = logging.getLogger("migrator")
 # How long to wait when there was nothing: longer each time, so that an idle worker costs nothing.
 SHORTEST_S, LONGEST_S = 0.2, 1.0
 BEAT_S = 5.0
+IDLE_S = 8 * 3600
 
 
 class Worker:
@@ -62,12 +64,14 @@ class Worker:
         with suppress(StateError), self._db.write() as connection:  # else a reader finds its process gone
             workers.remove(connection, self._id)
 
-    def work(self, *, once: bool = False) -> None:
-        """Take runs until asked to stop; ``once``: until none is left to take and those taken have ended."""
-        wait = SHORTEST_S
+    def work(self, idle_s: float | None = None) -> None:
+        """Take runs until asked to stop, or until nothing was to be done for ``idle_s`` seconds."""
+        wait, idle_since = SHORTEST_S, time.monotonic()
         while not self._stopping.is_set():
             busy = self._guarded(self._round)
-            if once and not busy and not self._children:
+            if busy or self._children:
+                idle_since = time.monotonic()
+            elif idle_s is not None and time.monotonic() - idle_since >= idle_s:
                 return
             wait = SHORTEST_S if busy else min(LONGEST_S, wait * 1.3)
             self._stopping.wait(wait)
@@ -120,8 +124,20 @@ class Worker:
 
 
 def start_worker(db: StateDB, name: str = "default", concurrency: int = 1) -> int:
-    """Start a worker detached on this host, and return its pid. It lives until somebody ends it."""
+    """Start a worker detached on this host, and return its pid.
+
+    It ends when it was idle for IDLE_S seconds: what was started from a notebook is easily forgotten.
+    """
     folder = workspace_root(db.url)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    argv = [sys.executable, "-P", "-m", "migrator.cli", "worker", "--queue", name, "--concurrency", str(concurrency)]
+    terms = ("--queue", name, "--concurrency", str(concurrency), "--idle-s", str(IDLE_S))
+    argv = [sys.executable, "-P", "-m", "migrator.cli", "worker", *terms]
     return start_detached(argv, folder / f"worker-{name}.log", "/", environment(db, import_path())).pid
+
+
+def stop_workers(db: StateDB, name: str) -> int:
+    """Ask the queue's workers on this host to end; how many there were. The runs they started go on."""
+    with db.read() as connection:
+        known = workers.known(connection, name)
+    found = [Identity(one["host"], one["boot_id"], one["pid"], one["start_ticks"]) for one in known]
+    return sum(process.send(one, signal.SIGTERM) for one in found)
