@@ -7,7 +7,7 @@ first, so that no view ever shows a dead run as running.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,29 @@ def snapshot(db: StateDB, run_id: str) -> Snapshot:
     return picture(db, reap.look(db, run_id))
 
 
-def snapshots(db: StateDB, limit: int = 50) -> list[Snapshot]:
-    """Runs, newest first."""
+def snapshots(
+    db: StateDB, limit: int = 50, *, before: int | None = None, status: Sequence[str] = (), text: str = ""
+) -> list[Snapshot]:
+    """Runs, newest first.
+
+    Parameters
+    ----------
+    before : int, optional
+        Only runs made before this moment (ms since the epoch): the next page.
+    status : sequence of str
+        Only runs that the state DB has with one of these.
+    text : str
+        Only runs with this in their id, name or title.
+    """
     with db.read() as connection:
-        rows = runs.newest(connection, limit)
+        rows = runs.newest(connection, limit, before=before, status=status, text=text)
     return [picture(db, reap.look(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
+
+
+def any_alive(db: StateDB) -> bool:
+    """Whether any run has a process that lives, or waits for its turn."""
+    with db.read() as connection:
+        return any(not reap.death(row) for row in runs.unended(connection))
 
 
 def events_after(db: StateDB, run_id: str, seq: int = 0) -> list[Event]:

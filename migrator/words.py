@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 Mode = Literal["streaming", "queue"]
 
@@ -14,3 +14,8 @@ def sized(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} PB"
+
+
+def disarmed(value: Any) -> Any:
+    """A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection)."""
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

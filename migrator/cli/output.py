@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..model import Snapshot
-from ..words import sized
+from ..words import disarmed, sized
 
 if TYPE_CHECKING:
     import duckdb
@@ -92,12 +92,7 @@ def _stream_csv(relation: duckdb.DuckDBPyRelation) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(relation.columns)
     for row in _rows(relation):
-        writer.writerow([_disarmed(value) for value in row])
-
-
-def _disarmed(value: Any) -> Any:
-    """A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection)."""
-    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        writer.writerow([disarmed(value) for value in row])
 
 
 def _stream_json(relation: duckdb.DuckDBPyRelation) -> None:

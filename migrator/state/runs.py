@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,9 +62,23 @@ def by_key(connection: sa.Connection, key: str) -> Row | None:
     return next(iter(select(connection, runs.c.key == key)), None)
 
 
-def newest(connection: sa.Connection, limit: int) -> list[Row]:
-    """Rows, newest first."""
-    return select(connection, order=(runs.c.created_at.desc(), runs.c.id), limit=limit)
+def newest(
+    connection: sa.Connection, limit: int, *, before: int | None = None, status: Sequence[str] = (), text: str = ""
+) -> list[Row]:
+    """Rows, newest first, as far as they fit; see `feed.snapshots`."""
+    conditions = [runs.c.created_at < before] if before is not None else []
+    if status:
+        conditions.append(runs.c.status.in_(status))
+    if text:
+        conditions.append(
+            sa.or_(*(column.icontains(text, autoescape=True) for column in (runs.c.id, runs.c.name, runs.c.title)))
+        )
+    return select(connection, *conditions, order=(runs.c.created_at.desc(), runs.c.id), limit=limit)
+
+
+def unended(connection: sa.Connection) -> list[Row]:
+    """Every run that is queued or should have a process."""
+    return select(connection, runs.c.status.in_(LIVE))
 
 
 def select(

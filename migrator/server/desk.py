@@ -1,0 +1,85 @@
+"""The front door as the server uses it: in threads of its own, never on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from .. import api
+
+T = TypeVar("T")
+
+
+class Front:
+    """What handlers may ask. Its imports are heavy, so it is made by the first thread that needs it."""
+
+    def __init__(self, migrations: Sequence[str]) -> None:
+        from .. import api
+
+        self._api = api
+        self._migrations = migrations
+
+    def open_state(self) -> Any:
+        return self._api.open_state()
+
+    def run(self, run_id: str) -> api.Run:
+        """A handle; UnknownRun when there is none."""
+        return self._api.Run(run_id, self.open_state())
+
+    def runs(self, limit: int, before: int | None, status: Sequence[str], text: str) -> list[dict[str, Any]]:
+        """Snapshots, newest first; see `feed.snapshots`."""
+        from .. import feed
+
+        found = feed.snapshots(self.open_state(), limit, before=before, status=status, text=text)
+        return [seen.to_dict() for seen in found]
+
+    def alive(self) -> bool:
+        """Whether any run has a process or waits for one."""
+        from .. import feed
+
+        return feed.any_alive(self.open_state())
+
+    def start(self, name: str, spec: dict[str, Any], **terms: Any) -> api.Run:
+        """Start a migration of the allowed ones.
+
+        Raises
+        ------
+        BadInput
+            If the server's configuration does not allow it.
+        """
+        from ..errors import BadInput
+        from ..migrations import registry
+
+        if name not in self._migrations:
+            raise BadInput(f"{name!r} may not be started here; c.Migrator.migrations lists what may.")
+        return self._api.start(registry.load(name).model_validate(spec), **terms)
+
+    def start_worker(self, run_id: str) -> api.Run:
+        """Start a worker for the queue that a run waits in."""
+        run = self.run(run_id)
+        self._api.queue(run.snapshot().queue).start_worker()
+        return run
+
+    def apply(self, run_id: str, **terms: Any) -> api.Run:
+        return self._api.apply(run_id, **terms)
+
+
+class Desk:
+    """Where the event loop hands its questions in."""
+
+    def __init__(self, pool: Executor, migrations: Sequence[str]) -> None:
+        self._pool, self._migrations = pool, migrations
+        self._front: Front | None = None
+        self.calls = 0  # how many questions were handed in; told by the status, for tests and the curious
+
+    async def call(self, work: Callable[[Front], T]) -> T:
+        """Do ``work`` in a thread."""
+        self.calls += 1
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._do, work)
+
+    def _do(self, work: Callable[[Front], T]) -> T:
+        self._front = self._front or Front(self._migrations)
+        return work(self._front)

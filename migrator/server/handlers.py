@@ -1,0 +1,256 @@
+"""The routes below ``<base_url>migrator``: each authenticated, authorized, and with XSRF on what changes anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from .. import __version__
+from ..errors import LeaseHeld, MigratorError, UnknownRun
+from .desk import Desk, Front
+from .hub import Hub
+from .stream import EventsHandler, SocketHandler
+
+RUN = r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9_.-]{0,63})"
+MOST_ROWS = 1000
+LOG_BYTES = 1 << 20
+Work = Callable[[Front], Any]
+
+
+def routes() -> list[tuple[str, Any]]:
+    """Paths below the base, with their handlers."""
+    return [
+        ("api/status", StatusHandler),
+        ("api/socket", SocketHandler),
+        ("api/runs", RunsHandler),
+        (f"api/runs/{RUN}", RunHandler),
+        (f"api/runs/{RUN}/log", LogHandler),
+        (f"api/runs/{RUN}/items", ItemsHandler),
+        (f"api/runs/{RUN}/exceptions", ExceptionsHandler),
+        (f"api/runs/{RUN}/events", EventsHandler),
+        (f"api/runs/{RUN}/(?P<verb>{'|'.join(VERBS)})", VerbHandler),
+    ]
+
+
+class Handler(APIHandler):
+    """A handler whose mistakes are one sentence of JSON."""
+
+    auth_resource = "migrator"
+    _track_activity = False  # a page left open must not keep a server alive; live runs do
+
+    @property
+    def desk(self) -> Desk:
+        return self.settings["migrator_desk"]
+
+    @property
+    def hub(self) -> Hub:
+        return self.settings["migrator_hub"]
+
+    async def ask(self, work: Work) -> Any:
+        """Do ``work`` at the desk; our errors become answers."""
+        try:
+            return await self.desk.call(work)
+        except UnknownRun as error:
+            raise web.HTTPError(404, reason=None, log_message=str(error)) from None
+
+    async def answer(self, work: Work, status: int = 200) -> None:
+        """Answer with what ``work`` gives, as JSON."""
+        try:
+            value = await self.desk.call(work)
+        except MigratorError as error:
+            self.set_status(404 if isinstance(error, UnknownRun) else 409 if isinstance(error, LeaseHeld) else 400)
+            value = {"message": str(error), "error": type(error).__name__}
+        except ValueError as error:  # of a specification or a query that does not fit
+            self.set_status(400)
+            value = {"message": str(error), "error": "BadInput"}
+        else:
+            self.set_status(status)
+        self.finish(json.dumps(value, ensure_ascii=False, default=str))
+
+    def number(self, name: str, default: int, most: int | None = None) -> int:
+        text = self.get_query_argument(name, str(default))
+        try:
+            return int(text) if most is None else max(0, min(int(text), most))
+        except ValueError:
+            raise web.HTTPError(400, f"{name} is a number, not {text!r}.") from None
+
+
+class StatusHandler(Handler):
+    """Which release this is, and on which state DB: a kernel's must be the same."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        reads = self.desk.calls
+        await self.answer(
+            lambda front: {"version": __version__, "state_id": front.open_state().state_id, "reads": reads}
+        )
+
+
+class RunsHandler(Handler):
+    """Runs, newest first: ``limit``, ``before`` (ms), ``status`` (several), ``q`` (in id, name, title)."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        limit, before = self.number("limit", 50, MOST_ROWS), self.number("before", 0)
+        status, text = self.get_query_arguments("status"), self.get_query_argument("q", "")
+        await self.answer(lambda front: front.runs(limit, before or None, status, text))
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.get_json_body() or {}
+        allowed = ("mode", "dry_run", "key", "name", "tags", "queue", "priority", "bytes_per_s", "in_flight")
+        terms = {name: body[name] for name in allowed if name in body}
+        name, spec = str(body.get("migration", "")), body.get("spec") or {}
+        await self.answer(lambda front: front.start(name, spec, **terms).snapshot().to_dict(), 201)
+
+
+class RunHandler(Handler):
+    """A run's snapshot, and its events after ``after``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        after = self.number("after", 0)
+
+        def read(front: Front) -> Any:
+            run = front.run(run_id)
+            seen = run.snapshot().to_dict()
+            return {"snapshot": seen, "events": [asdict(event) for event in run.events(after)]}
+
+        await self.answer(read)
+
+
+class LogHandler(Handler):
+    """Output from byte ``after`` (negative: from the end) or before byte ``before``; ``download`` gives all of it."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        if self.get_query_argument("download", ""):
+            await self._download(run_id)
+            return
+        before, after = self.number("before", 0), self.number("after", 0)
+        limit = self.number("limit", 64 << 10, LOG_BYTES)
+        if before:
+            await self.answer(lambda front: _log_before(front, run_id, before, limit))
+            return
+
+        def read(front: Front) -> Any:
+            text, cursor = front.run(run_id).log(after, limit)
+            return {"text": text, "from": cursor - len(text.encode()), "cursor": cursor}
+
+        await self.answer(read)
+
+    async def _download(self, run_id: str) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{run_id}.log"')
+        cursor = 0
+        while True:
+            text, cursor = await self.ask(lambda front, at=cursor: front.run(run_id).log(at, LOG_BYTES))
+            if not text:
+                break
+            self.write(text)
+            await self.flush()
+        web.RequestHandler.finish(self)
+
+
+def _log_before(front: Front, run_id: str, before: int, limit: int) -> dict[str, Any]:
+    """The whole lines that end at byte ``before``, as many as fit into ``limit``."""
+    start = max(0, before - limit)
+    text, cursor = front.run(run_id).log(start, before - start)
+    if start:  # it began in the middle of a line
+        cut = text.find("\n") + 1
+        start, text = start + len(text[:cut].encode()), text[cut:]
+    return {"text": text, "from": start, "cursor": cursor}
+
+
+class ItemsHandler(Handler):
+    """A page of a run's items, by ``status``; ``format=csv`` for a file of all of them."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        status = self.get_query_argument("status", "") or None
+        offset, limit = self.number("offset", 0), self.number("limit", 100, MOST_ROWS)
+        whole = self.get_query_argument("format", "json") == "csv"
+
+        def read(front: Front) -> Any:
+            found = front.run(run_id).items(status)  # pyright: ignore[reportArgumentType]
+            rows = (found if whole else found.limit(limit, offset)).fetchall()
+            return found.columns, rows
+
+        if whole:
+            await self._send_csv(run_id, await self.ask(read))
+            return
+
+        def as_dicts(front: Front) -> Any:
+            columns, rows = read(front)
+            return [dict(zip(columns, row, strict=True)) for row in rows]
+
+        await self.answer(as_dicts)
+
+    async def _send_csv(self, run_id: str, found: tuple[list[str], list[tuple[Any, ...]]]) -> None:
+        from ..words import disarmed
+
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{run_id}.csv"')
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(found[0])
+        writer.writerows([disarmed(value) for value in row] for row in found[1])
+        web.RequestHandler.finish(self, out.getvalue())
+
+
+class ExceptionsHandler(Handler):
+    """The first items that failed or were refused."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        limit = self.number("limit", 200, MOST_ROWS)
+        await self.answer(lambda front: front.run(run_id).exceptions(limit))
+
+
+class VerbHandler(Handler):
+    """What is asked of a run; answered with its snapshot (of the new run, for ``apply``)."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run_id: str, verb: str) -> None:
+        body = self.get_json_body() or {}
+        await self.answer(lambda front: VERBS[verb](front, run_id, body).snapshot().to_dict())
+        self.hub.look_soon(run_id)
+
+
+def _said(do: Callable[[Any, dict[str, Any]], Any]) -> Callable[[Front, str, dict[str, Any]], Any]:
+    """A verb of a run's handle, after which the same run is shown."""
+
+    def work(front: Front, run_id: str, body: dict[str, Any]) -> Any:
+        run = front.run(run_id)
+        do(run, body)
+        return run
+
+    return work
+
+
+VERBS: dict[str, Callable[[Front, str, dict[str, Any]], Any]] = {
+    "cancel": _said(lambda run, _: run.cancel()),
+    "pause": _said(lambda run, _: run.pause()),
+    "unpause": _said(lambda run, _: run.unpause()),
+    "limit": _said(lambda run, body: run.limit(body.get("bytes_per_s"), body.get("in_flight"))),
+    "resume": _said(lambda run, body: run.resume(body.get("mode"))),
+    "run-now": _said(lambda run, _: run.run_now()),
+    "start-worker": lambda front, run_id, _: front.start_worker(run_id),
+    "apply": lambda front, run_id, body: front.apply(run_id, mode=body.get("mode")),
+}

@@ -1,0 +1,134 @@
+"""One poller a run, whoever and however many look at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..model import TERMINAL
+from .desk import Desk
+
+# A live run is read so often; one that ended, in case somebody resumes it.
+LIVE_S, ENDED_S = 0.5, 3.0
+FRAME_BYTES = 64 << 10
+TAIL_BYTES = 64 << 10
+
+Message = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Seat:
+    """A viewer of one run: where to send, and how far it has read."""
+
+    send: Callable[[Message], Any]
+    seq: int = 0
+    wants_log: bool = False
+    cursor: int | None = None  # of the log; None until its first frame, which comes from the end
+
+
+class Watch:
+    """One run being read, for everybody who looks at it."""
+
+    def __init__(self, desk: Desk, run_id: str, on_empty: Callable[[], Any]) -> None:
+        self._desk, self._run_id, self._on_empty = desk, run_id, on_empty
+        self._seats: list[Seat] = []
+        self._last: Message | None = None
+        self._soon = asyncio.Event()
+        self._task = asyncio.ensure_future(self._loop())
+
+    def sit(self, seat: Seat) -> None:
+        self._seats.append(seat)
+        if self._last is not None:
+            seat.send(self._last)
+        self._soon.set()
+
+    def leave(self, seat: Seat) -> None:
+        if seat in self._seats:
+            self._seats.remove(seat)
+        if not self._seats:
+            self._task.cancel()
+            self._on_empty()
+
+    def look_soon(self) -> None:
+        """Something was asked of the run: its answer is near."""
+        self._soon.set()
+
+    async def _loop(self) -> None:
+        while True:
+            self._soon.clear()
+            try:
+                status = await self._round()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  shown where the run is looked at
+                self._tell({"run": self._run_id, "trouble": str(error)})
+                status = "running"
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), ENDED_S if status in TERMINAL else LIVE_S)
+
+    async def _round(self) -> str:
+        snapshot = await self._desk.call(lambda front: front.run(self._run_id).snapshot().to_dict())
+        message = {"run": self._run_id, "snapshot": snapshot}
+        if _moved(self._last, message):
+            self._last = message
+            self._tell(message)
+        await self._tell_events(snapshot["seq"])
+        await self._tell_log()
+        return snapshot["status"]
+
+    async def _tell_events(self, newest: int) -> None:
+        behind = [seat for seat in self._seats if seat.seq < newest]
+        if not behind:
+            return
+        after = min(seat.seq for seat in behind)
+        found = await self._desk.call(lambda front: front.run(self._run_id).events(after))
+        events = [asdict(event) for event in found]
+        for seat in behind:
+            seat.send({"run": self._run_id, "events": [event for event in events if event["seq"] > seat.seq]})
+            seat.seq = events[-1]["seq"] if events else seat.seq
+
+    async def _tell_log(self) -> None:
+        """Each place in the log is read once a round, for all who are there; usually all are at its end."""
+        for cursor in {seat.cursor for seat in self._seats if seat.wants_log}:
+            after = -TAIL_BYTES if cursor is None else cursor
+            text, at = await self._desk.call(lambda front, after=after: front.run(self._run_id).log(after, FRAME_BYTES))
+            for seat in self._seats:
+                if seat.wants_log and seat.cursor == cursor:
+                    seat.cursor = at
+                    if text or cursor is None:
+                        seat.send({"run": self._run_id, "log": text, "from": cursor, "cursor": at})
+
+    def _tell(self, message: Message) -> None:
+        for seat in list(self._seats):
+            seat.send(message)
+
+
+class Hub:
+    """The watches of this server."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._watches: dict[str, Watch] = {}
+
+    def sit(self, run_id: str, seat: Seat) -> Callable[[], None]:
+        """Look at a run from now on; call what this returns to leave."""
+        watch = self._watches.get(run_id)
+        if watch is None:
+            watch = self._watches[run_id] = Watch(self._desk, run_id, lambda: self._watches.pop(run_id, None))
+        watch.sit(seat)
+        return lambda: watch.leave(seat)
+
+    def look_soon(self, run_id: str) -> None:
+        if watch := self._watches.get(run_id):
+            watch.look_soon()
+
+
+def _moved(last: Message | None, message: Message) -> bool:
+    """Whether anything but the clock has changed, or a second of silence is to be shown."""
+    if last is None:
+        return True
+    before, after = ({**one["snapshot"], "silent_s": int(one["snapshot"]["silent_s"] or 0)} for one in (last, message))
+    return before != after

@@ -1,0 +1,165 @@
+"""Runs by REST: what is told, what is asked, and who may."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Server
+
+from migrator import api
+from migrator.errors import StateError
+from migrator.migrations import CopyObjects
+
+XSRF = {"X_XSRFToken": "made-up", "Cookie": "_xsrf=made-up"}
+GETS = ("api/status", "api/runs", "api/runs/{}", "api/runs/{}/log", "api/runs/{}/log?download=1", "api/runs/{}/items",
+        "api/runs/{}/items?format=csv", "api/runs/{}/exceptions", "api/runs/{}/events", "api/socket")  # fmt: skip
+VERBS = ("cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
+POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
+
+
+def test_runs_are_listed_found_and_paged(server: Server, done: api.Run, slow: api.Run) -> None:
+    listed = server.ask("api/runs?limit=100").json
+    ids = [run["id"] for run in listed]
+    assert ids.index(slow.id) < ids.index(done.id)
+    assert [run["id"] for run in server.ask(f"api/runs?q={done.id.upper()}").json] == [done.id]
+    assert all(run["status"] == "completed" for run in server.ask("api/runs?status=completed").json)
+    older = server.ask(f"api/runs?before={done.snapshot().created_at}").json
+    assert done.id not in [run["id"] for run in older]
+    assert server.ask("api/runs?q=%25").json == []  # a wildcard is a character like any other
+
+
+def test_a_run_its_events_its_log_and_its_items(server: Server, done: api.Run, tmp_path: Path) -> None:
+    seen = server.ask(f"api/runs/{done.id}?after=2").json
+    assert seen["snapshot"]["status"] == "completed"
+    assert [event["seq"] for event in seen["events"]] == list(range(3, seen["snapshot"]["seq"] + 1))
+    whole = server.ask(f"api/runs/{done.id}/log?download=1")
+    assert "attachment" in whole.headers["Content-Disposition"]
+    assert whole.text == (Path(done.snapshot().workspace) / "output.log").read_text()
+    page = server.ask(f"api/runs/{done.id}/log?after=0&limit=100").json
+    assert whole.text.startswith(page["text"])
+    assert page["cursor"] == len(page["text"].encode()) > 0
+    before = server.ask(f"api/runs/{done.id}/log?before={page['cursor']}&limit=1000").json
+    assert before["text"] == page["text"]
+    items = server.ask(f"api/runs/{done.id}/items?limit=5&offset=115").json
+    assert [item["key"] for item in items] == [f"{number:03d}.txt" for number in range(115, 120)]
+    rows = list(csv.DictReader(io.StringIO(server.ask(f"api/runs/{done.id}/items?format=csv").text)))
+    assert len(rows) == 120
+    assert {row["status"] for row in rows} == {"copied"}
+    assert server.ask(f"api/runs/{done.id}/exceptions").json == []
+
+
+def test_a_run_is_steered_and_started_without_a_kernel(server: Server, slow: api.Run) -> None:
+    def post(verb: str, body: object = None) -> dict:
+        answer = server.ask(f"api/runs/{slow.id}/{verb}", body or {})
+        assert answer.status == 200, answer
+        return answer.json
+
+    assert post("pause")["pause_requested"]
+    assert not post("unpause")["pause_requested"]
+    assert post("limit", {"bytes_per_s": "2MB"})["limits"] == {"bytes_per_s": 2_000_000}
+    assert post("cancel")["cancel_requested"]
+    slow.wait(30, check=False)
+    assert post("resume")["status"] == "starting"
+    assert slow.wait(60).attempt == 2
+
+
+def test_a_migration_that_is_allowed_can_be_started(server: Server, source: Path, tmp_path: Path) -> None:
+    copy = "migrator.migrations.copy_objects:CopyObjects"
+    spec = {"source": str(source), "target": str(tmp_path / "out")}
+    answer = server.ask("api/runs", {"migration": copy, "spec": spec, "dry_run": True})
+    assert answer.status == 201
+    planned = api.Run(answer.json["id"], api.open_state())
+    assert planned.wait(30).status == "completed"
+    applied = server.ask(f"api/runs/{planned.id}/apply", {}).json
+    assert api.attach(applied["id"]).wait(30).status == "completed"
+    for body in ({"migration": "os:system", "spec": {}}, {"migration": copy, "spec": {"source": 3}}, {}):
+        refused = server.ask("api/runs", body)
+        assert refused.status == 400, refused
+        assert refused.json["message"]
+
+
+def test_mistakes_are_a_sentence(server: Server, done: api.Run, slow: api.Run) -> None:
+    for path, body, status in (
+        ("api/runs/nobody-copy-0101", None, 404),
+        ("api/runs/nobody-copy-0101/log", None, 404),
+        (f"api/runs/{done.id}/cancel", {}, 400),
+        (f"api/runs/{slow.id}/resume", {}, 400),
+        (f"api/runs/{slow.id}/limit", {"bytes_per_s": "fast"}, 400),
+        (f"api/runs/{done.id}/items?status=odd", None, 400),
+    ):
+        answer = server.ask(path, body)
+        assert answer.status == status, (path, answer)
+        assert "Traceback" not in answer.text
+    assert server.ask("api/runs?limit=many").status == 400
+    assert server.ask("api/runs/..%2F..%2Fetc").status == 404
+
+
+def test_a_place_that_is_taken_is_a_conflict(server: Server, slow: api.Run, source: Path) -> None:
+    target = slow.snapshot().spec["target"]["path"]
+    spec = {"source": str(source), "target": f"{target}/inner"}
+    body = {"migration": "migrator.migrations.copy_objects:CopyObjects", "spec": spec}
+    answer = server.ask("api/runs", body)
+    assert (answer.status, answer.json["error"]) == (409, "LeaseHeld")
+    assert slow.id in answer.json["message"]
+
+
+# Mutation: take @web.authenticated off a handler, and its line fails; the same for @authorized.
+@pytest.mark.parametrize("path", GETS)
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_who_has_no_token_reads_nothing(server: Server, done: api.Run, path: str, token: str | None) -> None:
+    assert server.ask(path.format(done.id), token=token).status == 403
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_who_has_no_token_asks_nothing(server: Server, done: api.Run, path: str, token: str | None) -> None:
+    for headers in ({}, XSRF):
+        assert server.ask(path.format(done.id), {}, token=token, **headers).status == 403
+
+
+def cookie(server: Server) -> str:
+    """A session's cookie, as a browser has it after logging in: no token with each request."""
+    answer = server.ask("/api/status?token=server-tests", token=None)
+    return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_page_of_another_site_can_not_ask_with_the_users_cookie(server: Server, done: api.Run, path: str) -> None:
+    mine = cookie(server)
+    assert server.ask("api/runs", token=None, Cookie=mine).status == 200
+    answer = server.ask(path.format(done.id), {}, token=None, Cookie=mine, Origin="https://evil.example")
+    assert answer.status in (403, 404)  # Jupyter Server knows no such path for another origin
+    assert server.ask(path.format(done.id), {}, token=None, Cookie=mine).status == 403  # no X-XSRFToken
+
+
+@pytest.mark.parametrize(("path", "method"), [*((p, "GET") for p in GETS), *((p, "POST") for p in POSTS)])
+def test_an_authorizer_that_says_no_is_heeded_everywhere(
+    denying: Server, done: api.Run, path: str, method: str
+) -> None:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+               "Sec_WebSocket_Version": "13"}  # fmt: skip
+    headers = upgrade if path == "api/socket" else {}
+    assert denying.ask(path.format(done.id), {} if method == "POST" else None, **headers).status == 403
+
+
+def test_a_live_run_counts_as_activity(server: Server, slow: api.Run) -> None:
+    def last() -> str:
+        return server.ask("/api/status").json["last_activity"]
+
+    before = last()
+    deadline = time.monotonic() + 30
+    while last() == before and time.monotonic() < deadline:
+        time.sleep(1)
+    assert last() > before
+
+
+def test_it_is_the_same_state_db(server: Server) -> None:
+    told = server.ask("api/status").json
+    try:
+        assert told["state_id"] == api.open_state().state_id
+    except StateError:
+        pytest.fail("the tests' own state DB can't be read")
