@@ -17,13 +17,14 @@ from .migrations import Migration, registry
 from .model import LIVE, RESUMABLE, Mode
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
+from .recording import draft as record_draft
 from .state import StateDB, journal
 from .state import runs as rows
 
 if TYPE_CHECKING:
     import sqlalchemy
 
-__all__ = ["Queue", "Run", "apply", "attach", "open_state", "queue", "runs", "start"]
+__all__ = ["Queue", "Run", "apply", "attach", "draft", "open_state", "queue", "runs", "start"]
 
 
 def start(
@@ -94,6 +95,24 @@ def start(
         return Run(launch(db, new_row(migration, terms), within=connection), db)
     except Taken as other:
         return _earlier(db, str(key), migration, dry_run) or Run(str(other), db)
+
+
+def draft(migration: Migration, **terms: Any) -> Run:
+    """Write a run down that somebody may start later, from a panel; forgotten after a day.
+
+    Parameters
+    ----------
+    **terms
+        As for `start`; without ``key`` and ``connection``.
+    """
+    made = Terms(
+        terms.pop("mode", None) or default_mode(),
+        limits=read_limits(terms.pop("bytes_per_s", None), terms.pop("in_flight", None)),
+        **terms,
+    )
+    _check_arguments(migration, made, None)
+    db = open_state()
+    return Run(record_draft(db, new_row(migration.resolve(), made)), db)
 
 
 def attach(run_id: str) -> Run:

@@ -108,6 +108,7 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
         engine_s=row["engine_ms"] / 1000,
         holder=_holder(row),
         silent_s=max(0.0, (row["now"] - row["heartbeat_at"]) / 1000) if works and row["heartbeat_at"] else None,
+        start_requested=row["start_requested_at"] is not None,
         cancel_requested=row["cancel_requested_at"] is not None,
         pause_requested=row["pause_requested_at"] is not None,
         held_for=row["held_for"] if works else None,

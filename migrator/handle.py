@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed
-from .errors import BadInput, RunNotCompleted
+from .errors import BadInput, MigratorError, RunNotCompleted
 from .limits import read_limits
+from .migrations import registry
 from .model import LIVE, TERMINAL, Event, ItemStatus, Mode, Snapshot
-from .recording import begin_again, begin_now, owner, spawn
+from .recording import begin_again, begin_now, drafted, owner, spawn
 from .state import StateDB, journal
 from .state import runs as rows
 
@@ -176,6 +177,58 @@ class Run:
         if row["status"] == "starting":
             spawn(self.state, row)
         return self
+
+    def ask_start(
+        self, mode: Mode | None = None, dry_run: bool | None = None, limits: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Ask for a draft or an ended run to be started, by the kernel that shows it or else by the server.
+
+        Parameters
+        ----------
+        mode, dry_run, limits : optional
+            As for ``start``; ``dry_run`` and ``limits`` are a draft's alone.
+
+        Raises
+        ------
+        BadInput
+            If it lives, or completed.
+        """
+        row = self._row()
+        values: dict[str, Any] = {} if mode is None else {"mode": mode}
+        if row["status"] == "draft":
+            values |= drafted(row, row["dry_run"] if dry_run is None else dry_run)
+            values |= {} if limits is None else {"limits": dict(limits)}
+        if not self.state.transact(lambda connection: rows.request_start(connection, self.id, owner(), **values)):
+            raise BadInput(_why_not_resumed(self._row()))
+        return self
+
+    def take_start(self, *, elsewhere: bool = False) -> bool:
+        """Start this run here if somebody asked for that and nobody else has done it.
+
+        What stands in the way is written down on the run, for whoever asked.
+
+        Parameters
+        ----------
+        elsewhere : bool
+            Start it with the interpreter, folder and import path that are recorded, not this process's.
+        """
+        if not self.state.transact(lambda connection: rows.take_request(connection, self.id)):
+            return False
+        try:
+            self._check_draft()
+            row = begin_again(self.state, self.id, self._row()["mode"], elsewhere=elsewhere)
+        except MigratorError as error:
+            why = str(error)
+            self.state.transact(lambda connection: rows.refuse_start(connection, self.id, why))
+            return False
+        if row is not None and row["status"] == "starting":
+            spawn(self.state, row)
+        return row is not None
+
+    def _check_draft(self) -> None:
+        row = self._row()
+        if row["status"] == "draft":
+            registry.load(row["migration"]).model_validate(row["spec"]).check()
 
     def run_now(self) -> Run:
         """Take a run out of its queue and start it at once, in a process of its own, here.

@@ -192,6 +192,7 @@ class Snapshot:
     waiting_for: str | None
     priority: int
     not_before: int
+    start_requested: bool
     cancel_requested: bool
     pause_requested: bool
     held_for: str | None

@@ -49,12 +49,10 @@ class Terms:
 def new_row(migration: Migration, terms: Terms) -> dict[str, Any]:
     """The row of a new run; its id is made here, before anything else is."""
     run_id = _new_id(type(migration))
-    phases = migration.phases[:1] if terms.dry_run else migration.phases
-    return asdict(terms) | here() | {
+    return asdict(terms) | here() | as_planned(migration, terms.dry_run) | {
         "id": run_id, "name": terms.name or run_id, "title": migration.title, "tags": list(terms.tags),
         "owner": owner(), "migration": registry.reference(type(migration)), "spec": migration.model_dump(mode="json"),
-        "source_hash": registry.source_hash(type(migration)), "resumable": migration.resumable, "phases": list(phases),
-        "writes": [] if terms.dry_run else [[target.scope, target.path] for target in migration.writes()],
+        "source_hash": registry.source_hash(type(migration)), "resumable": migration.resumable,
         "needs": migration.needs(),
     }  # fmt: skip
 
@@ -116,10 +114,36 @@ def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence
     return rows.get(connection, values["id"])
 
 
-def begin_again(db: StateDB, run_id: str, mode: Mode) -> rows.Row | None:
-    """Make an ended run ready for its next attempt; None when somebody else was first.
+def draft(db: StateDB, values: dict[str, Any]) -> str:
+    """Write a run down that is not to be started yet; its id."""
+    workspace = workspace_root(db.url) / values["id"]  # made when it starts
 
-    Now, and in this process's environment, or in the queue under the one that is recorded.
+    def work(connection: Any) -> None:
+        rows.purge_drafts(connection)
+        rows.create(connection, **values, status="draft", workspace=str(workspace))
+
+    db.transact(work)
+    return values["id"]
+
+
+def drafted(row: rows.Row, dry_run: bool) -> dict[str, Any]:
+    """The columns of a draft that its dry run decides."""
+    migration = registry.load(row["migration"]).model_validate(row["spec"])
+    return as_planned(migration, dry_run)
+
+
+def as_planned(migration: Migration, dry_run: bool) -> dict[str, Any]:
+    """A dry run ends with its first phase and writes nothing."""
+    phases = migration.phases[:1] if dry_run else migration.phases
+    writes = [] if dry_run else [[target.scope, target.path] for target in migration.writes()]
+    return {"dry_run": dry_run, "phases": list(phases), "writes": writes}
+
+
+def begin_again(db: StateDB, run_id: str, mode: Mode, *, elsewhere: bool = False) -> rows.Row | None:
+    """Make a draft or an ended run ready for its next attempt; None when somebody else was first.
+
+    Now, and in this process's environment, or in the queue under the one that is recorded;
+    ``elsewhere`` keeps to what is recorded in any case.
 
     Raises
     ------
@@ -132,7 +156,7 @@ def begin_again(db: StateDB, run_id: str, mode: Mode) -> rows.Row | None:
             queues.ensure(connection, rows.get(connection, run_id)["queue"])
             how = {"status": "queued", "place": rows.next_place(connection)}
         else:
-            how = rows.starting(connection, process.myself(), db.lease_ms) | here()
+            how = rows.starting(connection, process.myself(), db.lease_ms) | ({} if elsewhere else here())
         if not rows.restart(connection, run_id, owner(), mode=mode, **how):
             return None
         row = rows.get(connection, run_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +17,7 @@ from tornado import web
 
 from .. import __version__
 from ..errors import LeaseHeld, MigratorError, UnknownRun
+from ..limits import read_limits
 from .desk import Desk, Front
 from .hub import Hub
 from .stream import EventsHandler, SocketHandler
@@ -22,6 +25,8 @@ from .stream import EventsHandler, SocketHandler
 RUN = r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9_.-]{0,63})"
 MOST_ROWS = 1000
 LOG_BYTES = 1 << 20
+# So long a kernel has to take a start that was asked for, before the server does it.
+KERNEL_S = 2.0
 Work = Callable[[Front], Any]
 
 
@@ -231,6 +236,21 @@ class VerbHandler(Handler):
         body = self.get_json_body() or {}
         await self.answer(lambda front: VERBS[verb](front, run_id, body).snapshot().to_dict())
         self.hub.look_soon(run_id)
+        if verb in ("start", "resume"):
+            self.hub.keep(_start_unless_a_kernel_does(self.desk, self.hub, run_id))
+
+
+async def _start_unless_a_kernel_does(desk: Desk, hub: Hub, run_id: str) -> None:
+    """The kernel that shows a run has its credentials and modules; it goes first."""
+    await asyncio.sleep(KERNEL_S)
+    with suppress(MigratorError):  # written down on the run, where there is one
+        await desk.call(lambda front: front.run(run_id).take_start(elsewhere=True))
+    hub.look_soon(run_id)
+
+
+def _ask_start(run: Any, body: dict[str, Any]) -> None:
+    limits = read_limits(body.get("bytes_per_s") or None, int(body["in_flight"]) if body.get("in_flight") else None)
+    run.ask_start(body.get("mode"), body.get("dry_run"), limits)
 
 
 def _said(do: Callable[[Any, dict[str, Any]], Any]) -> Callable[[Front, str, dict[str, Any]], Any]:
@@ -249,7 +269,8 @@ VERBS: dict[str, Callable[[Front, str, dict[str, Any]], Any]] = {
     "pause": _said(lambda run, _: run.pause()),
     "unpause": _said(lambda run, _: run.unpause()),
     "limit": _said(lambda run, body: run.limit(body.get("bytes_per_s"), body.get("in_flight"))),
-    "resume": _said(lambda run, body: run.resume(body.get("mode"))),
+    "start": _said(_ask_start),
+    "resume": _said(lambda run, body: run.ask_start(body.get("mode"))),
     "run-now": _said(lambda run, _: run.run_now()),
     "start-worker": lambda front, run_id, _: front.start_worker(run_id),
     "apply": lambda front, run_id, body: front.apply(run_id, mode=body.get("mode")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -112,6 +112,7 @@ class Hub:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._watches: dict[str, Watch] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
 
     def sit(self, run_id: str, seat: Seat) -> Callable[[], None]:
         """Look at a run from now on; call what this returns to leave."""
@@ -120,6 +121,12 @@ class Hub:
             watch = self._watches[run_id] = Watch(self._desk, run_id, lambda: self._watches.pop(run_id, None))
         watch.sit(seat)
         return lambda: watch.leave(seat)
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something on the side, and hold on to it until it is done."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def look_soon(self, run_id: str) -> None:
         if watch := self._watches.get(run_id):

@@ -23,7 +23,9 @@ _FRESH: Mapping[str, Any] = {
     "token": None, "pid": None, "error": None, "phase": None, "finished_at": None, "rate": None, "byte_rate": None,
     "held_for": None, "waiting_for": None,
 }  # fmt: skip
-_UNASKED: Mapping[str, Any] = {"cancel_requested_at": None, "pause_requested_at": None}
+_UNASKED: Mapping[str, Any] = {"cancel_requested_at": None, "pause_requested_at": None, "start_requested_at": None}
+STARTABLE = ("draft", *sorted(RESUMABLE))
+DRAFT_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ def newest(
     connection: sa.Connection, limit: int, *, before: int | None = None, status: Sequence[str] = (), text: str = ""
 ) -> list[Row]:
     """Rows, newest first, as far as they fit; see `feed.snapshots`."""
-    conditions = [runs.c.created_at < before] if before is not None else []
-    if status:
-        conditions.append(runs.c.status.in_(status))
+    conditions = [runs.c.status.in_(status) if status else runs.c.status != "draft"]
+    if before is not None:
+        conditions.append(runs.c.created_at < before)
     if text:
         conditions.append(
             sa.or_(*(column.icontains(text, autoescape=True) for column in (runs.c.id, runs.c.name, runs.c.title)))
@@ -97,14 +99,14 @@ def with_process(connection: sa.Connection) -> list[Row]:
 
 
 def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
-    """Make an ended run ready for another attempt; False when another caller was first.
+    """Make a draft or an ended run ready for its next attempt; False when another caller was first.
 
     ``values`` say how: ``status`` ``starting`` with the starter's identity, or ``queued``.
     """
     fresh = {**_FRESH, **_UNASKED, "crashes": 0, "heartbeat_at": now_ms(connection), **values}
-    ready = _set_status(connection, run_id, runs.c.status.in_(RESUMABLE), **fresh)
+    ready = _set_status(connection, run_id, runs.c.status.in_(STARTABLE), **fresh)
     if ready:
-        events.append(connection, run_id, "request", {"request": "resume", "by": by})
+        events.append(connection, run_id, "request", {"request": "start", "by": by})
         events.append(connection, run_id, "status", {"status": values["status"]})
     return ready
 
@@ -216,6 +218,38 @@ def requeue(connection: sa.Connection, run_id: str, token: str | None, why: str,
         leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": "queued", "error": why})
     return back
+
+
+def request_start(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
+    """Ask for a draft or an ended run to be started, by whoever is able to; False when it can't be."""
+    still = runs.c.status.in_(STARTABLE)
+    asked = _set_status(connection, run_id, still, start_requested_at=now_ms(connection), error=None, **values)
+    if asked:
+        events.append(connection, run_id, "request", {"request": "start asked for", "by": by})
+    return asked
+
+
+def take_request(connection: sa.Connection, run_id: str) -> bool:
+    """Take it upon oneself to start a run that somebody asked for; one of all who try does."""
+    return _set_status(connection, run_id, runs.c.start_requested_at.is_not(None), start_requested_at=None)
+
+
+def refuse_start(connection: sa.Connection, run_id: str, why: str) -> None:
+    """Write down why a run that was asked for could not be started; it stays what it was."""
+    if _set_status(connection, run_id, runs.c.status.in_(STARTABLE), error=why):
+        events.append(connection, run_id, "warning", {"text": why})
+
+
+def asked_for(connection: sa.Connection, run_ids: Sequence[str]) -> list[str]:
+    """Those of these runs that somebody wants started."""
+    wanted = sa.select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.start_requested_at.is_not(None))
+    return list(connection.execute(wanted).scalars())
+
+
+def purge_drafts(connection: sa.Connection) -> None:
+    """Forget drafts that nobody started within a day."""
+    old = runs.c.created_at < now_ms(connection) - DRAFT_MS
+    connection.execute(sa.delete(runs).where(runs.c.status == "draft", old))
 
 
 def request_cancel(connection: sa.Connection, run_id: str, by: str) -> None:

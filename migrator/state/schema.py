@@ -85,6 +85,7 @@ runs = sa.Table(
     _column("heartbeat_at", sa.BigInteger),
     _column("lease_until", sa.BigInteger),
     # what is asked of it
+    _column("start_requested_at", sa.BigInteger),
     _column("cancel_requested_at", sa.BigInteger),
     _column("pause_requested_at", sa.BigInteger),
     _column("limits", Json, {}),

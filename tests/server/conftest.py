@@ -52,7 +52,9 @@ class Server:
     url: str
     folder: Path
 
-    def ask(self, path: str, body: Any = None, *, token: str | None = TOKEN, method: str = "", **headers: str) -> Answer:
+    def ask(
+        self, path: str, body: Any = None, *, token: str | None = TOKEN, method: str = "", **headers: str
+    ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
         where = self.url + path[1:] if path.startswith("/") else f"{self.url}migrator/{path}"
         request = urllib.request.Request(where, data, method=method or None)

@@ -17,7 +17,7 @@ from migrator.migrations import CopyObjects
 XSRF = {"X_XSRFToken": "made-up", "Cookie": "_xsrf=made-up"}
 GETS = ("api/status", "api/runs", "api/runs/{}", "api/runs/{}/log", "api/runs/{}/log?download=1", "api/runs/{}/items",
         "api/runs/{}/items?format=csv", "api/runs/{}/exceptions", "api/runs/{}/events", "api/socket")  # fmt: skip
-VERBS = ("cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
+VERBS = ("start", "cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
 POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
 
 
@@ -63,7 +63,10 @@ def test_a_run_is_steered_and_started_without_a_kernel(server: Server, slow: api
     assert post("limit", {"bytes_per_s": "2MB"})["limits"] == {"bytes_per_s": 2_000_000}
     assert post("cancel")["cancel_requested"]
     slow.wait(30, check=False)
-    assert post("resume")["status"] == "starting"
+    assert post("resume")["start_requested"]
+    deadline = time.monotonic() + 20
+    while slow.status == "cancelled" and time.monotonic() < deadline:  # no kernel shows it: the server does it
+        time.sleep(0.1)
     assert slow.wait(60).attempt == 2
 
 
@@ -163,3 +166,35 @@ def test_it_is_the_same_state_db(server: Server) -> None:
         assert told["state_id"] == api.open_state().state_id
     except StateError:
         pytest.fail("the tests' own state DB can't be read")
+
+
+def test_a_draft_is_started_by_the_server_when_no_kernel_takes_it(server: Server, source: Path, tmp_path: Path) -> None:
+    draft = api.draft(CopyObjects(source, tmp_path / "out"))
+    assert draft.status == "draft"
+    assert draft.id not in [run["id"] for run in server.ask("api/runs").json]
+    answer = server.ask(f"api/runs/{draft.id}/start", {"dry_run": True, "bytes_per_s": "9MB", "in_flight": ""})
+    assert answer.json["start_requested"], answer
+    seen = draft.wait(30)
+    assert (seen.status, seen.dry_run, seen.limits) == ("completed", True, {"bytes_per_s": 9_000_000})
+    assert not (tmp_path / "out").exists()
+
+
+# Mutation: let Run.take_start not compare-and-set, and both start it.
+def test_a_kernel_that_takes_a_start_is_the_only_one(server: Server, source: Path, tmp_path: Path) -> None:
+    draft = api.draft(CopyObjects(source, tmp_path / "out"))
+    server.ask(f"api/runs/{draft.id}/start", {})
+    assert [draft.take_start(), draft.take_start()] == [True, False]
+    assert draft.wait(30).status == "completed"
+    time.sleep(2.5)
+    assert draft.snapshot().attempt == 1
+
+
+def test_what_stands_in_the_way_of_a_start_is_written_on_the_draft(server: Server, slow: api.Run, source: Path) -> None:
+    draft = api.draft(CopyObjects(source, slow.snapshot().spec["target"]["path"]))
+    server.ask(f"api/runs/{draft.id}/start", {})
+    deadline = time.monotonic() + 10
+    while not (seen := draft.snapshot()).error and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert slow.id in str(seen.error)
+    assert seen.status == "draft"
+    assert not seen.start_requested
