@@ -45,7 +45,7 @@ def load(app: ServerApp) -> None:
     web = app.web_app
     web.settings["migrator_desk"], web.settings["migrator_hub"] = desk, Hub(desk)
     base = url_path_join(web.settings["base_url"], "migrator")
-    web.add_handlers(".*$", [(url_path_join(base, path), handler) for path, handler in routes()])
+    web.add_handlers(".*$", [(url_path_join(base, route[0]), *route[1:]) for route in routes()])
     app.io_loop.add_callback(_open, app, desk)
     PeriodicCallback(partial(_count_activity, web.settings, desk), ACTIVITY_MS).start()
     app.log.info("migrator %s at %s", __version__, base)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -30,9 +31,35 @@ KERNEL_S = 2.0
 Work = Callable[[Front], Any]
 
 
-def routes() -> list[tuple[str, Any]]:
+class ViewHandler(APIHandler, web.StaticFileHandler):
+    """The view's modules and style sheets, looked at anew each time: what is installed is what is seen."""
+
+    auth_resource = "migrator"
+    _track_activity = False
+
+    # Not Jupyter's own file handler: a hub refuses its GET of a module, which can't carry an XSRF header.
+    @web.authenticated
+    @authorized
+    async def get(self, path: str, include_body: bool = True) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        await web.StaticFileHandler.get(self, path, include_body)
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Content-Type", "text/javascript" if path.endswith(".js") else "text/css")
+
+    def finish(self, *args: Any, **kwargs: Any) -> Any:
+        return web.RequestHandler.finish(self, *args, **kwargs)  # APIHandler's would say application/json
+
+
+def view_folder() -> str:
+    """Where the view lies: beside us, in a package that needs ipywidgets and is not imported here."""
+    return str(Path(__file__).parents[2] / "widgets" / "static")
+
+
+def routes() -> list[tuple[Any, ...]]:
     """Paths below the base, with their handlers."""
     return [
+        (r"static/(\w+\.(?:js|css))", ViewHandler, {"path": view_folder()}),
         ("api/status", StatusHandler),
         ("api/socket", SocketHandler),
         ("api/runs", RunsHandler),
@@ -40,6 +67,7 @@ def routes() -> list[tuple[str, Any]]:
         (f"api/runs/{RUN}/log", LogHandler),
         (f"api/runs/{RUN}/items", ItemsHandler),
         (f"api/runs/{RUN}/exceptions", ExceptionsHandler),
+        (f"api/runs/{RUN}/record", RecordHandler),
         (f"api/runs/{RUN}/events", EventsHandler),
         (f"api/runs/{RUN}/(?P<verb>{'|'.join(VERBS)})", VerbHandler),
     ]
@@ -225,6 +253,19 @@ class ExceptionsHandler(Handler):
     async def get(self, run_id: str) -> None:
         limit = self.number("limit", 200, MOST_ROWS)
         await self.answer(lambda front: front.run(run_id).exceptions(limit))
+
+
+class RecordHandler(Handler):
+    """A run as it stands in a notebook that nobody runs: ``text/html`` and ``text/plain``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        def read(front: Front) -> Any:
+            run = front.run(run_id)
+            return {"text/html": run._repr_html_(), "text/plain": repr(run)}
+
+        await self.answer(read)
 
 
 class VerbHandler(Handler):

@@ -15,8 +15,9 @@ from migrator.errors import StateError
 from migrator.migrations import CopyObjects
 
 XSRF = {"X_XSRFToken": "made-up", "Cookie": "_xsrf=made-up"}
-GETS = ("api/status", "api/runs", "api/runs/{}", "api/runs/{}/log", "api/runs/{}/log?download=1", "api/runs/{}/items",
-        "api/runs/{}/items?format=csv", "api/runs/{}/exceptions", "api/runs/{}/events", "api/socket")  # fmt: skip
+READS = ("log", "log?download=1", "items", "items?format=csv", "exceptions", "record", "events")
+GETS = ("api/status", "api/runs", "api/runs/{}", *(f"api/runs/{{}}/{what}" for what in READS), "api/socket",
+        "static/mime.js")  # fmt: skip
 VERBS = ("start", "cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
 POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
 
@@ -198,3 +199,16 @@ def test_what_stands_in_the_way_of_a_start_is_written_on_the_draft(server: Serve
     assert slow.id in str(seen.error)
     assert seen.status == "draft"
     assert not seen.start_requested
+
+
+def test_the_view_is_served_with_its_types_and_never_from_a_stale_cache(server: Server) -> None:
+    for name, kind in (("mime.js", "text/javascript"), ("socket.js", "text/javascript")):
+        answer = server.ask(f"static/{name}")
+        assert (answer.status, answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (
+            200,
+            kind,
+            "no-cache",
+        )
+        assert answer.text == (Path(__file__).parents[2] / "widgets" / "static" / name).read_text()
+    assert server.ask("static/../panel.py").status == 404
+    assert server.ask("static/nothing.js").status == 404

@@ -1,0 +1,50 @@
+// The view in an output, fed by the server: live with the kernel busy, restarted or gone.
+
+import { mount } from "./mount.js";
+import { ask, base, socketTransport } from "./socket.js";
+
+const TYPE = "application/vnd.migrator.run+json";
+const ID = /^[\w.-]{1,64}$/;
+const ENDED = new Set(["completed", "partial", "failed", "cancelled", "interrupted"]);
+
+/** Loads our style sheets once a page. */
+function dress() {
+  if (document.querySelector("link[data-migrator]")) return;
+  for (const name of ["base", "terms", "progress", "details", "media"]) {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href: new URL(`static/${name}.css`, base()).href });
+    link.dataset.migrator = name;
+    document.head.append(link);
+  }
+}
+
+/**
+ * Shows a run in `el`, and leaves its final record in the notebook. `onRun` is told of another run that
+ * takes its place, before the notebook is. @returns {() => void} closes the view
+ */
+export function open(el, id, model, onRun) {
+  if (!ID.test(id)) throw new Error("no run");
+  dress();
+  let life = new AbortController(), recorded = "";
+  const show = (run) => {
+    life.abort();
+    life = new AbortController();
+    mount(el, socketTransport(run, turn, (seen) => record(run, seen)), life.signal);
+  };
+  const turn = (run) => {
+    onRun(run);
+    write(run, {});
+    show(run);
+  };
+  const write = (run, record) => model.setData({ data: { ...model.data, ...record, [TYPE]: { run_id: run } } });
+  // Once for each end, and not again for one that the notebook has already.
+  const record = async (run, seen) => {
+    const end = `${run} ${seen.status} ${seen.attempt}`;
+    if (!ENDED.has(seen.status) || recorded === end) return;
+    recorded = end;
+    const told = await ask(`runs/${run}/record`).catch(() => null);
+    if (told && told["text/plain"] !== model.data["text/plain"]) write(run, told);
+  };
+  show(id);
+  return () => life.abort();
+}

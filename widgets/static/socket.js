@@ -1,0 +1,113 @@
+// The way to the Jupyter server: one socket a page for any number of runs, requests by POST.
+//
+// Cookies alone say who we are; no token stands in a URL. What changes anything carries X-XSRFToken.
+
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const EVENTS = 50;
+const LOST = "The connection to the Jupyter server is lost; it is tried again. The run does not need it.";
+
+/** Where our routes are, and the cookie that goes back as a header. */
+export const base = () => new URL(`${JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl}migrator/`, location.href);
+const xsrf = () => decodeURIComponent(document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? "");
+
+/** Asks the server; its sentence where it refuses. */
+export async function ask(path, body) {
+  const headers = { "X-XSRFToken": xsrf() };
+  const options = body === undefined ? { headers } : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(new URL(`api/${path}`, base()), { ...options, credentials: "same-origin" });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.message || `The Jupyter server answered ${answer.status} ${answer.statusText}.`);
+  return told;
+}
+
+/** The page's socket: it comes back by itself, and then asks for what each place missed. */
+class Hub {
+  constructor() {
+    this.seats = new Map(); // run id -> Set of {heard, after, cursor}
+    this.tries = 0;
+  }
+
+  sit(id, seat) {
+    if (!this.seats.has(id)) this.seats.set(id, new Set());
+    this.seats.get(id).add(seat);
+    this.socket ? this.subscribe(id) : this.connect();
+    return () => {
+      const there = this.seats.get(id);
+      there?.delete(seat);
+      if (there?.size) return;
+      this.seats.delete(id);
+      this.tell({ unsub: id });
+    };
+  }
+
+  connect() {
+    const url = new URL("api/socket", base());
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = (this.socket = new WebSocket(url));
+    socket.onopen = () => { this.tries = 0; for (const id of this.seats.keys()) this.subscribe(id); };
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      for (const seat of this.seats.get(message.run) ?? []) seat.heard(message);
+    };
+    socket.onclose = () => {
+      this.socket = null;
+      if (!this.seats.size) return;
+      for (const seats of this.seats.values()) for (const seat of seats) seat.heard({ lost: true });
+      setTimeout(() => this.socket || !this.seats.size || this.connect(), RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)]);
+    };
+  }
+
+  // The earliest of what the places of a run have: each drops what it knows already.
+  subscribe(id) {
+    const seats = [...this.seats.get(id)], cursors = seats.map((seat) => seat.cursor);
+    this.tell({ sub: id, after: Math.min(...seats.map((seat) => seat.after)), log: true, cursor: cursors.includes(null) ? null : Math.min(...cursors) });
+  }
+
+  tell(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+}
+const hub = () => (globalThis[Symbol.for("migrator.hub")] ??= new Hub());
+
+/** A run by the server. `onRun` hears of another run that takes its place. @returns {Transport} */
+export function socketTransport(id, onRun, onSnapshot) {
+  let leave = () => {}, give = () => {}, events = [];
+  const seat = { after: 0, cursor: null, heard: null };
+  const draftOf = (s) => ({ title: s.title, dry_run: s.dry_run, mode: s.mode, started: s.start_requested, bytes_per_s: s.limits.bytes_per_s, in_flight: s.limits.in_flight });
+  const snapshot = (s) => {
+    const draft = draftOf(s), waits = s.status === "draft";
+    give(waits ? { draft, trouble: s.error ?? "" } : { draft: { ...draft, started: true }, snapshot: { ...s, at: Date.now() }, trouble: "" });
+    onSnapshot(s);
+  };
+  const log = ({ log: text, from, cursor }) => {
+    if (from !== null && from !== seat.cursor) return; // another place's
+    const lines = text ? text.replace(/\n$/, "").split("\n") : [];
+    give({ ...(seat.cursor === null ? { reset: true } : {}), lines });
+    seat.cursor = cursor;
+  };
+  seat.heard = (message) => {
+    if (message.lost) give({ trouble: LOST });
+    if (message.trouble) give({ trouble: message.trouble });
+    if (message.snapshot) snapshot(message.snapshot);
+    if ("log" in message) log(message);
+    const fresh = (message.events ?? []).filter((event) => event.seq > seat.after);
+    if (!fresh.length) return;
+    events = [...events, ...fresh].slice(-EVENTS);
+    seat.after = fresh.at(-1).seq;
+    give({ events });
+  };
+  return {
+    subscribe(onState) {
+      give = onState;
+      leave = hub().sit(id, seat);
+    },
+    async request(verb, args = {}) {
+      if (verb === "exceptions") return ask(`runs/${id}/exceptions`);
+      const told = await ask(`runs/${id}/${verb.replaceAll("_", "-")}`, args);
+      if (told.id !== id) onRun(told.id);
+      else snapshot(told);
+      return null;
+    },
+    close: () => leave(),
+  };
+}
