@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -15,11 +14,10 @@ import migrator as mg
 from migrator.errors import BadInput, MigratorError
 from migrator.model import Snapshot
 
-from . import record
+from . import record, view
 from .feed import Feed, sentence
 from .reading import sendable
 
-STATIC = Path(__file__).parent / "static"
 EXCEPTIONS = 200
 
 
@@ -46,8 +44,8 @@ class MigrationPanel(anywidget.AnyWidget):
         If no run of that id is in the state DB.
     """
 
-    _esm = STATIC / "panel.js"
-    _css = STATIC / "panel.css"
+    _esm = view.module()
+    _css = view.sheet()
 
     draft = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)

@@ -28,6 +28,18 @@ def test_every_state(harness, picture, theme):
     picture(page, f"states-{theme}")
 
 
+# Mutation: take an import out of a part, and this fails; joined, nobody would notice.
+def test_the_parts_work_as_they_are_written(harness):
+    page = harness(show=",".join(WORDS), parts=1)
+    page.clock.install()
+    shown = page.locator(".mgp-pill").all_inner_texts()
+    assert len(shown) == len(WORDS)
+    assert page.evaluate("harness.repaint()") == []
+    page.evaluate("harness.speak()")
+    page.evaluate("() => model.change('snapshot', harness.running)")
+    expect(page.locator(".mgp-log")).to_have_count(len(WORDS) + 1)
+
+
 @pytest.mark.parametrize(("state", "labels"), OFFERS.items())
 def test_offers_what_can_be_done(harness, state, labels):
     page = harness(show=state)
