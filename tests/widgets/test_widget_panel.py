@@ -17,7 +17,8 @@ from widgets import MigrationPanel
 def test_shows_a_migration_without_starting_it(desk, started):
     panel = desk(FakeMigration(), dry_run=True).panel
     assert (panel.run, panel.status) == (None, "draft")
-    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False}
+    terms = {"mode": "streaming", "bytes_per_s": None, "in_flight": None}
+    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False, **terms}
     assert not started
 
 
@@ -73,11 +74,11 @@ def test_start_error_is_answered_in_words(desk, monkeypatch):
 
 def test_verbs_are_answered(desk, monkeypatch):
     run, other = FakeRun(), FakeRun(id="r2")
-    monkeypatch.setattr(mg, "apply", lambda plan: other, raising=False)
+    monkeypatch.setattr(mg, "apply", lambda plan, mode: other, raising=False)
     at = desk(run)
     assert at.ask("cancel")["ok"]
     assert at.ask("resume")["ok"]
-    assert run.asked == ["cancel", "resume"]
+    assert run.asked == ["cancel", "resume None"]
     assert at.ask("exceptions")["data"][0]["key"] == "<img src=x>"
     assert at.ask("apply")["ok"]
     assert at.panel.run is other
