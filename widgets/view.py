@@ -12,9 +12,10 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
-    "figures", "nodes", "state", "sentences", "progress", "details", "build", "paint", "log", "mount", "comm",
+    "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "details", "build",
+    "paint", "log", "mount", "comm",
 )  # fmt: skip
-SHEETS = ("base", "progress", "details", "media")
+SHEETS = ("base", "terms", "progress", "details", "media")
 
 _IMPORT = re.compile(r'^import .* from "\./\w+\.js";\n', re.MULTILINE)
 

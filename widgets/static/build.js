@@ -1,23 +1,18 @@
 // The nodes of one panel.
 
-import { button, h, serial, svg, tableOf } from "./nodes.js";
+import { buildHead } from "./head.js";
+import { buildLimits } from "./limits.js";
+import { h, serial, svg, tableOf } from "./nodes.js";
+import { buildQueue } from "./queue.js";
 
 /** The nodes of one panel, once. Nothing in here depends on the state. */
 export function build() {
   const id = serial();
   /** @type {Object<string, any>} */
   const v = { id };
-  v.what = h("div", { class: "mgp-what" });
-  v.pill = h("span", { class: "mgp-pill" });
-  v.aside = h("span", { class: "mgp-aside" });
-  v.dry = h("input", { type: "checkbox", id: `${id}-dry` });
-  v.dryLabel = h("label", { class: "mgp-dry", for: `${id}-dry` }, v.dry, "Dry run");
-  v.start = button("Run", "mgp-go");
-  v.apply = button("Apply this plan", "mgp-go");
-  v.resume = button("Resume", "mgp-go");
-  v.cancel = button("Cancel", "mgp-stop");
-  v.verbs = h("div", { class: "mgp-verbs" }, v.dryLabel, v.cancel, v.resume, v.apply, v.start);
-  v.head = h("header", { class: "mgp-head" }, v.what, h("div", { class: "mgp-state" }, v.pill, v.aside), v.verbs);
+  buildHead(v);
+  v.queue = buildQueue();
+  v.limits = buildLimits(id);
 
   v.steps = h("ol", { class: "mgp-steps", "aria-label": "Phases" });
   v.parts = ["copied", "skipped", "failed"].map((name) => h("div", { class: `mgp-part mgp-is-${name}` }));
@@ -66,12 +61,13 @@ export function build() {
   v.details = h("div", { class: "mgp-details" }, v.tablist, ...Object.values(v.pages));
 
   v.runId = h("button", { type: "button", class: "mgp-copy", title: "Copy the run's id" });
+  v.how = h("span", { class: "mgp-how", title: "How it is executed" });
   v.holder = h("span", { class: "mgp-holder" });
   v.began = h("span", { class: "mgp-began" });
   v.command = h("button", { type: "button", class: "mgp-copy mgp-command", title: "Copy this command" });
-  v.foot = h("footer", { class: "mgp-foot" }, h("span", {}, "run ", v.runId), v.holder, v.began, v.command);
+  v.foot = h("footer", { class: "mgp-foot" }, h("span", {}, "run ", v.runId), v.how, v.holder, v.began, v.command);
   v.spoken = h("div", { class: "mgp-spoken", role: "status", "aria-live": "polite" });
-  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.progress, v.notes, v.details, v.foot, v.spoken);
+  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.progress, v.limits.row, v.queue.box, v.notes, v.details, v.foot, v.spoken);
   v.root = h("div", { class: "mgp" }, v.panel);
   return v;
 }

@@ -12,6 +12,14 @@ export function size(bytes) {
   return `${bytes.toFixed(unit > 2 || (unit && bytes < 99.95) ? 1 : 0)} ${units[unit]}`;
 }
 
+const UNITS = [["GiB", 2 ** 30], ["GB", 1e9], ["MiB", 2 ** 20], ["MB", 1e6], ["KiB", 2 ** 10], ["kB", 1e3]];
+
+/** Bytes as they would be typed, and no byte less: 20MiB. */
+export function exact(bytes) {
+  const [unit, one] = UNITS.find(([, each]) => bytes >= each && bytes % each === 0) ?? ["", 1];
+  return `${bytes / one}${unit}`;
+}
+
 /** A duration in its two largest units: 4 min 51 s. */
 export function span(seconds) {
   const s = Math.max(0, Math.round(seconds));
@@ -33,6 +41,12 @@ export function left(seconds) {
 
 export const rate = (n) => (n == null ? "–" : `${n < 10 && n > 0 ? n.toFixed(1) : count(n)} /s`);
 export const ago = (s) => `${span(s)} ago`;
+
+/** A place in a row: 1st, 2nd, 13th. */
+export function nth(n) {
+  const ending = n % 100 > 10 && n % 100 < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] ?? "th";
+  return `${count(n)}${ending}`;
+}
 
 /** Escape sequences and control characters out; of what a carriage return overwrote, the last. */
 export function plain(text) {

@@ -7,9 +7,13 @@
 // the page by textContent only.
 
 import { build } from "./build.js";
+import { nth } from "./figures.js";
+import { wireLimits } from "./limits.js";
 import { LogWindow } from "./log.js";
+import { wireMode } from "./mode.js";
 import { put, show } from "./nodes.js";
 import { paint } from "./paint.js";
+import { workerComes } from "./queue.js";
 import { initial, meaning, reduce, shares } from "./state.js";
 
 /** Puts a panel into `el`, fed by `transport`, until `signal` aborts. @param {Transport} transport */
@@ -25,17 +29,19 @@ export function mount(el, transport, signal) {
 
   const speak = () => {
     const m = meaning(state), s = state.snapshot;
-    const quarter = s && m.live ? `, ${Math.floor(shares(s).all * 4) * 25} percent` : "";
+    const quarter = !s || !m.live ? "" : s.position ? `, ${nth(s.position)} in ${s.queue}` : `, ${Math.floor(shares(s).all * 4) * 25} percent`;
     const words = s ? `${m.status.replace(/, last seen.*/, ", not heard of")}${quarter}` : "";
     if (words !== spoken) { spoken = words; put(v.spoken, words && `Migration ${words}`); }
   };
   const ask = async (verb, args) => {
-    if (state.busy[verb]) return;
+    if (state.busy[verb]) return false;
     change({ busy: { ...state.busy, [verb]: true }, failure: "" });
     try {
       await transport.request(verb, args);
+      return true;
     } catch (error) {
       change({ failure: error.message });
+      return false;
     } finally {
       change({ busy: { ...state.busy, [verb]: false } });
     }
@@ -65,8 +71,14 @@ export function mount(el, transport, signal) {
     readExceptions();
   };
 
-  on(v.start, "click", () => ask("start", { dry_run: state.dry }));
-  for (const verb of ["cancel", "resume", "apply"]) on(v[verb], "click", () => { if (v[verb].getAttribute("aria-disabled") !== "true") ask(verb); });
+  const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
+  press(v.start, () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields }));
+  for (const verb of ["cancel", "run_now"]) press(v[verb], () => ask(verb));
+  for (const verb of ["resume", "apply"]) press(v[verb], () => ask(verb, { mode: state.mode }));
+  press(v.pause, () => ask(state.snapshot.pause_requested ? "unpause" : "pause"));
+  press(v.queue.worker, async () => { if (!workerComes(state) && await ask("start_worker")) change({ workerAt: Date.now() }); });
+  wireMode(v.mode, on, change);
+  wireLimits(v.limits, on, change, () => state, () => ask("limit", state.fields));
   on(v.dry, "change", () => change({ dry: v.dry.checked }));
   on(v.follow, "click", () => log.setFollow(!log.follow));
   on(v.runId, "click", () => copy(state.snapshot.id));

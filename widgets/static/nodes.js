@@ -19,6 +19,12 @@ export const show = (node, on) => { if (node.hidden === !!on) node.hidden = !on;
 export const set = (node, name, value) => { if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value)); };
 export const serial = (() => { let n = 0; return () => `mgp${++n}-${Math.random().toString(36).slice(2, 8)}`; })();
 
+/** Text whose parts in backticks are code. Text all the same: nothing in it is taken for a tag. */
+export function inline(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, i) => (i % 2 ? h("code", {}, part) : part)) : [text];
+}
+
 export function tableOf(names, body, kind) {
   const heads = names.map((name) => h("th", { scope: "col" }, name));
   return h("table", { class: `mgp-table ${kind}` }, h("thead", {}, h("tr", {}, ...heads)), body);

@@ -1,12 +1,12 @@
 // What a panel says beside its figures.
 
-import { count, span } from "./figures.js";
-import { h } from "./nodes.js";
+import { count, nth, span } from "./figures.js";
+import { h, inline } from "./nodes.js";
 
 export function aside(s, m) {
   if (!s) return "";
   if (m.plan) return "nothing was written";
-  if (m.live) return s.dry_run ? "dry run" : s.waiting_for ? `waits for ${s.waiting_for}` : "";
+  if (m.live) return [s.dry_run && "dry run", s.position && `${nth(s.position)} in ${s.queue}`].filter(Boolean).join(" · ");
   if (s.status !== "partial") return s.dry_run ? "dry run" : "";
   return ["failed", "refused"].filter((name) => s[name]).map((name) => `${count(s[name])} ${name}`).join(", ");
 }
@@ -19,6 +19,7 @@ export function notes(state, m) {
   if (m.lost) said.push(["warn", `No word from the kernel for ${span((state.now - state.heard) / 1000)}.`,
     `The run does not need it. After a restart, MigrationPanel("${s.id}") shows the run again.`]);
   if (!s || m.plan) return said;
+  if (m.held) said.push(["warn", "Held:", `${m.held.replace(/\.$/, "")}. The run goes on by itself when that is over.`]);
   const rest = Math.max(0, s.total - s.done), done = `${count(s.done)} of ${count(s.total)} objects are done`;
   const onward = s.dry_run ? "Resume plans again." : rest ? `${done}; Resume goes on with the other ${count(rest)}.` : "Resume goes on from there.";
   if (s.status === "interrupted") said.push(["warn", s.error || `The process on ${s.holder?.host ?? "its host"} is gone.`, onward]);
@@ -35,5 +36,5 @@ export function paintNotes(v, said) {
   if (v.saidKey === key) return;
   v.saidKey = key;
   v.notes.replaceChildren(...said.map(([tone, first, rest]) =>
-    h("p", { class: "mgp-note" }, h("b", { class: `mgp-${tone}` }, first), first && rest ? " " : "", first ? rest : h("span", { class: `mgp-${tone}` }, rest))));
+    h("p", { class: "mgp-note" }, h("b", { class: `mgp-${tone}` }, first), first && rest ? " " : "", ...(first ? inline(rest) : [h("span", { class: `mgp-${tone}` }, ...inline(rest))]))));
 }
