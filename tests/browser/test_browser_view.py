@@ -73,10 +73,11 @@ def test_hostile_text_is_only_text(harness):
           const lines = [evil, `warning: ${evil}`, `\\x1b[31m${evil}\\x1b]0;x\\x07`];
           const events = [{ seq: 1, at: 1, kind: "warning", data: { text: evil } }];
           const rows = [{ key: evil, status: "failed", error: evil }];
-          const waits = { status: "queued", mode: "queue", waiting_for: `for ${evil}`, ahead: [evil, evil], position: 9, queue: evil };
-          harness.mount({ snapshot: { ...bad, ...waits } });
-          harness.mount({ snapshot: { ...bad, ...waits, waiting_for: `a worker: none serves the queue '${evil}'` } });
-          harness.mount({ snapshot: { ...bad, status: "running", dry_run: false, held_for: evil, limits: { bytes_per_s: evil } } });
+          const queued = { ...bad, status: "queued", mode: "queue", queue: evil, position: 9, ahead: [evil, evil] };
+          harness.mount({ snapshot: { ...queued, waiting_for: `for ${evil}` } });
+          harness.mount({ snapshot: { ...queued, waiting_for: `a worker: none serves the queue '${evil}'` } });
+          const limits = { bytes_per_s: evil, in_flight: evil };
+          harness.mount({ snapshot: { ...bad, status: "running", dry_run: false, held_for: evil, limits } });
           window.at = harness.mount({ snapshot: bad, trouble: evil, lines, events }, { rows });
         }""",
         evil,

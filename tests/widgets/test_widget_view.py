@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+import migrator as mg
 from widgets import MigrationPanel, view
 
 NAMES = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
@@ -41,3 +42,12 @@ def test_parts_come_after_what_they_import():
     for number, name in enumerate(view.MODULES):
         used = re.findall(r'from "\./(\w+)\.js"', (view.STATIC / f"{name}.js").read_text())
         assert set(used) <= set(view.MODULES[:number]), name
+
+
+# Mutation: reword "none serves the queue" in migrator.lifecycle.queue, and this fails: the page would offer no worker.
+def test_the_page_knows_the_sentence_that_no_worker_serves(state, tmp_path):
+    (tmp_path / "in").mkdir()
+    run = mg.start(mg.CopyObjects(str(tmp_path / "in"), str(tmp_path / "out")), mode="queue", queue="night")
+    pattern = re.search(r"NO_WORKER = /(.+?)/;", view.module())
+    assert pattern
+    assert re.match(pattern[1], run.snapshot().waiting_for or "")
