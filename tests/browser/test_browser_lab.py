@@ -145,7 +145,17 @@ def test_keys_stay_in_the_panel(notebook):
     book = started(notebook)
     cells = book.cells()
     book.js("{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = 0; n.mode = 'command'}")
-    for place in (".mgp-log", ".mgp-stop", ".mgp-follow", ".mgp-tab:visible", ".mgp-copy >> nth=0"):
+    book.panel.get_by_role("button", name="Limits").click()
+    places = (
+        ".mgp-log",
+        ".mgp-stop",
+        ".mgp-follow",
+        ".mgp-tab:visible",
+        ".mgp-copy >> nth=0",
+        ".mgp-fold",
+        ".mgp-field",
+    )
+    for place in places:
         book.panel.locator(place).first.focus()
         for key in "ddxab":
             book.page.keyboard.press(key)

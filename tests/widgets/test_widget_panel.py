@@ -115,6 +115,19 @@ def test_plain_text_is_constant(desk):
     assert repr(panel) == before == f"MigrationPanel({TITLE})"
 
 
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"status": "queued", "position": 2, "waiting_for": "its turn"}, ["queued, place 2 in default", "its turn"]),
+        ({"pause_requested": True, "held_for": "paused"}, ["<td>paused</td>"]),
+        ({"held_for": "Disk full."}, ["<td>running</td>", "Disk full."]),
+    ],
+)
+def test_static_table_says_what_a_run_waits_for(desk, state, told):
+    html = desk(FakeRun(**state)).panel._repr_mimebundle_()[0]["text/html"]
+    assert [words for words in told if words not in html] == []
+
+
 def test_static_table_escapes(desk):
     evil = "<script>alert(1)</script>"
     html = desk(FakeRun(title=evil, error=evil, id="<b>")).panel._repr_mimebundle_()[0]["text/html"]
