@@ -134,6 +134,27 @@ def test_a_worker_that_never_came_may_be_asked_for_again(show, page):
     expect(page.locator(".mgp-ask button")).to_have_attribute("aria-disabled", "false")
 
 
+# Mutation: paint without keepFocus, and the focus is lost: in Lab the next `d d` deletes the cell.
+@pytest.mark.parametrize(
+    ("state", "label", "then"),
+    [
+        ("workerless", "Start a worker", "next"),
+        ("backfill", "Run", "starting"),
+        ("queued", "Run now instead", "starting"),
+    ],
+)
+def test_the_focus_stays_in_the_panel_when_its_button_goes(show, state, label, then):
+    page = show(state)
+    name(page, label).focus()
+    page.evaluate(GIVE, {"of": then})
+    panel = page.locator(".mgp-panel")
+    expect(panel).to_be_focused()
+    expect(panel).to_have_attribute("data-lm-suppress-shortcuts", "true")
+    page.keyboard.press("Tab")
+    expect(panel).not_to_be_focused()
+    assert panel.get_attribute("tabindex") is None
+
+
 def test_pause_and_unpause_by_one_button_that_keeps_the_focus(show):
     page = show("running")
     button = page.locator(".mgp-verbs .mgp-steady:visible")

@@ -11,7 +11,7 @@ import { nth } from "./figures.js";
 import { wireLimits } from "./limits.js";
 import { LogWindow } from "./log.js";
 import { wireMode } from "./mode.js";
-import { put, show } from "./nodes.js";
+import { keepFocus, put, show } from "./nodes.js";
 import { paint } from "./paint.js";
 import { workerComes } from "./queue.js";
 import { initial, meaning, reduce, shares } from "./state.js";
@@ -20,7 +20,7 @@ import { initial, meaning, reduce, shares } from "./state.js";
 export function mount(el, transport, signal) {
   const v = build();
   let state = initial(), due = 0, spoken = "";
-  const draw = () => { due = 0; paint(v, state); speak(); log.soon(); };
+  const draw = () => { due = 0; keepFocus(v.panel, () => paint(v, state)); speak(); log.soon(); };
   // A hidden tab gets no animation frames; what is spoken and shown must be right when it comes back.
   const soon = () => { due ||= document.hidden ? setTimeout(draw, 250) : requestAnimationFrame(draw); };
   const change = (part) => { state = { ...state, ...part, now: Date.now() }; soon(); };

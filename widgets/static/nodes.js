@@ -19,6 +19,17 @@ export const show = (node, on) => { if (node.hidden === !!on) node.hidden = !on;
 export const set = (node, name, value) => { if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value)); };
 export const serial = (() => { let n = 0; return () => `mgp${++n}-${Math.random().toString(36).slice(2, 8)}`; })();
 
+/** Runs `act`; where it hid what had the focus, the focus stays in `box`, or the keyboard's next key goes to the notebook. */
+export function keepFocus(box, act) {
+  const had = box.contains(document.activeElement) ? document.activeElement : null;
+  act();
+  if (!had || had === box || had.checkVisibility() || !box.checkVisibility()) return;
+  const lent = ["tabindex", "data-lm-suppress-shortcuts"]; // for as long as it has the focus: a click must not find them
+  for (const name of lent) box.setAttribute(name, name === "tabindex" ? -1 : "true");
+  box.addEventListener("blur", () => lent.forEach((name) => box.removeAttribute(name)), { once: true });
+  box.focus({ preventScroll: true });
+}
+
 /** Text whose parts in backticks are code. Text all the same: nothing in it is taken for a tag. */
 export function inline(text) {
   const parts = text.split("`");
