@@ -24,7 +24,7 @@ from .state import runs as rows
 if TYPE_CHECKING:
     import sqlalchemy
 
-__all__ = ["Queue", "Run", "apply", "attach", "draft", "open_state", "queue", "runs", "start"]
+__all__ = ["Queue", "Run", "apply", "attach", "default_mode", "draft", "open_state", "queue", "runs", "start"]
 
 
 def start(

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 import migrator as mg
-from migrator.errors import BadInput, MigratorError
-from migrator.model import Snapshot
+from migrator.api import default_mode
+from migrator.errors import MigratorError
+from migrator.model import Mode, Snapshot
 
-from . import record
-from .feed import Feed, sentence
+from . import messages, record, view
+from .feed import Feed
 from .reading import sendable
-
-STATIC = Path(__file__).parent / "static"
-EXCEPTIONS = 200
+from .verbs import Verbs, known
 
 
-class MigrationPanel(anywidget.AnyWidget):
-    """A panel that shows a migration run, live, and can start, cancel, resume and apply it.
+class MigrationPanel(Verbs, anywidget.AnyWidget):
+    """A panel that shows a migration run, live, and has the verbs that steer it.
 
     The run is a process of its own and needs neither panel nor kernel. After a restart,
     ``MigrationPanel("its-run-id")`` shows it again.
@@ -35,19 +33,23 @@ class MigrationPanel(anywidget.AnyWidget):
         A migration to start from the panel, or a run (or its id) to show.
     dry_run : bool
         Whether the panel's dry-run box is ticked at first.
-    key, name, tags
-        As for ``migrator.start``; for a migration only.
+    mode : {"streaming", "queue"}, optional
+        Where the panel's toggle stands at first; by default as for ``migrator.start``.
+    key, name, tags, queue, priority, bytes_per_s, in_flight
+        As for ``migrator.start``. All but ``what`` are for a migration only.
 
     Raises
     ------
     TypeError
         If ``what`` is something else.
+    BadInput
+        If there is no such mode.
     UnknownRun
         If no run of that id is in the state DB.
     """
 
-    _esm = STATIC / "panel.js"
-    _css = STATIC / "panel.css"
+    _esm = view.module()
+    _css = view.sheet()
 
     draft = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
@@ -59,64 +61,42 @@ class MigrationPanel(anywidget.AnyWidget):
         what: Any,
         *,
         dry_run: bool = False,
+        mode: Mode | None = None,
         key: str | None = None,
         name: str | None = None,
         tags: Iterable[str] = (),
+        queue: str | None = None,
+        priority: int | None = None,
+        bytes_per_s: float | str | None = None,
+        in_flight: int | None = None,
     ) -> None:
-        options: dict[str, Any] = {"dry_run": dry_run, "key": key, "name": name, "tags": tuple(tags)}
+        given: dict[str, Any] = {
+            "dry_run": dry_run, "mode": known(mode), "key": key, "name": name, "tags": tuple(tags), "queue": queue,
+            "priority": priority, "bytes_per_s": bytes_per_s, "in_flight": in_flight,
+        }  # fmt: skip
+        options = {option: value for option, value in given.items() if value not in (None, ()) and value is not False}
         migration, run = _told_apart(what)
-        if run is not None and (given := [option for option, value in options.items() if value]):
-            raise TypeError(f"{' and '.join(given)} can't be given with a run: it has been started.")
-        self._migration, self._options = migration, options
+        if run is not None and options:
+            raise TypeError(f"{' and '.join(options)} can't be given with a run: it has been started.")
+        self._migration, self._options = migration, {"mode": default_mode(), **options} if run is None else {}
         self._title = sendable(str(migration.title if run is None else run.snapshot().title))
-        draft = {"title": self._title, "dry_run": dry_run, "started": run is not None}
         self._asking = threading.Lock()
-        super().__init__(draft=draft)
+        super().__init__(draft=self._drafted(started=run is not None))
         self.on_msg(self._answer)
         self._feed = Feed(self)
         if run is not None:
             self._feed.show(run)
 
-    @property
-    def run(self) -> Any:
-        """The run that is shown; None before the start."""
-        return self._feed.run
+    def _drafted(self, started: bool) -> dict[str, Any]:
+        """What the page shows before the start."""
+        terms = {name: self._options.get(name) for name in ("mode", "bytes_per_s", "in_flight")}
+        dry_run = bool(self._options.get("dry_run"))
+        return {"title": self._title, "dry_run": dry_run, "started": started, **terms}
 
     @property
     def status(self) -> str:
         """The run's status as the state DB has it now; ``draft`` before the start."""
         return self.run.status if self.run else "draft"
-
-    def start(self, dry_run: bool | None = None) -> None:
-        """Start the migration, as the Run button does; returns at once.
-
-        Raises
-        ------
-        BadInput
-            If this panel has been started, or the migration can't work.
-        """
-        with self._asking:  # a click may come on another thread than a call
-            if self.run is not None:
-                raise BadInput(f"This panel has been started: run {self.run.id}. Make another panel for another run.")
-            wanted = self._options if dry_run is None else {**self._options, "dry_run": dry_run}
-            run = mg.start(self._migration, **wanted)
-            self.draft = {**self.draft, "started": True}  # before the feed begins: it is the only writer from then on
-            self._feed.show(run)
-
-    def cancel(self) -> None:
-        """Ask the run to stop; it finishes what is in flight first."""
-        self._started().cancel()
-        self._feed.look_closely()
-
-    def resume(self) -> None:
-        """Carry the ended run on, as a new attempt."""
-        self._started().resume()
-        self._feed.look_closely()
-
-    def apply(self) -> None:
-        """Execute the plan of a finished dry run, as a new run; the panel then shows that one."""
-        with self._asking:
-            self._feed.show(mg.apply(self._started()))
 
     async def wait(self, timeout: float | None = None, check: bool = True) -> Snapshot:
         """Wait for the run's end. Needs no click and no message; interrupting it leaves the run alone.
@@ -138,30 +118,8 @@ class MigrationPanel(anywidget.AnyWidget):
             self._feed.stop()
         super().close()
 
-    def _started(self) -> Any:
-        if self.run is None:
-            raise BadInput("This panel has not been started; press Run, or call panel.start().")
-        return self.run
-
-    # Messages from the page. They may come on another thread than the main one: short, and nothing printed.
-
-    def _answer(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        try:
-            data = self._verbs()[str(content["verb"])](content.get("args") or {})
-            answer = {"ok": True, "data": sendable(data)}
-        except Exception as error:  # noqa: BLE001  it is the page's to show; raised here it would land nowhere
-            answer = {"ok": False, "error": sendable(sentence(error))}
-        self.send({"type": "reply", "id": content.get("id"), **answer})
-
-    def _verbs(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
-        return {
-            "hello": lambda args: self._feed.greet(str(args["client"])),
-            "start": lambda args: self.start(bool(args.get("dry_run"))),
-            "cancel": lambda _: self.cancel(),
-            "resume": lambda _: self.resume(),
-            "apply": lambda _: self.apply(),
-            "exceptions": lambda _: self._started().exceptions(EXCEPTIONS),
-        }
+    def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        self.send(messages.reply(self, content))
 
     # Where no widget is shown.
 

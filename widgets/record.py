@@ -25,11 +25,17 @@ def size(count: float) -> str:
     return f"{count:.1f} {UNITS[unit]}" if unit else f"{count:.0f} B"
 
 
+def _status(now: Mapping[str, Any]) -> str:
+    if now["position"]:
+        return f"queued, place {now['position']} in {now['queue']}"
+    return "paused" if now["status"] == "running" and now["pause_requested"] else now["status"]
+
+
 def _facts(now: Mapping[str, Any]) -> dict[str, str]:
     plan_ready = now["dry_run"] and now["status"] == "completed"
     facts = {
         "Run": now["id"],
-        "Status": "plan ready" if plan_ready else now["status"],
+        "Status": "plan ready" if plan_ready else _status(now),
         "Objects": f"{now['done']:,} of {now['total']:,}",
         "Size": f"{size(now['bytes_done'])} of {size(now['bytes_total'])}",
     }
@@ -38,6 +44,10 @@ def _facts(now: Mapping[str, Any]) -> dict[str, str]:
     counts = [f"{now[name]:,} {name}" for name in ("copied", "adopted", "skipped", "failed", "refused") if now[name]]
     if counts:
         facts["Items"] = ", ".join(counts)
+    if now["waiting_for"]:
+        facts["Waits for"] = now["waiting_for"]
+    if now["held_for"] and not now["pause_requested"]:
+        facts["Held"] = now["held_for"]
     if now["started_at"]:
         facts["Started"] = datetime.fromtimestamp(now["started_at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if now["error"]:

@@ -12,8 +12,9 @@ import pytest
 from labs import TOKEN, Lab, Notebook, running_lab
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from widgets import view
+
 HERE = Path(__file__).parent
-STATIC = HERE.parents[1] / "widgets" / "static"
 OUTPUT = HERE.parent / "output"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 # Headless in a container: no sandbox to nest, no GPU, and nothing that calls home.
@@ -63,13 +64,21 @@ def harness(page: Page) -> Iterator[Callable[..., Page]]:
 
 
 def _serve(route: Route) -> None:
+    """The view as it is shipped; with `parts=1` the harness asks for its parts as they are written."""
     name = route.request.url.removeprefix("http://harness/").partition("?")[0]
     kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-    found = next((folder / name for folder in (STATIC, HERE) if (folder / name).is_file()), None)
-    if found is None:
-        route.fulfill(status=404)
-    else:
-        route.fulfill(path=found, content_type=f"{kinds[found.suffix]}; charset=utf-8")
+    if name not in MADE and not (found := [each / name for each in (view.STATIC, HERE) if (each / name).is_file()]):
+        return route.fulfill(status=404)
+    text = MADE[name]() if name in MADE else found[0].read_text(encoding="utf-8")
+    return route.fulfill(body=text, content_type=f"{kinds[Path(name).suffix]}; charset=utf-8")
+
+
+def _parts() -> str:
+    every = "".join(f'export * from "/{name}.js";' for name in view.MODULES)
+    return f'{every}export {{ default }} from "/comm.js";'
+
+
+MADE = {"panel.js": view.module, "panel.css": view.sheet, "parts.js": _parts}
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+
+from migrator.api import Queue, open_state
 
 HERE = Path(__file__).parent
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n"
@@ -142,7 +145,17 @@ def test_keys_stay_in_the_panel(notebook):
     book = started(notebook)
     cells = book.cells()
     book.js("{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = 0; n.mode = 'command'}")
-    for place in (".mgp-log", ".mgp-stop", ".mgp-follow", ".mgp-tab:visible", ".mgp-copy >> nth=0"):
+    book.panel.get_by_role("button", name="Limits").click()
+    places = (
+        ".mgp-log",
+        ".mgp-stop",
+        ".mgp-follow",
+        ".mgp-tab:visible",
+        ".mgp-copy >> nth=0",
+        ".mgp-fold",
+        ".mgp-field",
+    )
+    for place in places:
         book.panel.locator(place).first.focus()
         for key in "ddxab":
             book.page.keyboard.press(key)
@@ -151,6 +164,95 @@ def test_keys_stay_in_the_panel(notebook):
     book.panel.locator(".mgp-stop").focus()
     book.page.keyboard.press("Enter")
     pill(book.panel, "cancelled")
+
+
+@pytest.fixture
+def workers_end(lab):
+    """Ends the workers of this lab's own state DB; they would outlive it."""
+    queue = Queue("default", open_state(f"sqlite:///{lab.folder / 'state' / 'state.db'}"))
+    yield queue
+    for worker in queue.workers:
+        os.kill(worker["pid"], signal.SIGTERM)
+
+
+def test_queue_and_a_worker_by_click(notebook, workers_end, picture):
+    book = notebook(f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=100, pause=0.02))\npanel")
+    book.run(0)
+    book.panel.get_by_role("radio", name="Queue").click()
+    click(book.panel, "Queue it")
+    pill(book.panel, "queued")
+    expect(book.panel.locator(".mgp-aside")).to_have_text("1st in default")
+    expect(book.panel.locator(".mgp-ask")).to_contain_text("No worker serves the queue default.")
+    picture(book.page, "lab-queued")
+    book.panel.get_by_role("button", name="Start a worker").dblclick()
+    pill(book.panel, "completed")
+    assert done(book.panel) == 100
+    assert len(workers_end.workers) == 1
+    assert workers_end.running == workers_end.waiting == []
+
+
+def test_run_now_instead_and_back_into_the_queue(notebook):
+    book = notebook(f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(), mode='queue')\npanel")
+    book.run(0)
+    click(book.panel, "Queue it")
+    pill(book.panel, "queued")
+    click(book.panel, "Run now instead")
+    pill(book.panel, "running")
+    expect(book.panel.locator(".mgp-how")).to_have_text("streaming")
+    grows(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+    book.panel.get_by_role("radio", name="Queue").click()
+    click(book.panel, "Resume")
+    pill(book.panel, "queued")
+    expect(book.panel.locator(".mgp-how")).to_have_text("queue default")
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_pause_limit_and_unpause_by_click(notebook, picture):
+    book = started(notebook)
+    book.panel.get_by_role("button", name="Limits").click()
+    book.panel.get_by_label("Objects at once").fill("many")
+    click(book.panel, "Apply")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("a whole number, such as 64, not 'many'")
+    book.panel.get_by_label("Objects at once").fill("8")
+    book.panel.get_by_label("Bytes a second").fill("20MiB")
+    picture(book.page, "lab-limits")
+    click(book.panel, "Apply")
+    expect(book.panel.locator(".mgp-limits-now")).to_have_text("20 MiB/s · 8 at once")
+    click(book.panel, "Pause")
+    pill(book.panel, "paused")
+    book.page.wait_for_timeout(1500)  # what was in flight
+    seen = done(book.panel)
+    book.page.wait_for_timeout(1500)
+    assert done(book.panel) == seen
+    picture(book.page, "lab-paused")
+    click(book.panel, "Unpause")
+    pill(book.panel, "running")
+    grows(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_a_place_that_is_being_written_is_told(notebook):
+    book = notebook(
+        f"{IMPORTS}first = mg.start(mg.CopyObjects('in', 'shared'), mode='streaming', bytes_per_s=20_000)",
+        f"{IMPORTS}MigrationPanel(mg.CopyObjects('in', 'shared'))",
+        "first.cancel()",
+    )
+    book.run(0)
+    book.run(1)
+    click(book.panel, "Run")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("is being written by run")
+    pill(book.panel, "not started")
+    book.panel.get_by_role("radio", name="Queue").click()  # where it waits for its turn, as the sentence says
+    click(book.panel, "Queue it")
+    pill(book.panel, "queued")
+    expect(book.panel.locator(".mgp-notes")).to_have_text("")
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+    book.run(2)
 
 
 def test_partial(notebook, picture):

@@ -9,11 +9,18 @@ WORDS = {
     "draft": "not started", "starting": "starting", "running": "running", "planning": "running",
     "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "completed": "completed",
     "partial": "partial", "failed": "failed", "cancelled": "cancelled", "interrupted": "interrupted",
-    "trouble": "running", "title": "running", "backfill": "not started",
+    "trouble": "running", "title": "running",
+    "queued": "queued", "next": "queued", "workerless": "queued", "requeued": "queued",
+    "pausing": "pausing…", "paused": "paused", "held": "held", "limits": "running",
+    "limited": "not started", "refused": "not started", "backfill": "not started",
 }  # fmt: skip
 OFFERS = {
-    "draft": ["Plan it"], "backfill": ["Run"], "running": ["Cancel"], "cancelling": ["Cancelling…"], "completed": [],
-    "plan": ["Apply this plan"], "partial": ["Resume"], "failed": ["Resume"], "interrupted": ["Resume"],
+    "draft": ["Plan it"], "backfill": ["Run"], "running": ["Pause", "Cancel"], "cancelling": ["Cancelling…"],
+    "completed": [], "plan": ["Apply this plan"], "partial": ["Resume"], "failed": ["Resume"],
+    "interrupted": ["Resume"],
+    "queued": ["Run now instead", "Cancel"], "workerless": ["Run now instead", "Cancel", "Start a worker"],
+    "pausing": ["Unpause", "Cancel"], "paused": ["Unpause", "Cancel"], "held": ["Pause", "Cancel"],
+    "limits": ["Pause", "Cancel", "Apply"], "limited": ["Queue it"],
 }  # fmt: skip
 MOUNT = "([state, options]) => { window.at = harness.mount(harness.states[state] ?? state, options ?? {}); }"
 
@@ -26,6 +33,18 @@ def test_every_state(harness, picture, theme):
         expect(panel.locator(".mgp-pill")).to_contain_text(words)
     page.wait_for_timeout(300)
     picture(page, f"states-{theme}")
+
+
+# Mutation: take an import out of a part, and this fails; joined, nobody would notice.
+def test_the_parts_work_as_they_are_written(harness):
+    page = harness(show=",".join(WORDS), parts=1)
+    page.clock.install()
+    shown = page.locator(".mgp-pill").all_inner_texts()
+    assert len(shown) == len(WORDS)
+    assert page.evaluate("harness.repaint()") == []
+    page.evaluate("harness.speak()")
+    page.evaluate("() => model.change('snapshot', harness.running)")
+    expect(page.locator(".mgp-log")).to_have_count(len(WORDS) + 1)
 
 
 @pytest.mark.parametrize(("state", "labels"), OFFERS.items())
@@ -54,16 +73,24 @@ def test_hostile_text_is_only_text(harness):
           const lines = [evil, `warning: ${evil}`, `\\x1b[31m${evil}\\x1b]0;x\\x07`];
           const events = [{ seq: 1, at: 1, kind: "warning", data: { text: evil } }];
           const rows = [{ key: evil, status: "failed", error: evil }];
+          const queued = { ...bad, status: "queued", mode: "queue", queue: evil, position: 9, ahead: [evil, evil] };
+          harness.mount({ snapshot: { ...queued, waiting_for: `for ${evil}` } });
+          harness.mount({ snapshot: { ...queued, waiting_for: `a worker: none serves the queue '${evil}'` } });
+          const limits = { bytes_per_s: evil, in_flight: evil };
+          harness.mount({ snapshot: { ...bad, status: "running", dry_run: false, held_for: evil, limits } });
           window.at = harness.mount({ snapshot: bad, trouble: evil, lines, events }, { rows });
         }""",
         evil,
     )
-    page.get_by_role("tab", name="Failed").click()
-    expect(page.locator(".mgp-failed tbody")).to_contain_text("onerror")
-    page.get_by_role("tab", name="Plan").click()
-    page.get_by_role("tab", name="Output").click()
-    expect(page.locator(".mgp-log")).to_contain_text("onerror")
-    assert "\x1b" not in page.locator(".mgp-log").inner_text()
+    for place in (".mgp-queue code", ".mgp-ask b", ".mgp-limits-now", ".mgp-aside", ".mgp-how"):
+        assert any("onerror" in text for text in page.locator(place).all_inner_texts()), place
+    panel = page.locator(".mgp-panel").last
+    panel.get_by_role("tab", name="Failed").click()
+    expect(panel.locator(".mgp-failed tbody")).to_contain_text("onerror")
+    panel.get_by_role("tab", name="Plan").click()
+    panel.get_by_role("tab", name="Output").click()
+    expect(panel.locator(".mgp-log")).to_contain_text("onerror")
+    assert "\x1b" not in panel.locator(".mgp-log").inner_text()
     assert page.evaluate("[window.pwned ?? 0, document.querySelectorAll('.mgp img, .mgp script').length]") == [0, 0]
 
 
@@ -108,7 +135,9 @@ def test_only_a_gesture_ends_the_following(harness):
     expect(follow).to_have_attribute("aria-pressed", "true")
 
 
-@pytest.mark.parametrize("state", ["title", "running", "plan", "partial", "draft"])
+@pytest.mark.parametrize(
+    "state", ["title", "running", "plan", "partial", "draft", "workerless", "limits", "limited", "refused", "paused"]
+)
 def test_narrow(harness, picture, state):
     page = harness(width=480, show=state)
     assert set(page.locator(".mgp-panel").evaluate("harness.inside")) == {True}
@@ -134,10 +163,12 @@ def test_buttons_ask_and_failures_are_told(harness):
     page.get_by_label("Dry run").check()
     page.evaluate("() => at.setAnswer(async () => { throw new Error('The source /nope is not there.') })")
     page.get_by_role("button", name="Plan it").click()
-    expect(page.locator(".mgp-note")).to_have_text("The source /nope is not there.")
-    assert page.evaluate("at.asked") == [["start", {"dry_run": True}]]
+    expect(page.locator(".mgp-notes .mgp-note")).to_have_text("The source /nope is not there.")
+    assert page.evaluate("at.asked") == [
+        ["start", {"dry_run": True, "mode": "streaming", "bytes_per_s": "", "in_flight": ""}]
+    ]
     page.evaluate("() => { at.setAnswer(() => new Promise(() => {})); at.give({ snapshot: harness.running }); }")
-    expect(page.locator(".mgp-note")).to_have_count(0)
+    expect(page.locator(".mgp-notes .mgp-note")).to_have_count(0)
     cancel = page.locator(".mgp-stop")
     cancel.focus()
     page.keyboard.press("Enter")
@@ -162,7 +193,7 @@ def test_failed_items_are_asked_for_when_looked_at(harness):
 
 
 def test_every_focusable_node_keeps_the_shortcuts_away(harness):
-    page = harness(show="draft,running,partial,plan")
+    page = harness(show="draft,running,partial,plan,workerless,limits")
     focusable = page.locator(".mgp :is(button, a, input, [tabindex])")
     assert focusable.count() > 40
     assert focusable.count() == page.locator(".mgp [data-lm-suppress-shortcuts=true]").count()

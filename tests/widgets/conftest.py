@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from desks import Desk
-from fake_run import FakeRun
+from fake_run import FakeQueue, FakeRun
 
 import migrator as mg
 from widgets import feed
@@ -37,7 +37,15 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def start(migration: Any, **options: Any) -> FakeRun:
         asked.append({"migration": migration, **options})
-        return FakeRun(dry_run=options["dry_run"])
+        return FakeRun(dry_run=options.get("dry_run", False))
 
     monkeypatch.setattr(mg, "start", start, raising=False)
     return asked
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeQueue]:
+    """The queues that were looked at, by name."""
+    known: dict[str, FakeQueue] = {}
+    monkeypatch.setattr(mg, "Queue", lambda name, state: known.setdefault(name, FakeQueue(name, state)), raising=False)
+    return known

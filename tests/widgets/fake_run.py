@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
+from types import SimpleNamespace
 from typing import Any
 
-from migrator.errors import BadInput, RunNotCompleted
+from migrator.errors import BadInput, LeaseHeld, RunNotCompleted
+from migrator.limits import read_limits
 from migrator.model import Event, Phase, Snapshot
 
 TITLE = "s3://a/ → /b/"
@@ -25,7 +28,8 @@ def snapshot(**changes: Any) -> Snapshot:
         "spec": {"secret": "of the spec"}, "mode": "streaming", "queue": "default", "dry_run": False,
         "status": "running", "attempt": 1, "phase": "copy", "phases": (Phase("plan", "done"), Phase("copy", "now")),
         "created_at": 1_760_000_000_000, "cancel_requested": False, "workspace": "/w", "interpreter": "python",
-        "actions": {},
+        "actions": {}, "ahead": (), "priority": 0, "not_before": 0, "pause_requested": False, "limits": {},
+        "crashes": 0,
     }  # fmt: skip
     return Snapshot(**(values | changes))
 
@@ -40,6 +44,8 @@ class FakeRun:
         self.asked: list[str] = []
         self.reads = 0
         self.broken: Exception | None = None
+        self.held = False
+        self.state = SimpleNamespace(url=f"sqlite:///{id(self)}")
 
     @property
     def id(self) -> str:
@@ -76,11 +82,28 @@ class FakeRun:
         self.asked.append("cancel")
         self.change(cancel_requested=True)
 
-    def resume(self) -> None:
+    def pause(self) -> None:
+        self.asked.append("pause")
+        self.change(pause_requested=True)
+
+    def unpause(self) -> None:
+        self.asked.append("unpause")
+        self.change(pause_requested=False)
+
+    def limit(self, bytes_per_s: float | str | None = None, in_flight: int | None = None) -> None:
+        self.change(limits=read_limits(bytes_per_s, in_flight))  # the real one's eyes for figures
+
+    def resume(self, mode: Any = None) -> None:
         if self.now.status == "completed":
             raise BadInput("Run r1 is completed: there is nothing to resume.")
-        self.asked.append("resume")
-        self.change(status="starting")
+        self.asked.append(f"resume {mode}")
+        self.change(status="queued" if mode == "queue" else "starting", mode=mode or self.now.mode)
+
+    def run_now(self) -> None:
+        if self.held:
+            raise LeaseHeld("s3://lake is being written by run r0.")
+        self.asked.append("run_now")
+        self.change(status="starting", mode="streaming", position=None)
 
     async def finished(self, timeout: float | None = None, check: bool = True) -> Snapshot:
         async with asyncio.timeout(timeout):
@@ -97,3 +120,20 @@ class FakeMigration:
     title = TITLE
 
     def plan(self, ctx: Any) -> None: ...
+
+
+class FakeQueue:
+    """A queue that counts the workers that were started for it; they register when `arrive` says so."""
+
+    def __init__(self, name: str, state: Any) -> None:
+        self.name, self.state = name, state
+        self.workers: list[dict[str, Any]] = []
+        self.started = 0
+
+    def start_worker(self, concurrency: int = 1) -> int:
+        time.sleep(0.02)  # as long as a spawn takes: time enough for another click
+        self.started += 1
+        return 1
+
+    def arrive(self) -> None:
+        self.workers = [{"pid": 1}]

@@ -17,7 +17,8 @@ from widgets import MigrationPanel
 def test_shows_a_migration_without_starting_it(desk, started):
     panel = desk(FakeMigration(), dry_run=True).panel
     assert (panel.run, panel.status) == (None, "draft")
-    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False}
+    terms = {"mode": "streaming", "bytes_per_s": None, "in_flight": None}
+    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False, **terms}
     assert not started
 
 
@@ -73,11 +74,11 @@ def test_start_error_is_answered_in_words(desk, monkeypatch):
 
 def test_verbs_are_answered(desk, monkeypatch):
     run, other = FakeRun(), FakeRun(id="r2")
-    monkeypatch.setattr(mg, "apply", lambda plan: other, raising=False)
+    monkeypatch.setattr(mg, "apply", lambda plan, mode: other, raising=False)
     at = desk(run)
     assert at.ask("cancel")["ok"]
     assert at.ask("resume")["ok"]
-    assert run.asked == ["cancel", "resume"]
+    assert run.asked == ["cancel", "resume None"]
     assert at.ask("exceptions")["data"][0]["key"] == "<img src=x>"
     assert at.ask("apply")["ok"]
     assert at.panel.run is other
@@ -112,6 +113,19 @@ def test_plain_text_is_constant(desk):
     before = panel._repr_mimebundle_()[0]["text/plain"]
     run.change(done=5, status="completed")
     assert repr(panel) == before == f"MigrationPanel({TITLE})"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"status": "queued", "position": 2, "waiting_for": "its turn"}, ["queued, place 2 in default", "its turn"]),
+        ({"pause_requested": True, "held_for": "paused"}, ["<td>paused</td>"]),
+        ({"held_for": "Disk full."}, ["<td>running</td>", "Disk full."]),
+    ],
+)
+def test_static_table_says_what_a_run_waits_for(desk, state, told):
+    html = desk(FakeRun(**state)).panel._repr_mimebundle_()[0]["text/html"]
+    assert [words for words in told if words not in html] == []
 
 
 def test_static_table_escapes(desk):

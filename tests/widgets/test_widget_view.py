@@ -1,0 +1,53 @@
+"""The parts of the view, joined."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+import migrator as mg
+from widgets import MigrationPanel, view
+
+NAMES = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
+
+
+def test_the_widget_ships_all_parts():
+    assert str(MigrationPanel._esm) == view.module()
+    assert str(MigrationPanel._css) == view.sheet()
+
+
+# Mutation: leave a file out of MODULES or SHEETS, and this fails.
+@pytest.mark.parametrize(("names", "suffix"), [(view.MODULES, "js"), (view.SHEETS, "css")])
+def test_no_part_is_forgotten(names, suffix):
+    assert sorted(names) == sorted(each.stem for each in view.STATIC.glob(f"*.{suffix}"))
+
+
+# Mutation: give an import two lines, or name it with '*', and this fails.
+def test_no_import_is_left():
+    assert not re.search(r"^\s*import\b", view.module(), re.MULTILINE)
+    assert view.module().count("export default") == 1
+
+
+# Mutation: declare `show` in another part too, and this fails, as would the page.
+def test_no_name_is_declared_twice():
+    found = Counter(NAMES.findall(view.module()))
+    assert {name for name, times in found.items() if times > 1} == set()
+    assert found["mount"] == 1
+
+
+# Mutation: put "mount" before "nodes" in MODULES, and this fails.
+def test_parts_come_after_what_they_import():
+    for number, name in enumerate(view.MODULES):
+        used = re.findall(r'from "\./(\w+)\.js"', (view.STATIC / f"{name}.js").read_text())
+        assert set(used) <= set(view.MODULES[:number]), name
+
+
+# Mutation: reword "none serves the queue" in migrator.lifecycle.queue, and this fails: the page would offer no worker.
+def test_the_page_knows_the_sentence_that_no_worker_serves(state, tmp_path):
+    (tmp_path / "in").mkdir()
+    run = mg.start(mg.CopyObjects(str(tmp_path / "in"), str(tmp_path / "out")), mode="queue", queue="night")
+    pattern = re.search(r"NO_WORKER = /(.+?)/;", view.module())
+    assert pattern
+    assert re.match(pattern[1], run.snapshot().waiting_for or "")

@@ -1,0 +1,71 @@
+"""What the page asks: `{id, verb, args}` in, `{id, ok, data, error}` back. Nothing in it is trusted.
+
+A message may come on another thread than the main one, so an answer is short work, and prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from migrator.errors import BadInput
+
+from .feed import sentence
+from .reading import sendable
+from .verbs import known
+
+EXCEPTIONS = 200
+FIGURE_CHARS = 40  # more is no figure
+
+Args = Mapping[str, Any]
+
+
+def reply(panel: Any, content: Any) -> dict[str, Any]:
+    """Do what a message asks, and say how it went."""
+    asked = content if isinstance(content, dict) else {}
+    try:
+        data = _verbs(panel)[str(asked["verb"])](asked.get("args") or {})
+        answer = {"ok": True, "data": sendable(data)}
+    except Exception as error:  # noqa: BLE001  it is the page's to show; raised here it would land nowhere
+        answer = {"ok": False, "error": sendable(sentence(error))}
+    return {"type": "reply", "id": asked.get("id"), **answer}
+
+
+def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
+    return {
+        "hello": lambda args: panel._feed.greet(str(args["client"])),
+        "start": lambda args: panel._start(_terms(args)),
+        "cancel": lambda _: panel.cancel(),
+        "pause": lambda _: panel.pause(),
+        "unpause": lambda _: panel.unpause(),
+        "limit": lambda args: panel.limit(**_limits(args)),
+        "resume": lambda args: panel.resume(known(args.get("mode"))),
+        "run_now": lambda _: panel.run_now(),
+        "start_worker": lambda _: panel.start_worker(),
+        "apply": lambda args: panel.apply(known(args.get("mode"))),
+        "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
+    }
+
+
+def _terms(args: Args) -> dict[str, Any]:
+    """How to start; what the page does not say is as the panel was made."""
+    mode = {"mode": known(args["mode"])} if args.get("mode") is not None else {}
+    return {"dry_run": bool(args.get("dry_run")), **mode, **_limits(args)}
+
+
+def _limits(args: Args) -> dict[str, Any]:
+    """The limits' two fields, as they were typed; an empty one means no limit."""
+    found: dict[str, Any] = {}
+    if "bytes_per_s" in args:
+        found["bytes_per_s"] = _typed(args["bytes_per_s"])
+    if "in_flight" in args:
+        typed = _typed(args["in_flight"])
+        if typed is not None and not typed.isdecimal():
+            raise BadInput(f"Objects in flight are a whole number, such as 64, not {typed!r}.")
+        found["in_flight"] = typed and int(typed)
+    return found
+
+
+def _typed(value: Any) -> str | None:
+    """What stands in a field, or None when nothing does."""
+    return str("" if value is None else value).strip()[:FIGURE_CHARS] or None

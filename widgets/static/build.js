@@ -1,0 +1,73 @@
+// The nodes of one panel.
+
+import { buildHead } from "./head.js";
+import { buildLimits } from "./limits.js";
+import { h, serial, svg, tableOf } from "./nodes.js";
+import { buildQueue } from "./queue.js";
+
+/** The nodes of one panel, once. Nothing in here depends on the state. */
+export function build() {
+  const id = serial();
+  /** @type {Object<string, any>} */
+  const v = { id };
+  buildHead(v);
+  v.queue = buildQueue();
+  v.limits = buildLimits(id);
+
+  v.steps = h("ol", { class: "mgp-steps", "aria-label": "Phases" });
+  v.parts = ["copied", "skipped", "failed"].map((name) => h("div", { class: `mgp-part mgp-is-${name}` }));
+  v.meter = h("div", { class: "mgp-meter", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }, ...v.parts);
+  v.counts = {};
+  v.legend = h("div", { class: "mgp-legend" });
+  for (const name of ["copied", "adopted", "skipped", "failed", "refused", "losses"]) {
+    const figure = h("b");
+    v.counts[name] = { figure, row: h("span", { class: `mgp-count mgp-is-${name}` }, `${name} `, figure) };
+    v.legend.append(v.counts[name].row);
+  }
+  v.counts.adopted.row.title = "Found written and equal after an interruption, so not copied twice";
+  v.counts.losses.row.title = "Attributes that the target can't hold";
+  v.figures = {};
+  const figure = (name) => {
+    const [big, small] = [h("b"), h("span")];
+    v.figures[name] = { big, small };
+    return h("div", { class: "mgp-figure" }, big, small);
+  };
+  v.area = svg("path", { class: "mgp-area" });
+  v.line = svg("path", { class: "mgp-line" });
+  v.spark = svg("svg", { class: "mgp-spark", viewBox: "0 0 132 32", preserveAspectRatio: "none", role: "img", "aria-label": "Rate of the last minutes" });
+  v.spark.append(v.area, v.line);
+  v.numbers = h("div", { class: "mgp-figures" }, figure("objects"), figure("bytes"), figure("rate"), figure("time"), v.spark);
+  v.progress = h("div", { class: "mgp-progress" }, v.steps, v.meter, v.legend, v.numbers);
+  v.notes = h("div", { class: "mgp-notes" });
+
+  v.tabs = {}; v.pages = {};
+  v.tablist = h("div", { class: "mgp-tabs", role: "tablist", "aria-label": "Details" });
+  for (const name of ["plan", "output", "failed"]) {
+    v.pages[name] = h("div", { class: `mgp-page mgp-page-${name}`, role: "tabpanel", id: `${id}-p-${name}`, "aria-labelledby": `${id}-t-${name}` });
+    v.tabs[name] = h("button", { type: "button", class: "mgp-tab", role: "tab", id: `${id}-t-${name}`, "aria-controls": `${id}-p-${name}` });
+    v.tablist.append(v.tabs[name]);
+  }
+  v.follow = h("button", { type: "button", class: "mgp-follow", "aria-pressed": "true", title: "Keep the newest line in sight" }, "Follow");
+  v.tablist = h("div", { class: "mgp-bar" }, v.tablist, v.follow);
+  v.log = h("div", { class: "mgp-log", role: "log", "aria-live": "off", "aria-label": "Live output", tabindex: 0 });
+  v.empty = h("div", { class: "mgp-empty" }, "No output yet.");
+  v.pages.output.append(v.log, v.empty);
+  v.planRows = h("tbody");
+  v.pages.plan.append(tableOf(["Action", "Objects", "Size", "Why"], v.planRows, "mgp-plan"));
+  v.failedRows = h("tbody");
+  v.failedMore = h("p", { class: "mgp-more" });
+  v.failedBox = h("div", { class: "mgp-scroll", tabindex: 0, role: "region", "aria-label": "Items that failed or were refused" }, tableOf(["Key", "Reason"], v.failedRows, "mgp-failed"));
+  v.pages.failed.append(v.failedBox, v.failedMore);
+  v.details = h("div", { class: "mgp-details" }, v.tablist, ...Object.values(v.pages));
+
+  v.runId = h("button", { type: "button", class: "mgp-copy", title: "Copy the run's id" });
+  v.how = h("span", { class: "mgp-how", title: "How it is executed" });
+  v.holder = h("span", { class: "mgp-holder" });
+  v.began = h("span", { class: "mgp-began" });
+  v.command = h("button", { type: "button", class: "mgp-copy mgp-command", title: "Copy this command" });
+  v.foot = h("footer", { class: "mgp-foot" }, h("span", {}, "run ", v.runId), v.how, v.holder, v.began, v.command);
+  v.spoken = h("div", { class: "mgp-spoken", role: "status", "aria-live": "polite" });
+  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.progress, v.limits.row, v.queue.box, v.notes, v.details, v.foot, v.spoken);
+  v.root = h("div", { class: "mgp" }, v.panel);
+  return v;
+}

@@ -1,0 +1,58 @@
+// What a run has to show in its tabs: the plan, the output, what failed.
+
+import { count, plain, size } from "./figures.js";
+import { h, put, set, show } from "./nodes.js";
+
+/** The tabs that have something to show, and the one to begin with. */
+export function tabsOf(state, m) {
+  const s = state.snapshot, planned = s.dry_run && Object.keys(s.actions ?? {}).length > 0;
+  const names = [...(planned ? ["plan"] : []), "output", ...(s.failed + s.refused || state.tab === "failed" ? ["failed"] : [])];
+  return { names, chosen: names.includes(state.tab) ? state.tab : m.plan && planned ? "plan" : "output" };
+}
+
+export function paintTabs(v, state, m) {
+  const s = state.snapshot, { names, chosen } = tabsOf(state, m), bad = s.failed + s.refused;
+  put(v.tabs.plan, "Plan");
+  put(v.tabs.output, "Output");
+  put(v.tabs.failed, `${s.failed || !s.refused ? "Failed" : "Refused"} ${count(bad)}`);
+  for (const [name, tab] of Object.entries(v.tabs)) {
+    show(tab, names.includes(name));
+    set(tab, "aria-selected", name === chosen);
+    set(tab, "tabindex", name === chosen ? 0 : -1);
+    show(v.pages[name], name === chosen);
+  }
+  show(v.follow, chosen === "output");
+  set(v.follow, "aria-pressed", state.follow);
+  paintPlan(v, s);
+  paintExceptions(v, state);
+}
+
+const WHY = {
+  create: "not at the target", skip: "the same at the target", overwrite: "differs from the source",
+  refuse: "can't be carried; the reasons are under Refused", run: "to be done",
+};
+function paintPlan(v, s) {
+  const key = JSON.stringify(s.actions);
+  if (v.planKey === key) return;
+  v.planKey = key;
+  const order = Object.keys(WHY), rows = Object.entries(s.actions ?? {}).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  const row = (kind, ...cells) => h("tr", { class: `mgp-row-${kind}` }, ...cells.map((cell) => h("td", {}, cell)));
+  const all = ["items", "bytes"].map((what) => rows.reduce((sum, [, each]) => sum + (each[what] ?? 0), 0));
+  v.planRows.replaceChildren(
+    ...rows.map(([action, each]) => row(action, action, count(each.items), size(each.bytes), WHY[action] ?? "")),
+    ...(rows.length > 1 ? [row("total", "in all", count(all[0]), size(all[1]), "")] : []));
+}
+
+function paintExceptions(v, state) {
+  const { rows } = state.exceptions, s = state.snapshot, bad = s.failed + s.refused;
+  if (v.exceptionRows !== rows) {
+    v.exceptionRows = rows;
+    v.failedRows.replaceChildren(...rows.map((each) => {
+      const reason = each.status === "refused" ? `refused: ${each.error ?? ""}` : each.error ?? each.status;
+      return h("tr", {}, h("td", {}, h("bdi", {}, plain(String(each.key)))), h("td", {}, plain(String(reason))));
+    }));
+  }
+  const command = `mg.attach("${s.id}").items("failed").df()`;
+  put(v.failedMore, state.failure && !rows.length ? "" : !rows.length ? "Reading…" : bad > rows.length ? `The first ${count(rows.length)} of ${count(bad)}. All of them: ${command}` : "");
+  show(v.failedMore, v.failedMore.textContent);
+}

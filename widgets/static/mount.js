@@ -1,0 +1,112 @@
+// A panel at work: state, clicks and keys.
+//
+//   transport --patches--> reduce(state) --> paint(view, state)
+//   click     --verb-----> transport.request
+//
+// `paint` alone touches the page, apart from the log window. Text from keys, logs and errors reaches
+// the page by textContent only.
+
+import { build } from "./build.js";
+import { nth } from "./figures.js";
+import { wireLimits } from "./limits.js";
+import { LogWindow } from "./log.js";
+import { wireMode } from "./mode.js";
+import { keepFocus, put, show } from "./nodes.js";
+import { paint } from "./paint.js";
+import { workerComes } from "./queue.js";
+import { initial, meaning, reduce, shares } from "./state.js";
+
+/** Puts a panel into `el`, fed by `transport`, until `signal` aborts. @param {Transport} transport */
+export function mount(el, transport, signal) {
+  const v = build();
+  let state = initial(), due = 0, spoken = "";
+  const draw = () => { due = 0; keepFocus(v.panel, () => paint(v, state)); speak(); log.soon(); };
+  // A hidden tab gets no animation frames; what is spoken and shown must be right when it comes back.
+  const soon = () => { due ||= document.hidden ? setTimeout(draw, 250) : requestAnimationFrame(draw); };
+  const change = (part) => { state = { ...state, ...part, now: Date.now() }; soon(); };
+  const log = new LogWindow(v.log, (follow) => change({ follow }), signal);
+  const on = (node, name, act) => node.addEventListener(name, act, { signal });
+
+  const speak = () => {
+    const m = meaning(state), s = state.snapshot;
+    const quarter = !s || !m.live ? "" : s.position ? `, ${nth(s.position)} in ${s.queue}` : `, ${Math.floor(shares(s).all * 4) * 25} percent`;
+    const words = s ? `${m.status.replace(/, last seen.*/, ", not heard of")}${quarter}` : "";
+    if (words !== spoken) { spoken = words; put(v.spoken, words && `Migration ${words}`); }
+  };
+  const ask = async (verb, args) => {
+    if (state.busy[verb]) return false;
+    change({ busy: { ...state.busy, [verb]: true }, failure: "" });
+    try {
+      await transport.request(verb, args);
+      return true;
+    } catch (error) {
+      change({ failure: error.message });
+      return false;
+    } finally {
+      change({ busy: { ...state.busy, [verb]: false } });
+    }
+  };
+  const readExceptions = async () => {
+    const s = state.snapshot, seen = s ? s.failed + s.refused : 0;
+    if (!s || !seen || state.tab !== "failed" || state.busy.exceptions || state.exceptions.seen === seen) return;
+    state.busy = { ...state.busy, exceptions: true };
+    try {
+      change({ exceptions: { seen, rows: await transport.request("exceptions") } });
+    } catch (error) {
+      change({ failure: error.message, exceptions: { ...state.exceptions, seen } });
+    } finally {
+      setTimeout(() => { state.busy = { ...state.busy, exceptions: false }; readExceptions(); }, 2000);
+    }
+  };
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      change({ copied: text });
+      setTimeout(() => change({ copied: "" }), 1200);
+    } catch { change({ failure: `The browser does not allow copying here: ${text}` }); }
+  };
+  const choose = (name, focus) => {
+    change({ tab: name });
+    if (focus) v.tabs[name].focus();
+    readExceptions();
+  };
+
+  const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
+  press(v.start, () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields }));
+  for (const verb of ["cancel", "run_now"]) press(v[verb], () => ask(verb));
+  for (const verb of ["resume", "apply"]) press(v[verb], () => ask(verb, { mode: state.mode }));
+  press(v.pause, () => ask(state.snapshot.pause_requested ? "unpause" : "pause"));
+  press(v.queue.worker, async () => { if (!workerComes(state) && await ask("start_worker")) change({ workerAt: Date.now() }); });
+  wireMode(v.mode, on, change);
+  wireLimits(v.limits, on, change, () => state, () => ask("limit", state.fields));
+  on(v.dry, "change", () => change({ dry: v.dry.checked }));
+  on(v.follow, "click", () => log.setFollow(!log.follow));
+  on(v.runId, "click", () => copy(state.snapshot.id));
+  on(v.command, "click", () => copy(`migrator follow ${state.snapshot.id}`));
+  for (const name of Object.keys(v.tabs)) on(v.tabs[name], "click", () => choose(name));
+  on(v.tablist, "keydown", (event) => {
+    const names = Object.keys(v.tabs).filter((name) => !v.tabs[name].hidden), at = names.findIndex((name) => v.tabs[name] === event.target);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: names.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    choose(names[(to + names.length) % names.length], true);
+  });
+
+  transport.subscribe((patch) => {
+    if (patch.reset) log.clear();
+    if (patch.lines) log.append(patch.lines);
+    state = reduce(state, patch, Date.now());
+    show(v.empty, !log.lines.length);
+    readExceptions();
+    soon();
+  });
+  const clock = setInterval(() => { if (meaning(state).live) change({}); }, 1000); // ages and elapsed time
+  signal.addEventListener("abort", () => {
+    clearInterval(clock);
+    cancelAnimationFrame(due);
+    transport.close();
+    v.root.remove();
+  });
+  paint(v, state);
+  el.append(v.root);
+}

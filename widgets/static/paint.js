@@ -1,0 +1,48 @@
+// The state on the page. The same state draws the same page.
+
+import { paintTabs } from "./details.js";
+import { ago } from "./figures.js";
+import { paintHead } from "./head.js";
+import { paintLimits } from "./limits.js";
+import { modeOf } from "./mode.js";
+import { put, set, show } from "./nodes.js";
+import { paintFigures, paintMeter, paintSteps } from "./progress.js";
+import { paintQueue } from "./queue.js";
+import { notes, paintNotes } from "./sentences.js";
+import { meaning } from "./state.js";
+
+/** Draws the state. The same state draws the same page. @param {Object<string, any>} v @param {State} state */
+export function paint(v, state) {
+  const m = meaning(state), s = state.snapshot;
+  set(v.panel, "data-status", s?.status ?? "draft");
+  set(v.panel, "data-run", s?.id ?? "");
+  v.panel.classList.toggle("mgp-off", m.lost);
+  v.panel.classList.toggle("mgp-still", m.still);
+  paintHead(v, state, m);
+  paintLimits(v.limits, state, m);
+  paintQueue(v.queue, state);
+  paintNotes(v, notes(state, m));
+  const waits = s?.status === "queued"; // what earlier attempts did is shown, and nothing where there were none
+  show(v.progress, s && !m.plan && !(waits && !s.total));
+  show(v.details, s && !(waits && !s.attempt));
+  show(v.foot, s);
+  if (!s) return;
+  paintSteps(v, s);
+  paintMeter(v, s, m);
+  paintFigures(v, state, m);
+  paintTabs(v, state, m);
+  paintFoot(v, state, m);
+}
+
+function paintFoot(v, state, m) {
+  const s = state.snapshot, holder = s.holder, waits = s.status === "queued";
+  const words = (text) => (state.copied === text ? "copied" : text), command = `migrator follow ${s.id}`;
+  put(v.runId, words(s.id));
+  put(v.command, words(command));
+  put(v.how, modeOf(s));
+  put(v.holder, !holder ? "" : [holder.host, holder.pid && `pid ${holder.pid}`, m.live && `alive ${ago(m.quiet)}`].filter(Boolean).join(" · "));
+  const began = s.started_at ?? s.created_at, date = new Date(began);
+  const today = date.toDateString() === new Date(state.now).toDateString();
+  put(v.began, `${s.started_at || !waits ? "started" : "queued"} ${date.toLocaleString(undefined, { ...(today ? {} : { month: "short", day: "numeric" }), hour: "2-digit", minute: "2-digit", hour12: false })}`);
+  set(v.began, "title", date.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" }));
+}
