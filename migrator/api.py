@@ -166,6 +166,14 @@ def queue(name: str = "default") -> Queue:
     return Queue(name, open_state())
 
 
+def take_starts(run_ids: Sequence[str]) -> list[str]:
+    """Start those of these runs that somebody asked for, here; the ids of those that were ours to start."""
+    db = open_state()
+    with db.read() as connection:
+        asked = rows.asked_for(connection, list(run_ids))
+    return [run_id for run_id in asked if Run(run_id, db).take_start()]
+
+
 @cache
 def _state(url: str) -> StateDB:
     return StateDB(url)

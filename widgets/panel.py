@@ -11,13 +11,16 @@ import anywidget
 import traitlets
 
 import migrator as mg
-from migrator.api import default_mode
+from migrator.api import default_mode, draft
 from migrator.errors import MigratorError
 from migrator.model import Mode, Snapshot
 
 from . import messages, record, view
+from .bundle import TYPE, Bundle, choose
+from .bundle import known as known_bundle
 from .feed import Feed
 from .reading import sendable
+from .starts import starts
 from .verbs import Verbs, known
 
 
@@ -36,7 +39,10 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     mode : {"streaming", "queue"}, optional
         Where the panel's toggle stands at first; by default as for ``migrator.start``.
     key, name, tags, queue, priority, bytes_per_s, in_flight
-        As for ``migrator.start``. All but ``what`` are for a migration only.
+        As for ``migrator.start``. All of these are for a migration only.
+    bundle : {"auto", "mime", "widget"}
+        Who feeds the panel. ``mime``: the Jupyter server, so that it is live with the kernel busy,
+        restarted or gone; ``widget``: this kernel. By default the server where it has our extension.
 
     Raises
     ------
@@ -69,6 +75,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         priority: int | None = None,
         bytes_per_s: float | str | None = None,
         in_flight: int | None = None,
+        bundle: Bundle = "auto",
     ) -> None:
         given: dict[str, Any] = {
             "dry_run": dry_run, "mode": known(mode), "key": key, "name": name, "tags": tuple(tags), "queue": queue,
@@ -81,6 +88,8 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         self._migration, self._options = migration, {"mode": default_mode(), **options} if run is None else {}
         self._title = sendable(str(migration.title if run is None else run.snapshot().title))
         self._asking = threading.Lock()
+        self._bundle = known_bundle(bundle)
+        self._draft: Any = None  # the row that the page may start, when the server feeds it
         super().__init__(draft=self._drafted(started=run is not None))
         self.on_msg(self._answer)
         self._feed = Feed(self)
@@ -127,14 +136,33 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         return f"MigrationPanel({self._title})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        seen = None
+        with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
+            seen = sendable(self.run.snapshot().to_dict()) if self.run else None
+        plain = {"text/plain": repr(self), "text/html": record.table(self._title, seen)}
+        by_server, why_not = choose(self._bundle)
+        if by_server and (run := self._shown()):
+            starts.add(run.id, self)
+            return {TYPE: {"run_id": run.id}, **plain}, {}
+        self.trouble = why_not
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
         data, metadata = bundle
-        seen = None
-        with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
-            seen = sendable(self.run.snapshot().to_dict()) if self.run else None
-        return {**data, "text/plain": repr(self), "text/html": record.table(self._title, seen)}, metadata
+        return {**data, **plain}, metadata
+
+    def _shown(self) -> Any:
+        """What the server is to show: the run, or a draft of it; None where a key may stand for another run."""
+        with self._asking:
+            if self.run is None and self._draft is None and "key" not in self._options:
+                self._draft = draft(self._migration, **self._options)
+            return self.run or self._draft
+
+    def _began(self, run_id: str) -> None:
+        """Its draft was started from the page."""
+        if self.run is None and self._draft is not None and self._draft.id == run_id:
+            self.draft = {**self.draft, "started": True}
+            self._feed.show(self._draft)
 
 
 def _told_apart(what: Any) -> tuple[Any, Any]:

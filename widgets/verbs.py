@@ -6,6 +6,7 @@ import threading
 from typing import Any, get_args
 
 import migrator as mg
+from migrator.api import read_limits
 from migrator.errors import BadInput
 from migrator.model import Mode
 
@@ -19,6 +20,7 @@ class Verbs:
     draft: Any
     _migration: Any
     _options: dict[str, Any]
+    _draft: Any
     _feed: Feed
     _asking: threading.Lock  # a click may come on another thread than a call
 
@@ -96,9 +98,18 @@ class Verbs:
         with self._asking:
             if self.run is not None:
                 raise BadInput(f"This panel has been started: run {self.run.id}. Make another panel for another run.")
-            run = mg.start(self._migration, **self._options | changes)
+            run = self._start_draft(changes) if self._draft else mg.start(self._migration, **self._options | changes)
             self.draft = {**self.draft, "started": True}  # before the feed begins: it is the only writer from then on
             self._feed.show(run)
+
+    def _start_draft(self, changes: dict[str, Any]) -> Any:
+        """Start the very row that a page shows already."""
+        mode, dry_run = changes.get("mode"), changes.get("dry_run")
+        limits = {name: changes[name] for name in ("bytes_per_s", "in_flight") if name in changes}
+        self._draft.ask_start(mode, dry_run, read_limits(**limits) if limits else None)
+        if not self._draft.take_start() and (why := self._draft.snapshot().error):
+            raise BadInput(why)
+        return self._draft
 
     def _ask(self, verb: str, *arguments: Any) -> None:
         getattr(self._started(), verb)(*arguments)

@@ -32,8 +32,11 @@ class Lab:
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[Lab]:
-    """JupyterLab on a free port, on this machine only, behind a token, with a state DB of its own."""
+def running_lab(folder: Path, extended: bool = False) -> Iterator[Lab]:
+    """JupyterLab on a free port, on this machine only, behind a token, with a state DB of its own.
+
+    ``extended``: with our server extension and renderer, as after ``pip install``.
+    """
     root = folder / "notebooks"
     root.mkdir(exist_ok=True)
     with socket.socket() as free:
@@ -45,6 +48,12 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
+    # Said in both cases: where the package is installed its server extension is enabled.
+    command.append(f'--ServerApp.jpserver_extensions={{"jupyterlab": True, "migrator.server": {extended}}}')
+    if extended:
+        found = folder / "share" / "labextensions"
+        found.mkdir(parents=True)
+        (found / "jupyter-migrator").symlink_to(HOUSE / "widgets" / "labextension")  # as pip would have installed it
     lab = Lab(f"http://127.0.0.1:{port}/", root, folder)
     log = folder / "lab.log"
     with log.open("wb") as out:
@@ -71,7 +80,8 @@ def _environment(folder: Path) -> dict[str, str]:
     own = {
         "HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
         "IPYTHONDIR": "ipython", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "MIGRATOR_STATE": "state/state.db", "MIGRATOR_WORKSPACE": "state/runs", "MIGRATOR_CONFIG": "migrator.toml",
+        "JUPYTER_PATH": "share", "MIGRATOR_STATE": "state/state.db", "MIGRATOR_WORKSPACE": "state/runs",
+        "MIGRATOR_CONFIG": "migrator.toml",
     }  # fmt: skip
     for name in ("home", "state"):
         (folder / name).mkdir(exist_ok=True)

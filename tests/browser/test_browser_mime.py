@@ -1,0 +1,235 @@
+"""The panel that the server feeds: live in every state that a notebook and its kernel can be in."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from labs import TOKEN, Lab, running_lab
+from playwright.sync_api import Browser, expect
+from test_browser_lab import IMPORTS, LONG, click, done, pill
+
+HERE = Path(__file__).parent
+PANEL = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=6000))\npanel"
+# A search that backtracks for a quarter of a minute, in C, with the interpreter's lock held.
+GIL = "import re; re.match(r'(a+)+$', 'a' * 29 + 'b')"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with our server extension and renderer."""
+    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
+        shutil.copy(HERE / "slow.py", started.root)
+        yield started
+
+
+def lives(panel: Any) -> None:
+    """The figure grows by ten and more within seconds, whatever it is now."""
+    expect(panel.locator(".mgp-figure b").first).not_to_be_empty(timeout=LONG)
+    before = done(panel)
+    panel.page.wait_for_function(
+        "n => +document.querySelector('.mgp-figure b')?.textContent.replaceAll(',', '') >= n",
+        arg=before + 10,
+        timeout=15_000,
+    )
+
+
+@pytest.fixture
+def book(notebook: Any) -> Iterator[Any]:
+    """A run that was started by a click, in a notebook of three cells."""
+    made = notebook(PANEL, "import time; time.sleep(30)", "1 + 1")
+    made.run(0)
+    click(made.panel, "Run")
+    pill(made.panel, "running")
+    lives(made.panel)
+    yield made
+    if made.panel.count() and made.panel.locator(".mgp-stop").is_visible():
+        click(made.panel, "Cancel")
+        pill(made.panel, "cancelled")
+
+
+def kinds(book: Any, cell: int = 0) -> list[str]:
+    """The types of what a cell gave, as they would be saved."""
+    model = f"jupyterapp.shell.currentWidget.content.widgets[{cell}].model.outputs.toJSON()"
+    return sorted(book.js(f"Object.keys({model}[0].data)"))
+
+
+def test_the_bundle_carries_a_run_and_nothing_else(book: Any, picture: Any) -> None:
+    assert kinds(book) == ["application/vnd.migrator.run+json", "text/html", "text/plain"]
+    picture(book.page, "mime-running")
+
+
+def test_it_is_live_after_a_refresh_and_in_a_second_tab(book: Any, browser: Browser) -> None:
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    lives(book.panel)
+    other = book.page.context.new_page()
+    other.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}")
+    lives(other.locator(".mgp-panel"))
+    other.close()
+
+
+def test_it_is_live_while_a_cell_runs_and_cancels_too(book: Any) -> None:
+    book.run(1, wait=False)
+    lives(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled", timeout=8_000)  # the kernel is busy for half a minute yet
+
+
+def test_it_is_live_while_c_code_holds_the_kernel_and_after_a_refresh_then(book: Any) -> None:
+    book.write(1, GIL)
+    book.run(1, wait=False)
+    lives(book.panel)
+    book.command("docmanager:save")
+    book.page.reload()
+    expect(book.panel).to_be_visible(timeout=LONG)
+    lives(book.panel)
+
+
+def test_it_is_live_when_the_kernel_is_restarted_refreshed_and_shut_down(book: Any) -> None:
+    book.restart_kernel()
+    lives(book.panel)
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    lives(book.panel)
+    book.shut_down_kernel()
+    lives(book.panel)
+
+
+def test_it_is_live_in_a_fresh_browser_and_opened_with_no_kernel(book: Any, browser: Browser, picture: Any) -> None:
+    book.command("docmanager:save")
+    book.shut_down_kernel()
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}&reset")
+    lives(page.locator(".mgp-panel"))
+    click(page.locator(".mgp-panel"), "Pause")
+    pill(page.locator(".mgp-panel"), "paused")
+    click(page.locator(".mgp-panel"), "Unpause")
+    pill(page.locator(".mgp-panel"), "running")
+    picture(page, "mime-no-kernel")
+    context.close()
+
+
+def test_it_is_live_in_a_notebook_that_nobody_trusts(book: Any) -> None:
+    run_id = book.panel.get_attribute("data-run")
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel")])
+    data = {"application/vnd.migrator.run+json": {"run_id": run_id}, "text/plain": "a panel"}
+    sheet.cells[0].outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    nbformat.write(sheet, book.lab.root / "untrusted.ipynb")
+    page = book.page.context.new_page()
+    page.goto(f"{book.lab.url}lab/tree/untrusted.ipynb?token={TOKEN}")
+    lives(page.locator(".mgp-panel"))
+    page.close()
+
+
+def test_a_notebook_that_says_it_can_not_start_or_harm_anything(lab: Lab, book: Any) -> None:
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel")])
+    for bad in ("../../etc/passwd", "<img src=x onerror=alert(1)>", "x" * 500, {"a": 1}, None):
+        data = {"application/vnd.migrator.run+json": {"run_id": bad}, "text/plain": "a panel"}
+        sheet.cells[0].outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+        nbformat.write(sheet, lab.root / "hostile.ipynb")
+        page = book.page.context.new_page()
+        dialogs: list[Any] = []
+        page.on("dialog", dialogs.append)
+        page.goto(f"{lab.url}lab/tree/hostile.ipynb?token={TOKEN}")
+        expect(page.locator(".jp-OutputArea-output").first).to_be_visible(timeout=LONG)
+        page.wait_for_timeout(500)
+        assert page.locator(".mgp-panel").count() == 0
+        assert not dialogs
+        page.close()
+
+
+def test_the_end_is_left_in_the_notebook_with_no_kernel_to_write_it(book: Any) -> None:
+    book.shut_down_kernel()
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+    model = "jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data"
+    book.page.wait_for_function(f"() => {model}['text/html'].includes('cancelled')", timeout=LONG)
+    book.command("docmanager:save")
+    saved = nbformat.read(book.lab.root / book.name, 4).cells[0].outputs[0].data
+    assert "cancelled" in saved["text/html"]
+    assert saved["text/html"].startswith("<table>")
+    assert "cancelled" in saved["text/plain"]
+
+
+def test_a_start_is_taken_by_the_kernel_also_while_a_cell_runs(notebook: Any) -> None:
+    book = notebook(
+        "import os; os.environ['ONLY_HERE'] = 'yes'\n" + PANEL.replace("items=6000", "items=20"),
+        "import time; time.sleep(12)",
+        "print(panel.run.id, open(f'/proc/{os.getpid()}/environ').read().count('x') > 0)",
+    )
+    book.run(0)
+    book.run(1, wait=False)
+    click(book.panel, "Run")
+    pill(book.panel, "completed", timeout=20_000)
+    run_id = book.panel.get_attribute("data-run")
+    assert re.fullmatch(r"[a-z2-9]{5}-slow-\d{4}", run_id or "")
+    book.page.wait_for_timeout(100)
+    book.run(2)
+    assert run_id in book.output(2)
+
+
+def test_a_start_with_no_kernel_is_the_servers(notebook: Any) -> None:
+    book = notebook(PANEL.replace("items=6000", "items=20"))
+    book.run(0)
+    expect(book.panel.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    book.shut_down_kernel()
+    click(book.panel, "Run")
+    pill(book.panel, "completed", timeout=30_000)
+
+
+def test_a_plan_is_applied_and_the_panel_turns_to_the_new_run(notebook: Any, lab: Lab) -> None:
+    (lab.root / "in").mkdir(exist_ok=True)
+    for number in range(50):
+        (lab.root / "in" / f"{number}.bin").write_bytes(os.urandom(200))
+    book = notebook(f"{IMPORTS}MigrationPanel(mg.CopyObjects('in', 'applied'), dry_run=True)")
+    book.run(0)
+    click(book.panel, "Plan it")
+    pill(book.panel, "plan ready")
+    plan = book.panel.get_attribute("data-run")
+    click(book.panel, "Apply this plan")
+    pill(book.panel, "completed")
+    assert book.panel.get_attribute("data-run") != plan
+    model = "jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data"
+    assert book.js(f"{model}['application/vnd.migrator.run+json'].run_id") == book.panel.get_attribute("data-run")
+    book.page.reload()
+    book.ready()
+    pill(book.panel, "completed")
+
+
+def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
+    book.page.context.set_offline(True)
+    book.js("globalThis[Symbol.for('migrator.hub')].socket.close()")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("connection to the Jupyter server is lost")
+    book.page.context.set_offline(False)
+    lives(book.panel)
+    expect(book.panel.locator(".mgp-notes")).not_to_contain_text("is lost")
+
+
+def test_inside_another_widget_the_kernel_feeds_it(notebook: Any) -> None:
+    book = notebook(
+        f"{IMPORTS}from slow import Slow\nfrom ipywidgets import VBox\n"
+        "panel = MigrationPanel(Slow(items=20))\nVBox([panel])"
+    )
+    book.run(0)
+    click(book.panel, "Run")
+    pill(book.panel, "completed")
+
+
+def test_another_state_db_is_said_and_the_kernel_feeds_it(notebook: Any, tmp_path: Path) -> None:
+    other = f"import os; os.environ['MIGRATOR_STATE'] = '{tmp_path / 'other.db'}'\n"
+    book = notebook(other + PANEL)
+    book.run(0)
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("uses another state DB")
+    assert "application/vnd.jupyter.widget-view+json" in kinds(book)
