@@ -17,7 +17,8 @@ MODULES = (
 )  # fmt: skip
 SHEETS = ("base", "terms", "progress", "details", "media")
 
-_IMPORT = re.compile(r'^import .* from "\./\w+\.js";\n', re.MULTILINE)
+# By plain names and in one line: joined, another name would mean nothing.
+_IMPORT = re.compile(r'^import \{ \w+(?:, \w+)* \} from "\./\w+\.js";\n', re.MULTILINE)
 
 
 def module() -> str:

@@ -24,7 +24,7 @@ def test_no_part_is_forgotten(names, suffix):
     assert sorted(names) == sorted(each.stem for each in view.STATIC.glob(f"*.{suffix}"))
 
 
-# Mutation: give an import two lines, or name it with '*', and this fails.
+# Mutation: give an import two lines, `* as nodes` or `h as node`, and this fails.
 def test_no_import_is_left():
     assert not re.search(r"^\s*import\b", view.module(), re.MULTILINE)
     assert view.module().count("export default") == 1
