@@ -12,6 +12,7 @@
     │   ├── DiskFull           no room at a folder; the run waits until there is
     │   └── Unreachable        no answer, or one that says "later"; worth another try
     ├── StateError             the state DB cannot be used
+    │   ├── StateFull          no room where it is kept; nothing is written until there is
     │   └── NewerSchema        it was written by a newer release
     ├── KeyConflict            a key= that already names another run
     ├── LeaseHeld              another run that lives writes there; nothing was started
@@ -94,6 +95,10 @@ class Unreachable(StoreError):
 
 class StateError(MigratorError):
     """The state DB cannot be used."""
+
+
+class StateFull(StateError):
+    """There is no room where the state DB is kept."""
 
 
 class NewerSchema(StateError):

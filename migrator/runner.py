@@ -13,24 +13,22 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
 from .config import PULSE_S, state_url
 from .engine.control import Control, Rate, Stopped
-from .errors import MigrationLoadError, MigratorError, StateError, TokenLost
+from .errors import MigrationLoadError, MigratorError, StateError, StateFull, TokenLost
 from .keeping import Keeper
 from .lifecycle import process
 from .migrations import Migration, registry
+from .outages import Outage, Patience
 from .state import Journal, StateDB, runs
 from .state.journal import Requests
 
 log = logging.getLogger("migrator")
 PROGRESS_LINE_S = 5.0
-# A state DB that is away is asked again after so long; one that stays away while the run is to stop, given up after.
-AGAIN_S = 1.0
-GIVE_UP_S = 10.0
 
 
 def main(run_id: str) -> int:
@@ -45,12 +43,13 @@ def main(run_id: str) -> int:
     log.info("attempt %d, pid %d: %s", claim.attempt, os.getpid(), claim.row["title"])
     control = Control(run_id, claim.attempt)
     control.throttle.set(claim.row["limits"])
-    journal = Journal(db, claim, Patience(control))
+    outage = Outage(control)
+    journal = Journal(db, claim, Patience(control, outage))
     _stop_on_signals(control)
     with ExitStack() as stack:
         lost = functools.partial(control.stop, "token lost")
         stack.enter_context(Keeper(claim, db.lease_ms / 1000, control.gate, on_lost=lost))
-        stack.enter_context(Pulse(journal, control, claim))
+        stack.enter_context(Pulse(journal, control, claim, outage))
         status, error = _attempt(journal, control, claim)
     if _record_end(journal, claim, status, error):
         log.info("%s%s", status, f": {error}" if error else "")
@@ -113,36 +112,11 @@ def _stopped(control: Control) -> tuple[str, str | None]:
     return "interrupted", f"It was stopped ({control.why}); resume goes on with what is left."
 
 
-class Patience:
-    """What a write does when the state DB is away: everything waits, and it is tried again.
-
-    The lease bounds how long anything is still written meanwhile, and the keeper sees to that.
-    """
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-        self._gives_up = 0.0
-
-    def __call__(self, error: StateError) -> bool:
-        now = time.monotonic()
-        if self._control.why == "token lost":
-            return False
-        if self._control.stopped:  # somebody waits for the end; but a moment's absence should not lose it
-            self._gives_up = self._gives_up or now + GIVE_UP_S
-            if now > self._gives_up:
-                return False
-        log.warning("%s", error)
-        self._control.gate.hold("state", f"the state DB is away: {error}")
-        time.sleep(AGAIN_S)
-        self._control.gate.free("state")
-        return True
-
-
 class Pulse:
     """A thread that writes how far the run is and looks for what is asked of it."""
 
-    def __init__(self, journal: Journal, control: Control, claim: runs.Claim) -> None:
-        self._journal, self._control = journal, control
+    def __init__(self, journal: Journal, control: Control, claim: runs.Claim, outage: Outage) -> None:
+        self._journal, self._control, self._outage = journal, control, outage
         self._earlier_ms = claim.row["engine_ms"]
         self._rate = Rate()
         self._over = threading.Event()
@@ -169,6 +143,7 @@ class Pulse:
         try:
             engine_ms, listed = self._earlier_ms + self._control.engine_ms, self._control.listed_items
             asked = self._journal.pulse(counts, rates, engine_ms, listed, self._control.gate.why)
+            self._outage.over()
             self._heed(asked)
             while self._control.warnings:
                 self._journal.warn(self._control.warnings.popleft())
@@ -176,7 +151,7 @@ class Pulse:
             self._control.stop("token lost")
         except StateError as error:
             # The keeper decides how long a state DB may be away; the next beat tries again.
-            log.warning("%s", error)
+            self._outage.seen(error, hold=isinstance(error, StateFull))
         self._say(counts.done, counts.bytes_done, rates)
 
     def _heed(self, asked: Requests) -> None:
@@ -199,6 +174,7 @@ class Pulse:
 
 
 def _log_to_stdout() -> None:
+    logging.raiseExceptions = False  # a log that can't be written (its disk is full) is no reason to write more
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
@@ -216,6 +192,7 @@ def _stop_on_signals(control: Control) -> None:
 if __name__ == "__main__":
     code = main(sys.argv[1])
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     # Past this point nothing is left to do, and interpreter shutdown can abort beside native threads.
     os._exit(code)

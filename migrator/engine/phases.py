@@ -79,6 +79,10 @@ class Attempt:
         planning = Planning(self._workspace, self._control)
         try:
             return make_plan(self._migration, planning, self._workspace, self._label, self._control)
+        except Exception:
+            for file in self._workspace.glob(f"plan/*-{self._label}.parquet"):
+                file.unlink()  # nobody has named it, and another try gives its name again
+            raise
         finally:
             planning.clear()
 

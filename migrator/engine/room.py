@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
-from pathlib import Path
 
 from ..errors import DiskFull
+from ..words import sized
 from .gate import Gate
+
+log = logging.getLogger("migrator")
 
 LOOK_S = 1.0
 # Room for what else is in flight, and for the file system's own bookkeeping.
@@ -23,36 +26,47 @@ def is_full(error: BaseException) -> bool:
 def wait_for_room(error: DiskFull, gate: Gate, stopped: threading.Event) -> None:
     """Hold the gate until there is room for what failed, or the run is asked to stop.
 
-    Any number of threads may come here at once, each for its own object.
+    Any number of threads may come here at once, each for its own object; it is said once.
     """
     who = f"disk {threading.get_ident()}"
-    gate.hold(who, str(error))
+    if not gate.why:
+        log.warning("%s Everything waits until there is room.", lack(error) or error)
     try:
-        while not stopped.wait(LOOK_S) and free_bytes(error.path) < needed(error):
-            pass
+        gate.hold(who, lack(error) or str(error))
+        while not stopped.wait(LOOK_S) and (lacks := lack(error)):
+            gate.hold(who, lacks)
     finally:
         gate.free(who)
 
 
+def lack(error: DiskFull) -> str | None:
+    """What must be freed before it is worth another try; None when there is room."""
+    folder = standing(error.path)
+    missing = needed(error) - free_bytes(folder)
+    if missing > 0:
+        return f"Disk full: it needs {sized(missing)} more at {folder!r}."
+    status = os.statvfs(folder)
+    return f"Disk full: no more files can be made at {folder!r}." if status.f_files and not status.f_favail else None
+
+
 def needed(error: DiskFull) -> int:
     """Bytes that must be free before it is tried again: a part of the disk, where the disk is small."""
-    return error.size + min(SPARE_BYTES, total_bytes(error.path) // 50)
+    return error.size + min(SPARE_BYTES, total_bytes(standing(error.path)) // 50)
 
 
-def free_bytes(path: str) -> int:
-    """What this user may still write on the file system that holds ``path``."""
-    status = os.statvfs(_standing(path))
+def free_bytes(folder: str) -> int:
+    """What this user may still write on the file system that holds ``folder``."""
+    status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize
 
 
-def total_bytes(path: str) -> int:
-    status = os.statvfs(_standing(path))
+def total_bytes(folder: str) -> int:
+    status = os.statvfs(folder)
     return status.f_blocks * status.f_frsize
 
 
-def _standing(path: str) -> Path:
+def standing(path: str) -> str:
     """The nearest folder that exists."""
-    folder = Path(path)
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path

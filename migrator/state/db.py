@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
 from ..errors import NewerSchema, StateError
-from . import schema
+from . import schema, troubles
 from .dialects import lost_a_race
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class StateDB:
         try:
             yield
         except (DatabaseError, sqlite3.Error, OSError) as error:
-            raise StateError(f"The state DB {self.shown} can't be used: {_reason(error)}. {_advice(error)}") from error
+            raise troubles.told(error, self.shown, self._path) from error
         except ArgumentError as error:
             raise StateError(f"{self.shown!r} is no URL of a state DB: {error}.") from None
         except ImportError as error:
@@ -177,18 +177,3 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
     for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(getattr(error, "orig", error)).strip().splitlines()[0]
-
-
-def _advice(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, OperationalError) and "locked" in text:
-        return "Another process holds it; try again."
-    if "not a database" in text or "malformed" in text:
-        return "The file is something else or damaged; set MIGRATOR_STATE to another place."
-    return "Check the place and its permissions, or set MIGRATOR_STATE to another one."

@@ -38,10 +38,13 @@ class Journal:
     Parameters
     ----------
     patience : callable
-        Told why the state DB can't be used just now; sleeps, and says whether to try again.
+        Told why the state DB can't be used just now; sleeps, and says whether to try again. Told
+        None when it can be used again.
     """
 
-    def __init__(self, db: StateDB, claim: runs.Claim, patience: Callable[[StateError], bool] | None = None) -> None:
+    def __init__(
+        self, db: StateDB, claim: runs.Claim, patience: Callable[[StateError | None], bool] | None = None
+    ) -> None:
         self._db = db
         self._claim = claim
         self._run_id = claim.run_id
@@ -159,12 +162,18 @@ class Journal:
             self._keep_trying(once)
 
     def _keep_trying(self, work: Callable[[sa.Connection], T]) -> T:
+        failed = False
         while True:
             try:
-                return self._db.transact(work)
+                done = self._db.transact(work)
+                break
             except StateError as error:
+                failed = True
                 if not self._patience(error):
                     raise
+        if failed:
+            self._patience(None)
+        return done
 
     def _end(self, connection: sa.Connection, status: str, error: str | None) -> bool:
         if runs.end(connection, self._run_id, self._claim.token, status, error):

@@ -170,12 +170,13 @@ def test_work_waits_for_room_and_goes_on(control: Control, monkeypatch: pytest.M
     free = 0
     monkeypatch.setattr(room, "free_bytes", lambda _path: free)
     monkeypatch.setattr(room, "LOOK_S", 0.05)
+    monkeypatch.setattr(room, "SPARE_BYTES", 0)
     answers: list[bool] = []
     error = DiskFull("/nowhere/big", 10 << 20)
     waiting = threading.Thread(target=lambda: answers.append(control.until_room(error)))
     waiting.start()
     wait_for(lambda: control.gate.why is not None)
-    assert control.gate.why == "Disk full: it needs 10.5 MB more at '/nowhere/big'."
+    assert control.gate.why == "Disk full: it needs 10.5 MB more at '/'."
     free = 1 << 40
     waiting.join(5)
     assert answers == [True]

@@ -1,0 +1,73 @@
+"""What lives is never taken for dead: not while C code holds the interpreter, not when the wall clock jumps."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from clocks import WallClock
+from driving import command_json, moving, row, runner_of, starts_of, wait_for
+from gripping import Gripping
+from trees import in_folder
+
+from migrator import CopyObjects, api
+from migrator.config import LEASE_LOCAL_S
+from migrator.lifecycle.reap import sweep
+
+SLOW = 8_000  # bytes a second
+
+
+def assert_lives(run: api.Run, seconds: float) -> set[int]:
+    """Look at a run for so long: it is running at each look. Gives the ends of its lease that were seen."""
+    leases, over = set(), time.monotonic() + seconds
+    while time.monotonic() < over:
+        sweep(run.state)
+        assert run.status == "running", row(run)["error"]
+        leases.add(row(run)["lease_until"])
+        time.sleep(0.2)
+    return leases
+
+
+# Mutation: let the keeper renew only when its runner speaks (`_say("until")` answered), or not at all, and the run is
+# killed before its lease ends.
+@pytest.mark.parametrize("hold_s", [25, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_runner_that_holds_the_interpreter_for_longer_than_a_lease_is_not_taken_for_dead(hold_s: int) -> None:
+    assert hold_s > LEASE_LOCAL_S
+    run = api.start(Gripping(hold_s=hold_s))
+    runner = runner_of(run)
+    begun = time.monotonic()
+    leases = assert_lives(run, hold_s - 2)
+    assert len(leases) >= hold_s // 5 - 2  # renewed each quarter of its length
+    seen = run.wait(60)
+    assert time.monotonic() - begun > hold_s
+    assert (seen.attempt, seen.holder["pid"], seen.copied, starts_of(run)) == (1, runner.pid, 3, 1)  # type: ignore[index]
+
+
+# Mutation: let reap.death go by the lease (`past_ms > 0`) for a process of this host that lives, and a reader whose
+# clock is ahead buries the run.
+@pytest.mark.parametrize("hours", [3, -3])
+def test_a_clock_that_is_moved_by_three_hours_kills_nobody(
+    hours: int, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = WallClock(tmp_path)
+    with monkeypatch.context() as under:
+        under.syspath_prepend(clock.folder)  # it is on the import path that the run records
+        for name, value in clock.env.items():
+            under.setenv(name, value)
+        run = api.start(CopyObjects(tree, tmp_path / "out"), bytes_per_s=SLOW)
+    moving(run)
+    clock.move(hours)  # for the runner and its keeper, in the middle of their work
+    assert abs(clock.ahead() - hours) < 0.1
+    wait_for(lambda: abs(row(run)["lease_until"] / 3.6e6 - time.time() / 3600 - hours) < 0.1, 15, "it is renewed")
+    assert_lives(run, 1)
+    with monkeypatch.context() as under:  # and for a reader
+        for name, value in clock.env.items():
+            under.setenv(name, value)
+        assert command_json("show", run.id)["status"] == "running"
+        clock.move(-hours)
+        assert command_json("show", run.id)["status"] == "running"
+    assert_lives(run, 1)
+    run.limit()
+    assert run.wait(60).attempt == 1
+    assert in_folder(tmp_path / "out") == in_folder(tree)
