@@ -140,7 +140,7 @@ class Server:
 
 
 class PostgreSQL(Server):
-    """PostgreSQL by the programs that are installed. A crash of it leaves what it had written: fsync is for power cuts."""
+    """PostgreSQL by the programs that are installed, without fsync: that is for power cuts, not for crashes."""
 
     admin, scheme = "postgres", "postgresql"
     ends_on = signal.SIGINT  # on SIGTERM it waits for its clients to go

@@ -7,17 +7,18 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
-from ..errors import NewerSchema, StateError
-from . import schema
+from ..errors import MigratorError, StateError
+from . import opening, servers
 from .dialects import lost_a_race
 
 T = TypeVar("T")
@@ -47,12 +48,14 @@ class StateDB:
     def __init__(self, url: str, busy_ms: int = BUSY_MS) -> None:
         self.url = url
         self._busy_ms = busy_ms
-        self.shown = sa.make_url(url).render_as_string(hide_password=True)
-        self.sqlite = url.startswith("sqlite")
+        self._parsed = servers.parse(url)
+        self.shown = servers.shown(self._parsed)
+        self.sqlite = self._parsed.get_backend_name() == "sqlite"
         with self._doors():
-            self._look_first()
             self._prepare_file()
             self._engine = self._make_engine()
+            # A server's reads are of one moment as well; SQLite's are by themselves.
+            self._reader = self._engine if self.sqlite else _of_one_moment(self._engine)
             self.state_id = self._open_schema()
 
     @property
@@ -84,7 +87,7 @@ class StateDB:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent picture."""
-        with self._doors(), self._engine.connect() as connection, connection.begin():
+        with self._doors(), self._reader.connect() as connection, connection.begin():
             if self.sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -97,78 +100,60 @@ class StateDB:
         """Foreign errors leave as ours, the cause attached, with no SQL or parameters in the text."""
         try:
             yield
-        except (DatabaseError, sqlite3.Error, OSError) as error:
-            raise StateError(f"The state DB {self.shown} can't be used: {_reason(error)}. {_advice(error)}") from error
+        except (DatabaseError, InterfaceError, PoolTimeout, sqlite3.Error, OSError) as error:
+            why = _reason(error).rstrip(".")
+            raise StateError(f"The state DB {self.shown} can't be used: {why}. {self._advice(error)}") from error
+        except StatementError as error:  # a value that a column does not take
+            if isinstance(error.orig, MigratorError):
+                raise error.orig from None
+            raise
         except ArgumentError as error:
             raise StateError(f"{self.shown!r} is no URL of a state DB: {error}.") from None
         except ImportError as error:
-            raise StateError(f"The state DB {self.shown} needs a driver that is not installed: {error}.") from None
+            raise StateError(_no_driver(self._parsed, error)) from None
 
-    def _look_first(self) -> None:
-        """Refuse what is not ours before anything is set: even WAL mode is a change of the file."""
-        path = self._path
-        if path is None or not path.exists() or not path.stat().st_size:
-            return
-        # Immutable: no -wal or -shm is made. What another process is writing may then be missed or torn;
-        # the look that follows, with SQLite's locks, sees it.
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-                tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-                found = dict(connection.execute("select name, value from meta").fetchall()) if "meta" in tables else {}
-        except sqlite3.Error:
-            return
-        if tables:
-            self._check_meta(found)
+    def _advice(self, error: Exception) -> str:
+        text = str(error)
+        if not self.sqlite:
+            return "Check that the server runs and lets this user in, or set MIGRATOR_STATE to another state DB."
+        if isinstance(error, OperationalError) and "locked" in text:
+            return "Another process holds it; try again."
+        if "not a database" in text or "malformed" in text:
+            return "The file is something else or damaged; set MIGRATOR_STATE to another place."
+        return "Check the place and its permissions, or set MIGRATOR_STATE to another one."
 
     def _prepare_file(self) -> None:
         path = self._path
         if path is None:
             return
+        opening.look_first(path, self.shown)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its mode before SQLite sees it: SQLite gives -wal and -shm the mode of the file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
     @property
     def _path(self) -> Path | None:
-        name = sa.make_url(self.url).database if self.sqlite else None
+        name = self._parsed.database if self.sqlite else None
         return Path(name) if name and name != ":memory:" else None
 
     def _make_engine(self) -> sa.Engine:
         if not self.sqlite:
-            return sa.create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-        engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_ms / 1000})
+            return servers.make_engine(self._parsed)
+        engine = sa.create_engine(self._parsed, connect_args={"timeout": self._busy_ms / 1000})
         event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, self._busy_ms))
         return engine
 
     def _open_schema(self) -> str:
-        with self._engine.connect() as connection:
-            known = sa.inspect(connection).has_table("meta")
-        if not known:
-            self._create_schema()
-        with self.read() as connection:
-            rows = connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))
-            return self._check_meta({row.name: row.value for row in rows})
-
-    def _create_schema(self) -> None:
-        with self.write() as connection:
-            if sa.inspect(connection).has_table("meta"):  # another process was first
-                return
-            schema.metadata.create_all(connection)
-            values = {"schema_version": str(schema.SCHEMA_VERSION), "state_id": secrets.token_hex(8)}
-            rows = [{"name": name, "value": value} for name, value in values.items()]
-            connection.execute(schema.meta.insert(), rows)
-
-    def _check_meta(self, found: dict[str, str]) -> str:
-        """The state DB's id, if it is a state DB, and one that this release knows."""
-        if not {"schema_version", "state_id"} <= found.keys():
-            raise StateError(f"{self.shown} is another program's database. Set MIGRATOR_STATE to another place.")
-        version = int(found["schema_version"])
-        if version > schema.SCHEMA_VERSION:
-            raise NewerSchema(
-                f"The state DB {self.shown} has schema {version}; this release knows {schema.SCHEMA_VERSION}. "
-                "Upgrade jupyter-migrator here, or set MIGRATOR_STATE to another state DB."
-            )
+        if not opening.is_made(self._meta()):
+            with self.write() as connection:
+                opening.create(connection, self.shown)
+        found = self._meta()
+        opening.check(found, self.shown)
         return found["state_id"]
+
+    def _meta(self) -> dict[str, str]:
+        with self.read() as connection:
+            return opening.read_meta(connection, self.shown)
 
 
 def _set_pragmas(connection: Any, busy_ms: int) -> None:
@@ -185,10 +170,11 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "orig", error)).strip().splitlines()[0]
 
 
-def _advice(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, OperationalError) and "locked" in text:
-        return "Another process holds it; try again."
-    if "not a database" in text or "malformed" in text:
-        return "The file is something else or damaged; set MIGRATOR_STATE to another place."
-    return "Check the place and its permissions, or set MIGRATOR_STATE to another one."
+def _no_driver(url: sa.URL, error: ImportError) -> str:
+    extra = {"postgresql": "postgres", "mysql": "mysql"}.get(url.get_backend_name())
+    way_out = f"pip install 'jupyter-migrator[{extra}]'" if extra else "Install it"
+    return f"The state DB {servers.shown(url)} needs a driver that is not installed ({error}): {way_out}."
+
+
+def _of_one_moment(engine: sa.Engine) -> sa.Engine:
+    return engine.execution_options(isolation_level="REPEATABLE READ")

@@ -18,11 +18,6 @@ from migrator.state.journal import read_exceptions
 ME = process.myself()
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> StateDB:
-    return StateDB(f"sqlite:///{tmp_path / 'made' / 'state.db'}")
-
-
 def make(db: StateDB, run_id: str = "r1", **values: object) -> str:
     with db.write() as connection:
         runs.create(connection, **({"id": run_id, "status": "starting", "phases": ["plan", "copy"]} | values))
@@ -141,8 +136,9 @@ def test_events_are_numbered_without_gaps(db: StateDB) -> None:
         assert [event.data.get("text") for event in events.after(connection, "r1", 2)] == ["one", "two"]
 
 
-def test_the_file_is_private_and_durable(db: StateDB) -> None:
-    path = Path(db.url.removeprefix("sqlite:///"))
+def test_the_file_is_private_and_durable(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "state.db"
+    db = StateDB(f"sqlite:///{path}")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     with db.read() as connection:
