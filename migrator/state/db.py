@@ -56,7 +56,11 @@ class StateDB:
             self._engine = self._make_engine()
             # A server's reads are of one moment as well; SQLite's are by themselves.
             self._reader = self._engine if self.sqlite else _of_one_moment(self._engine)
-            self.state_id = self._open_schema()
+            try:
+                self.state_id = self._open_schema()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def lease_ms(self) -> int:
