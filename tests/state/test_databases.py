@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from crews import at_once
 from databases import PASSWORD, MariaDB, PostgreSQL
 from servers import free_ports
 
@@ -34,11 +35,17 @@ def _open(url: str) -> str:
 
 
 # Mutation: take `with alone(connection):` out of opening.create; PostgreSQL and MariaDB fail with duplicate tables.
-def test_two_that_open_a_new_state_db_at_once_make_one(state_url: str) -> None:
-    assert len(set(at_once(_open, [(state_url,)] * 4))) == 1
+def test_two_that_open_a_new_state_db_at_once_make_one(state_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any) -> None:  # between the look and the making
+        time.sleep(0.3)
+        dialects.fit_tables(*arguments)
+
+    monkeypatch.setattr("migrator.state.opening.fit_tables", slowly)
+    with ThreadPoolExecutor(4) as crew:
+        assert len(set(crew.map(_open, [state_url] * 4))) == 1
 
 
-# Mutation: write the version before the other tables in opening.create.
+# Mutation: let opening.is_made be `bool(found)`.
 def test_a_state_db_that_was_half_made_is_finished(mariadb: MariaDB) -> None:
     url = mariadb.fresh()
     name = url.rpartition("/")[2]
