@@ -50,7 +50,7 @@ def _left(db: StateDB) -> bool:
         return next(queues.waiting(connection, "default"), None) is not None
 
 
-# Mutation: let queues.settings ignore `lock`, and runs.begin its status: runs are then claimed twice.
+# Mutation: let queue._claim lock nothing (twice `lock=False`) and runs.begin any status begin: runs are taken twice.
 @pytest.mark.parametrize("count", [100, FULL])
 def test_six_claimers_take_every_run_once(db: StateDB, count: int) -> None:
     ids = [f"r{number}" for number in range(count)]
@@ -113,7 +113,7 @@ def _cancel_all(url: str, ids: list[str]) -> list[tuple[str, int, int]]:
     return []
 
 
-# Mutation: take the condition `status == "queued"` out of runs.begin.
+# Mutation: as above; it starts what was cancelled meanwhile.
 def test_what_was_cancelled_in_the_queue_never_starts(db: StateDB) -> None:
     ids = [f"r{number}" for number in range(60)]
     queued(db, *ids)
