@@ -104,7 +104,8 @@ runs = sa.Table(
     _column("finished_at", sa.BigInteger),
     sa.Index("runs_created", "created_at"),
 )
-sa.Index("runs_turn", runs.c.queue, runs.c.status, runs.c.priority.desc(), runs.c.place)
+# The order of turns to the last column: PostgreSQL sorts the whole queue where it does not know it to be long.
+sa.Index("runs_turn", runs.c.queue, runs.c.status, runs.c.priority.desc(), runs.c.place, runs.c.id)
 sa.Index("runs_status", runs.c.status)
 
 shards = sa.Table(

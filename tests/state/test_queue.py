@@ -6,12 +6,13 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from crews import at_once, queued
 
-from migrator.lifecycle import queue
+from migrator.lifecycle import process, queue
 from migrator.lifecycle.reap import bury
 from migrator.migrations import CopyObjects
 from migrator.recording import Terms, launch, new_row
@@ -113,7 +114,6 @@ def _cancel_all(url: str, ids: list[str]) -> list[tuple[str, int, int]]:
     return []
 
 
-# Mutation: as above; it starts what was cancelled meanwhile.
 def test_what_was_cancelled_in_the_queue_never_starts(db: StateDB) -> None:
     ids = [f"r{number}" for number in range(60)]
     queued(db, *ids)
@@ -129,8 +129,17 @@ def test_what_was_cancelled_in_the_queue_never_starts(db: StateDB) -> None:
     assert not never & taken
 
 
-def _either(work, arguments):
+def _either(work: Any, arguments: Any) -> Any:
     return work(*arguments)
+
+
+# Mutation: let runs.begin any status begin.
+def test_only_a_queued_run_begins(db: StateDB) -> None:
+    queued(db, "r1", "r2")
+    with db.write() as connection:
+        runs.request_cancel(connection, "r1", "me")
+        begun = [runs.begin(connection, run_id, process.myself(), 1000) for run_id in ("r1", "r2", "r2")]
+        assert begun == [False, True, False]
 
 
 def test_not_before_its_time(db: StateDB) -> None:
