@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
 from ..errors import MigratorError, StateError
-from . import opening, servers
+from . import opening, schema, servers, upgrades
 from .dialects import lost_a_race
 
 T = TypeVar("T")
@@ -36,6 +36,9 @@ class StateDB:
         Any SQLAlchemy URL.
     busy_ms : int
         How long to wait for another process's write lock (SQLite).
+    dead : callable, optional
+        Whether a run, by its row, is known to be gone, for an upgrade of the schema: by itself that waits
+        until none is starting or running.
 
     Raises
     ------
@@ -45,7 +48,7 @@ class StateDB:
         If a newer release wrote it; nothing has been changed then.
     """
 
-    def __init__(self, url: str, busy_ms: int = BUSY_MS) -> None:
+    def __init__(self, url: str, busy_ms: int = BUSY_MS, dead: Callable[[Any], bool] = lambda _: False) -> None:
         self.url = url
         self._busy_ms = busy_ms
         self._parsed = servers.parse(url)
@@ -57,7 +60,7 @@ class StateDB:
             # A server's reads are of one moment as well; SQLite's are by themselves.
             self._reader = self._engine if self.sqlite else _of_one_moment(self._engine)
             try:
-                self.state_id = self._open_schema()
+                self.state_id = self._open_schema(dead)
             except BaseException:
                 self.close()
                 raise
@@ -147,12 +150,14 @@ class StateDB:
         event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, self._busy_ms))
         return engine
 
-    def _open_schema(self) -> str:
+    def _open_schema(self, dead: Callable[[Any], bool]) -> str:
         if not opening.is_made(self._meta()):
             with self.write() as connection:
                 opening.create(connection, self.shown)
         found = self._meta()
-        opening.check(found, self.shown)
+        if opening.check(found, self.shown) < schema.SCHEMA_VERSION:
+            with self.write() as connection:
+                upgrades.upgrade(connection, self.shown, dead)
         return found["state_id"]
 
     def _meta(self) -> dict[str, str]:
