@@ -99,6 +99,22 @@ class StateDB:
                 connection.exec_driver_sql("BEGIN")
             yield connection
 
+    def run_alone(self, statement: str) -> None:
+        """One statement outside of any transaction, where the database takes it only so."""
+        with self._doors(), self._engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(statement)
+
+    @property
+    def kind(self) -> str:
+        """``sqlite``, ``postgresql`` or ``mysql``, which is MariaDB as well."""
+        return self._engine.dialect.name
+
+    def quote(self, name: str) -> str:
+        """A table's name as its SQL writes it."""
+        return self._engine.dialect.identifier_preparer.quote(name)
+
     def close(self) -> None:
         self._engine.dispose()
 

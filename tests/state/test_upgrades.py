@@ -80,7 +80,7 @@ def test_an_upgrade_that_was_cut_off_is_done_again(state_url: str, cut_off_after
     made = shape(db)
     with db.write() as connection:
         runs.create(connection, id="r1", status="completed", name="kept")
-        for index in schema.runs.indexes:
+        for index in schema.runs.indexes if cut_off_after < len(NEW) else ():
             if index.name in ("runs_turn", "runs_status"):
                 index.drop(connection)
         for name in NEW[cut_off_after:]:
