@@ -37,6 +37,7 @@ class Old:
     run: str
     status: str
     dry_run: bool
+    finished_at: int
     ended_days_ago: float
     workspace: str
     size: int
@@ -72,21 +73,18 @@ def purge(db: StateDB, days: float) -> list[Old]:
     """Take them out: the rows first, and then the folder, so that no row names what is gone."""
     gone = []
     for old in find_old(db, days):
-        if old.kept_because is None and db.transact(lambda connection, run=old.run: _remove(connection, run)):
+        if old.kept_because is None and db.transact(lambda c, old=old: upkeep.remove(c, old.run, old.finished_at)):
             shutil.rmtree(old.workspace, ignore_errors=True)
             gone.append(old)
     return gone
-
-
-def _remove(connection: Any, run_id: str) -> bool:
-    return upkeep.remove(connection, runs.get(connection, run_id))
 
 
 def _described(row: runs.Row) -> Old:
     folder = Path(row["workspace"])
     size = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) if folder.name else 0
     days = (row["now"] - row["finished_at"]) / 86_400_000
-    return Old(row["id"], row["status"], row["dry_run"], days, row["workspace"], size, _kept_because(row))
+    why = _kept_because(row)
+    return Old(row["id"], row["status"], row["dry_run"], row["finished_at"], days, row["workspace"], size, why)
 
 
 def _kept_because(row: runs.Row) -> str | None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
 from ..errors import MigratorError, StateError
-from . import opening, schema, servers, upgrades
+from . import opening, places, schema, servers, upgrades
 from .dialects import lost_a_race
 
 T = TypeVar("T")
@@ -149,6 +149,7 @@ class StateDB:
         path = self._path
         if path is None:
             return
+        places.refuse_network(path)
         opening.look_first(path, self.shown)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its mode before SQLite sees it: SQLite gives -wal and -shm the mode of the file.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import sqlalchemy as sa
 
 from ..model import LIVE, TERMINAL
@@ -56,7 +53,7 @@ def ended_before(connection: sa.Connection, moment_ms: int, dry_ms: int) -> list
     return runs.select(connection, *conditions, order=(table.c.finished_at, table.c.id))
 
 
-def remove(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+def remove(connection: sa.Connection, run_id: str, finished_at: int) -> bool:
     """Take out a run with all its rows; False when it is not as it was seen: somebody resumed it."""
-    same = (table.c.id == row["id"]) & table.c.status.in_(TERMINAL) & (table.c.finished_at == row["finished_at"])
+    same = (table.c.id == run_id) & table.c.status.in_(TERMINAL) & (table.c.finished_at == finished_at)
     return connection.execute(sa.delete(table).where(same)).rowcount == 1

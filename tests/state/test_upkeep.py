@@ -63,6 +63,9 @@ def test_a_run_that_is_resumed_meanwhile_stays(db: StateDB, tmp_path: Path, monk
     with db.write() as connection:
         runs.restart(connection, "old", "me", status="starting")
     assert upkeep.purge(db, 90) == []
+    with db.write() as connection:  # and has ended again, today
+        assert runs.end(connection, "old", None, "completed")
+    assert upkeep.purge(db, 90) == []
     assert folder.exists()
 
 
