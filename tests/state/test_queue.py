@@ -12,8 +12,7 @@ import pytest
 import sqlalchemy as sa
 from crews import at_once, queued
 
-from migrator.lifecycle import process, queue
-from migrator.lifecycle.reap import bury
+from migrator.lifecycle import process, queue, reap
 from migrator.migrations import CopyObjects
 from migrator.recording import Terms, launch, new_row
 from migrator.state import StateDB, now_ms, queues, runs, servers
@@ -100,7 +99,7 @@ def test_a_crash_keeps_the_place(db: StateDB) -> None:
     queued(db, "first", "second", "third")
     assert claim(db) == "first"
     with db.write() as connection:
-        assert bury(connection, runs.get(connection, "first"), "it crashed")
+        assert reap.bury(connection, runs.get(connection, "first"), "it crashed")
         row = runs.get(connection, "first")
         assert (row["status"], row["crashes"], queues.position(connection, row)) == ("queued", 1, 1)
     assert claim(db) == "first"
@@ -140,6 +139,19 @@ def test_only_a_queued_run_begins(db: StateDB) -> None:
         runs.request_cancel(connection, "r1", "me")
         begun = [runs.begin(connection, run_id, process.myself(), 1000) for run_id in ("r1", "r2", "r2")]
         assert begun == [False, True, False]
+
+
+# Mutation: let queue.unanswered look at nothing, and death() not ask UNSTARTED_MS.
+def test_a_claim_whose_answer_was_lost_is_found(db: StateDB) -> None:
+    queued(db, "r1")
+    claim(db)
+    found = queue.unanswered(db, known=())
+    assert found
+    assert found["id"] == "r1"
+    assert queue.unanswered(db, known={"r1"}) is None
+    lost = found["lease_until"] + reap.UNSTARTED_MS
+    assert reap.death(found | {"now": lost}) is None
+    assert "was to start it, and did not" in str(reap.death(found | {"now": lost + 1}))
 
 
 def test_not_before_its_time(db: StateDB) -> None:

@@ -50,6 +50,15 @@ def test_of_many_claimers_one_wins(db: StateDB) -> None:
     assert sum(token is not None for token in tokens) == 1
 
 
+# Mutation: let runs._claim raise whenever it did not win.
+def test_a_claim_whose_answer_was_lost_is_asked_for_again(db: StateDB) -> None:
+    make(db)
+    first, again = (runs.claim(db, "r1", ME, "my-token") for _ in range(2))
+    assert (first.token, first.attempt) == (again.token, again.attempt) == ("my-token", 1)
+    with pytest.raises(TokenLost):
+        runs.claim(db, "r1", ME)
+
+
 # Mutation: drop `runs.c.token == token` from runs.fence, and each of the three below fails.
 def test_an_owner_that_lost_its_run_writes_nothing(db: StateDB) -> None:
     journal = claimed(db)
