@@ -54,7 +54,7 @@ def command(*words: object) -> str:
     return done.stdout
 
 
-# Mutation: put `db.url` into spawn's argv, or `self.url` for `self.shown` into StateDB's messages.
+# Mutation: put `db.url` into the argv of spawn_runner.
 def test_a_run_now_and_one_by_a_worker(server: PostgreSQL | MariaDB, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
