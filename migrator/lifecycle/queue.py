@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from configparser import ConfigParser, Error
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from ..model import Identity
 from ..state import StateDB, leases, queues, runs, workers
+from ..state.schema import runs as runs_table
 from . import process
 from .leases import describe, take
-from .reap import bury, death
+from .reap import bury, death, holder_of
 
 Row = Mapping[str, Any]
 # A worker on another host that was not heard from for so long is taken for dead.
@@ -60,6 +61,14 @@ def _claim(connection: sa.Connection, queue: str, lease_ms: int) -> Row | None:
         elif runs.begin(connection, row["id"], process.myself(), lease_ms):
             return runs.get(connection, row["id"])
     return None
+
+
+def unanswered(db: StateDB, known: Container[str]) -> Row | None:
+    """A run that this process claimed without being told, since the state DB went away at that moment."""
+    me = process.myself()
+    with db.read() as connection:
+        begun = runs.select(connection, runs_table.c.status == "starting", runs_table.c.token.is_(None))
+    return next((row for row in begun if row["id"] not in known and holder_of(row) == me), None)
 
 
 def missing(row: Row) -> str | None:

@@ -15,6 +15,8 @@ from . import process
 
 # Past a lease on another host: its clock and the state DB's need not agree to the second.
 SKEW_MS = 5_000
+# Past the lease of one who was about to start a process, and neither did nor died: he was never told that it was his.
+UNSTARTED_MS = 60_000
 
 Row = Mapping[str, Any]
 
@@ -73,8 +75,11 @@ def death(row: Row) -> str | None:
     holder = holder_of(row)
     lives = process.alive(holder)
     past_ms = row["now"] - (row["lease_until"] or row["now"])
+    if lives and row["token"] is None:
+        unstarted = f"Process {holder.pid} on {holder.host} was to start it, and did not."
+        return unstarted if past_ms > UNSTARTED_MS else None
     if lives:
-        return _stopped(holder) if past_ms > 0 and row["token"] and process.stopped(holder) else None
+        return _stopped(holder) if past_ms > 0 and process.stopped(holder) else None
     if lives is None:
         return f"{holder.host} has been silent for longer than its lease." if past_ms > SKEW_MS else None
     if holder.boot_id != process.boot_id():

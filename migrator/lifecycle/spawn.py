@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..config import config_path, workspace_root
-from ..errors import BadInput
+from ..errors import BadInput, StateError
 from ..state import StateDB, runs
 from . import process, reap
 
@@ -45,7 +46,8 @@ def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
         raise BadInput(f"Run {row['id']}: {why}.") from None
     identity = process.identify(child.pid)
     if identity:
-        db.transact(lambda connection: runs.note_child(connection, row["id"], identity))
+        with suppress(StateError):  # the child says it itself, once it has claimed its run
+            db.transact(lambda connection: runs.note_child(connection, row["id"], identity))
     return child
 
 

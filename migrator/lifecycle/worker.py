@@ -49,6 +49,7 @@ class Worker:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
         self._beat_at = 0.0
+        self._in_doubt = False  # whether a claim's answer may have been lost
 
     def __enter__(self) -> Worker:
         with self._db.write() as connection:
@@ -82,7 +83,7 @@ class Worker:
         self._beat()
         if len(self._children) >= self._concurrency:
             return ended
-        row = queue.claim(self._db, self._queue)
+        row = self._take()
         if row is None:
             return ended
         log.info("%s: %s (attempt %d)", row["id"], row["title"], row["attempt"] + 1)
@@ -91,6 +92,11 @@ class Worker:
         except BadInput as error:
             log.error("%s", error)
         return True
+
+    def _take(self) -> queue.Row | None:
+        row = queue.unanswered(self._db, self._children) if self._in_doubt else None
+        self._in_doubt = False
+        return row or queue.claim(self._db, self._queue)
 
     def _collect(self) -> bool:
         """A runner that ended is written down at once if it did not do so itself."""
@@ -115,6 +121,7 @@ class Worker:
             return step()
         except StateError as error:
             log.warning("%s", error)
+            self._in_doubt = True
             self._stopping.wait(LONGEST_S)
             return True
 

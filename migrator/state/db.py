@@ -7,17 +7,18 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..config import LEASE_LOCAL_S, LEASE_SERVER_S
-from ..errors import NewerSchema, StateError
-from . import schema, troubles
+from ..errors import MigratorError, StateError
+from . import opening, places, schema, servers, troubles, upgrades
 from .dialects import lost_a_race
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ class StateDB:
         Any SQLAlchemy URL.
     busy_ms : int
         How long to wait for another process's write lock (SQLite).
+    dead : callable, optional
+        Whether a run, by its row, is known to be gone, for an upgrade of the schema: by itself that waits
+        until none is starting or running.
 
     Raises
     ------
@@ -44,16 +48,22 @@ class StateDB:
         If a newer release wrote it; nothing has been changed then.
     """
 
-    def __init__(self, url: str, busy_ms: int = BUSY_MS) -> None:
+    def __init__(self, url: str, busy_ms: int = BUSY_MS, dead: Callable[[Any], bool] = lambda _: False) -> None:
         self.url = url
         self._busy_ms = busy_ms
-        self.shown = sa.make_url(url).render_as_string(hide_password=True)
-        self.sqlite = url.startswith("sqlite")
+        self._parsed = servers.parse(url)
+        self.shown = servers.shown(self._parsed)
+        self.sqlite = self._parsed.get_backend_name() == "sqlite"
         with self._doors():
-            self._look_first()
             self._prepare_file()
             self._engine = self._make_engine()
-            self.state_id = self._open_schema()
+            # A server's reads are of one moment as well; SQLite's are by themselves.
+            self._reader = self._engine if self.sqlite else _of_one_moment(self._engine)
+            try:
+                self.state_id = self._open_schema(dead)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def lease_ms(self) -> int:
@@ -84,10 +94,26 @@ class StateDB:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent picture."""
-        with self._doors(), self._engine.connect() as connection, connection.begin():
+        with self._doors(), self._reader.connect() as connection, connection.begin():
             if self.sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
+
+    def run_alone(self, statement: str) -> None:
+        """One statement outside of any transaction, where the database takes it only so."""
+        with self._doors(), self._engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(statement)
+
+    @property
+    def kind(self) -> str:
+        """``sqlite``, ``postgresql`` or ``mysql``, which is MariaDB as well."""
+        return self._engine.dialect.name
+
+    def quote(self, name: str) -> str:
+        """A table's name as its SQL writes it."""
+        return self._engine.dialect.identifier_preparer.quote(name)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -97,78 +123,52 @@ class StateDB:
         """Foreign errors leave as ours, the cause attached, with no SQL or parameters in the text."""
         try:
             yield
-        except (DatabaseError, sqlite3.Error, OSError) as error:
-            raise troubles.told(error, self.shown, self._path) from error
+        except (DatabaseError, InterfaceError, PoolTimeout, sqlite3.Error, OSError) as error:
+            raise troubles.told(error, self.shown, self._path, server=not self.sqlite) from error
+        except StatementError as error:  # a value that a column does not take
+            if isinstance(error.orig, MigratorError):
+                raise error.orig from None
+            raise
         except ArgumentError as error:
             raise StateError(f"{self.shown!r} is no URL of a state DB: {error}.") from None
         except ImportError as error:
-            raise StateError(f"The state DB {self.shown} needs a driver that is not installed: {error}.") from None
-
-    def _look_first(self) -> None:
-        """Refuse what is not ours before anything is set: even WAL mode is a change of the file."""
-        path = self._path
-        if path is None or not path.exists() or not path.stat().st_size:
-            return
-        # Immutable: no -wal or -shm is made. What another process is writing may then be missed or torn;
-        # the look that follows, with SQLite's locks, sees it.
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-                tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-                found = dict(connection.execute("select name, value from meta").fetchall()) if "meta" in tables else {}
-        except sqlite3.Error:
-            return
-        if tables:
-            self._check_meta(found)
+            raise StateError(_no_driver(self._parsed, error)) from None
 
     def _prepare_file(self) -> None:
         path = self._path
         if path is None:
             return
+        places.refuse_network(path)
+        opening.look_first(path, self.shown)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its mode before SQLite sees it: SQLite gives -wal and -shm the mode of the file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
     @property
     def _path(self) -> Path | None:
-        name = sa.make_url(self.url).database if self.sqlite else None
+        name = self._parsed.database if self.sqlite else None
         return Path(name) if name and name != ":memory:" else None
 
     def _make_engine(self) -> sa.Engine:
         if not self.sqlite:
-            return sa.create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-        engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_ms / 1000})
+            return servers.make_engine(self._parsed)
+        engine = sa.create_engine(self._parsed, connect_args={"timeout": self._busy_ms / 1000})
         event.listen(engine, "connect", lambda connection, _: _set_pragmas(connection, self._busy_ms))
         return engine
 
-    def _open_schema(self) -> str:
-        with self._engine.connect() as connection:
-            known = sa.inspect(connection).has_table("meta")
-        if not known:
-            self._create_schema()
-        with self.read() as connection:
-            rows = connection.execute(sa.select(schema.meta.c.name, schema.meta.c.value))
-            return self._check_meta({row.name: row.value for row in rows})
-
-    def _create_schema(self) -> None:
-        with self.write() as connection:
-            if sa.inspect(connection).has_table("meta"):  # another process was first
-                return
-            schema.metadata.create_all(connection)
-            values = {"schema_version": str(schema.SCHEMA_VERSION), "state_id": secrets.token_hex(8)}
-            rows = [{"name": name, "value": value} for name, value in values.items()]
-            connection.execute(schema.meta.insert(), rows)
-
-    def _check_meta(self, found: dict[str, str]) -> str:
-        """The state DB's id, if it is a state DB, and one that this release knows."""
-        if not {"schema_version", "state_id"} <= found.keys():
-            raise StateError(f"{self.shown} is another program's database. Set MIGRATOR_STATE to another place.")
-        version = int(found["schema_version"])
-        if version > schema.SCHEMA_VERSION:
-            raise NewerSchema(
-                f"The state DB {self.shown} has schema {version}; this release knows {schema.SCHEMA_VERSION}. "
-                "Upgrade jupyter-migrator here, or set MIGRATOR_STATE to another state DB."
-            )
+    def _open_schema(self, dead: Callable[[Any], bool]) -> str:
+        if not opening.is_made(self._meta()):
+            with self.write() as connection:
+                opening.create(connection, self.shown)
+        found = self._meta()
+        if opening.check(found, self.shown) < schema.SCHEMA_VERSION:
+            with self.write() as connection:
+                upgrades.upgrade(connection, self.shown, dead)
         return found["state_id"]
+
+    def _meta(self) -> dict[str, str]:
+        with self.read() as connection:
+            return opening.read_meta(connection, self.shown)
 
 
 def _set_pragmas(connection: Any, busy_ms: int) -> None:
@@ -177,3 +177,13 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
     for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _no_driver(url: sa.URL, error: ImportError) -> str:
+    extra = {"postgresql": "postgres", "mysql": "mysql"}.get(url.get_backend_name())
+    way_out = f"pip install 'jupyter-migrator[{extra}]'" if extra else "Install it"
+    return f"The state DB {servers.shown(url)} needs a driver that is not installed ({error}): {way_out}."
+
+
+def _of_one_moment(engine: sa.Engine) -> sa.Engine:
+    return engine.execution_options(isolation_level="REPEATABLE READ")

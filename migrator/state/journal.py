@@ -75,12 +75,10 @@ class Journal:
 
     def plan_hash(self) -> str | None:
         """The hash of the durable plan; None while there is none."""
-        with self._db.read() as connection:
-            return runs.get(connection, self._run_id)["plan_hash"]
+        return self._read(lambda connection: runs.get(connection, self._run_id)["plan_hash"])
 
     def shards(self) -> list[Shard]:
-        with self._db.read() as connection:
-            return read_shards(connection, self._run_id)
+        return self._read(lambda connection: read_shards(connection, self._run_id))
 
     def commit(self, shard: Shard, receipts: str, counts: Counts, failures: Iterable[tuple[Item, Receipt]]) -> None:
         failed = list(failures)
@@ -144,8 +142,7 @@ class Journal:
 
     def counts(self) -> Counts:
         """The run's committed tallies."""
-        with self._db.read() as connection:
-            return Counts(**self._sums(connection))
+        return Counts(**self._read(self._sums))
 
     def _write(self, work: Callable[[sa.Connection], None], **values: object) -> None:
         """One fenced write, made once: also when its commit was made and the answer to it lost."""
@@ -161,11 +158,21 @@ class Journal:
             self._step += 1
             self._keep_trying(once)
 
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        def look() -> T:
+            with self._db.read() as connection:
+                return work(connection)
+
+        return self._patiently(look)
+
     def _keep_trying(self, work: Callable[[sa.Connection], T]) -> T:
+        return self._patiently(lambda: self._db.transact(work))
+
+    def _patiently(self, step: Callable[[], T]) -> T:
         failed = False
         while True:
             try:
-                done = self._db.transact(work)
+                done = step()
                 break
             except StateError as error:
                 failed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -9,7 +10,9 @@ import sqlalchemy as sa
 
 from .dialects import insert_missing, now_ms
 from .schema import leases, runs, scopes
+from .texts import escape
 
+SCOPE_LENGTH = 255
 # (scope, path of whole segments), as migrations.Target says it
 Place: TypeAlias = tuple[str, str]
 
@@ -24,8 +27,8 @@ def overlap(one: Place, other: Place) -> bool:
 
 
 def places(writes: Iterable[Sequence[str]]) -> list[Place]:
-    """A run's ``writes`` column as places."""
-    return [(scope, path) for scope, path in writes]
+    """A run's ``writes`` column as places, in the form in which they are compared and stored."""
+    return [(_fitting(scope), path) for scope, path in writes]
 
 
 def take(connection: sa.Connection, run_id: str, wanted: Sequence[Place]) -> str | None:
@@ -77,6 +80,13 @@ def _lock_scopes(connection: sa.Connection, wanted: Sequence[Place]) -> None:
     if names:
         wanted_rows = sa.select(scopes.c.name).where(scopes.c.name.in_(names)).order_by(scopes.c.name).with_for_update()
         connection.execute(wanted_rows).all()
+
+
+def _fitting(scope: str) -> str:
+    """A scope as the indexed column takes it: a long one by its beginning and its hash."""
+    if len(escape(scope)) <= SCOPE_LENGTH:
+        return scope
+    return f"{scope[:40]}…{hashlib.sha256(scope.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _segments(path: str) -> list[str]:

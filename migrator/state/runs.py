@@ -144,19 +144,25 @@ def note_child(connection: sa.Connection, run_id: str, child: Identity) -> None:
     connection.execute(sa.update(runs).where(unclaimed).values(**asdict(child)))
 
 
-def claim(db: StateDB, run_id: str, me: Identity) -> Claim:
+def claim(db: StateDB, run_id: str, me: Identity, token: str | None = None) -> Claim:
     """Take a starting run. One process wins; the others raise.
+
+    Parameters
+    ----------
+    token : str, optional
+        For one who may have to ask again, since the answer can be lost: with the same token he wins again.
 
     Raises
     ------
     TokenLost
         If the run is not waiting for its process: another one has it, or it was given up.
     """
-    return db.transact(lambda connection: _claim(connection, run_id, me, db.lease_ms))
+    mine = token or secrets.token_hex(8)
+    return db.transact(lambda connection: _claim(connection, run_id, me, db.lease_ms, mine))
 
 
-def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int) -> Claim:
-    token, now = secrets.token_hex(8), now_ms(connection)
+def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int, token: str) -> Claim:
+    now = now_ms(connection)
     won = _set_status(
         connection,
         run_id,
@@ -170,6 +176,8 @@ def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int) 
         **asdict(me),
     )
     row = get(connection, run_id)
+    if row["token"] == token and not won:
+        return Claim(run_id, token, row["attempt"], row)
     if not won:
         raise TokenLost(f"Run {run_id} is {row['status']} and not waiting for a process; this one stops.")
     events.append(connection, run_id, "status", {"status": "running", "attempt": row["attempt"], **asdict(me)})

@@ -13,16 +13,18 @@ from ..words import sized
 
 # SQLite's log grows to about this before it is folded into the file.
 ROOM_BYTES = 8 << 20
+ON_A_SERVER = "Check that the server runs and lets this user in, or set MIGRATOR_STATE to another state DB."
 # With less than this left, a full disk is why SQLite speaks of an I/O error.
 NOTHING_BYTES = 64 << 10
 
 
-def told(error: Exception, shown: str, path: Path | None) -> StateError:
+def told(error: Exception, shown: str, path: Path | None, *, server: bool = False) -> StateError:
     """Our error for one of a driver's; ``path`` is the file, where there is one."""
     if path and _is_full(error, path.parent):
         lacks = max(ROOM_BYTES - _free(path.parent), NOTHING_BYTES)
         return StateFull(f"Disk full: it needs about {sized(lacks)} more at {str(path.parent)!r}, for the state DB.")
-    return StateError(f"The state DB {shown} can't be used: {_reason(error)}. {_advice(error)}")
+    advice = ON_A_SERVER if server else _advice(error)
+    return StateError(f"The state DB {shown} can't be used: {_reason(error).rstrip('.')}. {advice}")
 
 
 def _is_full(error: Exception, folder: Path) -> bool:

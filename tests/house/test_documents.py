@@ -55,7 +55,9 @@ def test_the_readme_names_only_commands_and_options_that_exist() -> None:
         names = [word for word in words[1:] if not word.startswith("-")]
         if not names or not names[0].islower():  # `migrator --help`, `migrator COMMAND`
             continue
-        command = cli().commands.get(names[0])
+        command: click.Command | None = cli()
+        while isinstance(command, click.Group) and names and names[0].islower():
+            command = command.commands.get(names.pop(0))
         assert command, f"the README has `{' '.join(words)}`; there is no such command"
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         asked = {word.partition("=")[0] for word in words[2:] if word.startswith("-")}

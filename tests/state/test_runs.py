@@ -18,11 +18,6 @@ from migrator.state.journal import read_exceptions
 ME = process.myself()
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> StateDB:
-    return StateDB(f"sqlite:///{tmp_path / 'made' / 'state.db'}")
-
-
 def make(db: StateDB, run_id: str = "r1", **values: object) -> str:
     with db.write() as connection:
         runs.create(connection, **({"id": run_id, "status": "starting", "phases": ["plan", "copy"]} | values))
@@ -53,6 +48,15 @@ def test_of_many_claimers_one_wins(db: StateDB) -> None:
     for one in crew:
         one.join()
     assert sum(token is not None for token in tokens) == 1
+
+
+# Mutation: let runs._claim raise whenever it did not win.
+def test_a_claim_whose_answer_was_lost_is_asked_for_again(db: StateDB) -> None:
+    make(db)
+    first, again = (runs.claim(db, "r1", ME, "my-token") for _ in range(2))
+    assert (first.token, first.attempt) == (again.token, again.attempt) == ("my-token", 1)
+    with pytest.raises(TokenLost):
+        runs.claim(db, "r1", ME)
 
 
 # Mutation: drop `runs.c.token == token` from runs.fence, and each of the three below fails.
@@ -141,8 +145,9 @@ def test_events_are_numbered_without_gaps(db: StateDB) -> None:
         assert [event.data.get("text") for event in events.after(connection, "r1", 2)] == ["one", "two"]
 
 
-def test_the_file_is_private_and_durable(db: StateDB) -> None:
-    path = Path(db.url.removeprefix("sqlite:///"))
+def test_the_file_is_private_and_durable(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "state.db"
+    db = StateDB(f"sqlite:///{path}")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     with db.read() as connection:
