@@ -9,6 +9,7 @@
     │   ├── AlreadyExists      a conditional write met an object
     │   ├── SourceChanged      the object is not the one that was planned
     │   ├── Denied             credentials are missing, wrong or not allowed this
+    │   ├── NotDurable         what was written may not be on the disk; it is not called done
     │   ├── DiskFull           no room at a folder; the run waits until there is
     │   └── Unreachable        no answer, or one that says "later"; worth another try
     ├── StateError             the state DB cannot be used
@@ -69,6 +70,10 @@ class SourceChanged(StoreError):
 
 class Denied(StoreError):
     """Credentials are missing, wrong, expired or not allowed this."""
+
+
+class NotDurable(StoreError):
+    """The disk did not take what was written; nothing of it may be called done."""
 
 
 class DiskFull(StoreError):

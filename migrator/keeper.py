@@ -63,7 +63,7 @@ class _Lease:
         self.length = db.lease_ms / 1000
         self.ends = boottime() + self.length
         self.lost = False
-        self.cancel_waited_s: float | None = None
+        self._cancel_seen: float | None = None
         self._due = 0.0
         threading.Thread(target=self._loop, name="lease", daemon=True).start()
 
@@ -86,8 +86,15 @@ class _Lease:
         else:
             with self.db.read() as connection:
                 row = runs.get(connection, self.run_id)
-        asked = row["cancel_requested_at"] if row["token"] == self.token else None
-        self.cancel_waited_s = None if asked is None else (row["now"] - asked) / 1000
+        self._note_cancel(row["token"] == self.token and row["cancel_requested_at"] is not None)
+
+    def _note_cancel(self, asked: bool) -> None:
+        # From when it was first seen, by our own clock: wall clocks differ and jump, and the grace is the runner's.
+        self._cancel_seen = (self._cancel_seen or boottime()) if asked else None
+
+    @property
+    def cancel_waited_s(self) -> float:
+        return boottime() - self._cancel_seen if self._cancel_seen else 0.0
 
 
 class _Keep:
@@ -136,7 +143,7 @@ class _Keep:
 
     def _enforce_cancel(self) -> None:
         """A runner that does not heed a cancel in time is terminated, then killed."""
-        waited = self._lease.cancel_waited_s or 0
+        waited = self._lease.cancel_waited_s
         if waited > 2 * CANCEL_GRACE_S:
             process.send_group(self._runner, signal.SIGKILL)
         elif waited > CANCEL_GRACE_S:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from ..errors import Denied, DiskFull, StoreError, Unreachable
+from ..errors import Denied, DiskFull, NotDurable, StoreError, Unreachable
 from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
 from ..stores import open_store
@@ -32,8 +32,19 @@ class CopyExecutor:
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         copier = Copier(self._source, self._target, control)
         crew: Crew[Receipt] = Crew(self._threads(rows), control)
-        yield from crew.run(lambda item: self._copy(copier, item, control), rows)
-        self._target.sync()  # before the receipts of this shard may be committed
+        try:
+            yield from crew.run(lambda item: self._copy(copier, item, control), rows)
+        finally:  # before the receipts of this shard may be committed, whatever ended it
+            self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._target.sync()
+        except StoreError as error:
+            raise NotDurable(
+                f"The target did not take what was written to it: {error} What this shard wrote is not counted; look "
+                "at the disk, then resume."
+            ) from error
 
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""

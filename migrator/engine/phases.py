@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import DiskFull
+from ..errors import DiskFull, NotDurable
 from ..migrations import Executor, Migration
 from ..model import Counts, Receipt, Shard
 from ..words import sized
@@ -105,7 +105,11 @@ class Attempt:
                 for receipt in self._writing(receipts):
                     work.add(receipt)
                     self._control.settle(receipt)
-            finally:  # what was done is done, whatever ends the run
+            except NotDurable:
+                work.new.clear()
+                self._control.counts = self._journal.counts()
+                raise
+            finally:  # what was done is done, whatever else ends the run
                 self._commit(work, len(shards))
         self._control.check()
 

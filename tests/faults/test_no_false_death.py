@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from clocks import WallClock
-from driving import command_json, moving, row, runner_of, starts_of, wait_for
+from driving import command_json, ends, in_phase, moving, row, runner_of, starts_of, wait_for
 from gripping import Gripping
 from trees import in_folder
 
@@ -29,8 +31,17 @@ def assert_lives(run: api.Run, seconds: float) -> set[int]:
     return leases
 
 
-# Mutation: let the keeper renew only when its runner speaks (`_say("until")` answered), or not at all, and the run is
-# killed before its lease ends.
+@contextmanager
+def under(clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Processes that are started inside, and runs, have this clock."""
+    with monkeypatch.context() as there:
+        there.syspath_prepend(clock.folder)  # it is on the import path that the run records
+        for name, value in clock.env.items():
+            there.setenv(name, value)
+        yield
+
+
+# Mutation: let the keeper not renew, and it kills the runner before the lease ends.
 @pytest.mark.parametrize("hold_s", [25, pytest.param(60, marks=pytest.mark.soak)])
 def test_a_runner_that_holds_the_interpreter_for_longer_than_a_lease_is_not_taken_for_dead(hold_s: int) -> None:
     assert hold_s > LEASE_LOCAL_S
@@ -44,26 +55,21 @@ def test_a_runner_that_holds_the_interpreter_for_longer_than_a_lease_is_not_take
     assert (seen.attempt, seen.holder["pid"], seen.copied, starts_of(run)) == (1, runner.pid, 3, 1)  # type: ignore[index]
 
 
-# Mutation: let reap.death go by the lease (`past_ms > 0`) for a process of this host that lives, and a reader whose
-# clock is ahead buries the run.
+# Mutation: let reap.death go by the lease for a process of this host that lives and is not stopped, and a reader
+# whose clock is ahead of the runner's buries the run.
 @pytest.mark.parametrize("hours", [3, -3])
 def test_a_clock_that_is_moved_by_three_hours_kills_nobody(
     hours: int, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = WallClock(tmp_path)
-    with monkeypatch.context() as under:
-        under.syspath_prepend(clock.folder)  # it is on the import path that the run records
-        for name, value in clock.env.items():
-            under.setenv(name, value)
+    with under(clock, monkeypatch):
         run = api.start(CopyObjects(tree, tmp_path / "out"), bytes_per_s=SLOW)
     moving(run)
     clock.move(hours)  # for the runner and its keeper, in the middle of their work
     assert abs(clock.ahead() - hours) < 0.1
     wait_for(lambda: abs(row(run)["lease_until"] / 3.6e6 - time.time() / 3600 - hours) < 0.1, 15, "it is renewed")
     assert_lives(run, 1)
-    with monkeypatch.context() as under:  # and for a reader
-        for name, value in clock.env.items():
-            under.setenv(name, value)
+    with under(clock, monkeypatch):  # and for a reader
         assert command_json("show", run.id)["status"] == "running"
         clock.move(-hours)
         assert command_json("show", run.id)["status"] == "running"
@@ -71,3 +77,17 @@ def test_a_clock_that_is_moved_by_three_hours_kills_nobody(
     run.limit()
     assert run.wait(60).attempt == 1
     assert in_folder(tmp_path / "out") == in_folder(tree)
+
+
+# Mutation: let the keeper measure by the state DB's time (`row["now"] - asked`), and it kills at once.
+def test_a_clock_that_is_ahead_leaves_a_cancelled_runner_its_grace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = WallClock(tmp_path)
+    with under(clock, monkeypatch):
+        run = api.start(Gripping(hold_s=2))
+    in_phase(run, "run")
+    clock.move(3)
+    run.cancel()  # by this process's clock, three hours ago for the keeper
+    assert ends(run) == "cancelled"
+    assert row(run)["error"] is None  # it ended by itself
