@@ -7,6 +7,8 @@ DEMO := $(CURDIR)/demo
 DEMO_FILES ?= 4000
 LAB_ARGS ?=
 BENCH_ARGS ?=
+# Most tests wait for processes: two at a time take half as long. A file's tests stay together.
+TEST_ARGS ?= -n 2 --dist loadfile
 
 # The demo has a state DB and copies of its own, so it never touches yours.
 DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/state/runs" MIGRATOR_DEMO="$(DEMO)/source"
@@ -40,7 +42,7 @@ lab: $(VENV)/.for-demo ## open JupyterLab on the demo's notebook (LAB_ARGS="--po
 		$(LAB_ARGS) demo/01_streaming.ipynb
 
 test: $(VENV)/.for-work ## run all tests, then the notebooks, comparing what their cells show
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests $(TEST_ARGS)
 	@$(MAKE) --no-print-directory notebooks
 
 notebooks: $(VENV)/.for-work ## run the notebooks alone, comparing what their cells show

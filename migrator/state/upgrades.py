@@ -73,6 +73,7 @@ def _to_2(connection: sa.Connection) -> None:
         sa.Column("needs", sa.JSON, **names),
         sa.Column("writes", sa.JSON, **names),
         sa.Column("held_for", sa.Text),
+        sa.Column("start_requested_at", sa.BigInteger),
         sa.Column("step", sa.BigInteger, **number),
     )
     if "token" in _columns(connection, "leases"):  # nobody took any
