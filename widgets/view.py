@@ -15,6 +15,7 @@ MODULES = (
     "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "details", "build",
     "paint", "log", "mount", "comm",
 )  # fmt: skip
+SERVED = ("socket", "mime")  # the way to the server, which a page under our server extension loads as they are
 SHEETS = ("base", "terms", "progress", "details", "media")
 
 # By plain names and in one line: joined, another name would mean nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -19,9 +20,15 @@ def test_the_widget_ships_all_parts():
 
 
 # Mutation: leave a file out of MODULES or SHEETS, and this fails.
-@pytest.mark.parametrize(("names", "suffix"), [(view.MODULES, "js"), (view.SHEETS, "css")])
+@pytest.mark.parametrize(("names", "suffix"), [((*view.MODULES, *view.SERVED), "js"), (view.SHEETS, "css")])
 def test_no_part_is_forgotten(names, suffix):
     assert sorted(names) == sorted(each.stem for each in view.STATIC.glob(f"*.{suffix}"))
+
+
+def test_the_page_loads_every_style_sheet():
+    listed = re.search(r"for \(const name of (\[.*?\])\)", (view.STATIC / "mime.js").read_text())
+    assert listed
+    assert json.loads(listed[1]) == list(view.SHEETS)
 
 
 # Mutation: give an import two lines, `* as nodes` or `h as node`, and this fails.
