@@ -235,8 +235,9 @@ def test_a_pause_that_somebody_makes_by_a_signal_is_survived_if_it_is_short(few:
 
 
 # Mutation: drop the token from runs.fence, and the old one's figures are written over the new one's.
+@pytest.mark.parametrize("leases", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_nothing(
-    few: Path, tmp_path: Path
+    leases: int, few: Path, tmp_path: Path
 ) -> None:
     run = slow(few, tmp_path / "out")
     runner = runner_of(run)
@@ -244,7 +245,6 @@ def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_no
     moving(run)
     for process in (keeper, runner):
         os.kill(process.pid, signal.SIGSTOP)
-    leases = 3 if os.environ.get("MIGRATOR_TEST_SOAK") else 1
     time.sleep(LEASE_LOCAL_S * leases + 1)
     assert run.status == "interrupted"  # who looks sees a stopped process whose lease is out
     run.resume()
