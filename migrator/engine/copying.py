@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 # Below this two requests by obstore cost less than one by the native lane.
 SERVER_COPY_BYTES = 1 << 20
-# Towards a folder there is nothing to send in one piece: more than this is hashed and written piece by
-# piece while the processor still has it at hand. It divides PART_BYTES.
-PIECE_BYTES = 256 << 10
 UNKNOWN_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-directory"})
 
 
@@ -45,7 +42,6 @@ class Copier:
         self._source, self._target, self._control = source, target, control
         self._to_folder = target.location.kind == "local"
         self._files = self._to_folder and source.location.kind == "local"
-        self._whole, self._piece = (PIECE_BYTES, PIECE_BYTES) if self._to_folder else (LARGE_BYTES, PART_BYTES)
         can_copy = getattr(target, "can_copy_from", None)
         self._server_side = bool(can_copy and can_copy(source))
 
@@ -69,7 +65,7 @@ class Copier:
                 return receipt
         with self._source.open(item.key, item.etag) as body:
             attributes, losses = self._fit(item.key, body.attributes)
-            send = self._send_whole if item.bytes <= self._whole else self._send_parts
+            send = self._send_whole if item.bytes <= LARGE_BYTES else self._send_parts
             return send(item, body, attributes, losses)
 
     def _send_whole(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
@@ -87,7 +83,7 @@ class Copier:
 
     def _send_parts(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
         hasher = Hasher(self._algorithm(item))
-        chunks = self._watched(body.chunks(self._piece), hasher)
+        chunks = self._watched(body.chunks(PART_BYTES), hasher)
         try:
             written = self._target.put_stream(_target_key(item), chunks, item.bytes, attributes, **self._terms(item))
         except AlreadyExists as conflict:

@@ -24,7 +24,7 @@ def parts_of(size: int) -> int:
 
 
 def digest_of(chunks: Iterable[bytes], algorithm: str) -> str:
-    """The hash of the chunks, in hexadecimal. ``md5-parts`` wants them to end where a part ends, too."""
+    """The hash of the chunks, in hexadecimal. ``md5-parts`` wants chunks of exactly PART_BYTES."""
     hasher = Hasher(algorithm)
     for chunk in chunks:
         hasher.update(chunk)
@@ -36,24 +36,15 @@ class Hasher:
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
+        self._parts = 0
         self._hash = xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.md5(usedforsecurity=False)
-        self._parts: list[bytes] = []
-        self._of_part = 0
 
     def update(self, chunk: bytes) -> None:
-        self._hash.update(chunk)
         if self.algorithm == "md5-parts":
-            self._of_part += len(chunk)
-            if self._of_part >= PART_BYTES:
-                self._end_part()
+            self._parts += 1
+            chunk = hashlib.md5(chunk, usedforsecurity=False).digest()
+        self._hash.update(chunk)
 
     def hexdigest(self) -> str:
-        if self.algorithm != "md5-parts":
-            return self._hash.hexdigest()
-        if self._of_part:
-            self._end_part()
-        return hashlib.md5(b"".join(self._parts), usedforsecurity=False).hexdigest() + f"-{len(self._parts)}"
-
-    def _end_part(self) -> None:
-        self._parts.append(self._hash.digest())
-        self._hash, self._of_part = hashlib.md5(usedforsecurity=False), 0
+        suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
+        return self._hash.hexdigest() + suffix
