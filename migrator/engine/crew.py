@@ -24,18 +24,23 @@ class Budget:
     """A bound on the bytes that objects in flight hold in memory."""
 
     def __init__(self, size: int) -> None:
-        self._free = size
-        self._changed = threading.Condition()
+        self._free, self._waiting = size, 0
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def take(self, size: int) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= size)
+        with self._lock:
+            while self._free < size:
+                self._waiting += 1
+                self._changed.wait()
+                self._waiting -= 1
             self._free -= size
 
     def give(self, size: int) -> None:
-        with self._changed:
+        with self._lock:
             self._free += size
-            self._changed.notify_all()
+            if self._waiting:  # which is seldom, and this is once an object
+                self._changed.notify_all()
 
 
 class Rows:
@@ -109,12 +114,13 @@ class Crew(Generic[R]):
     def _loop(self, work: Callable[[Item], R | None], queue: Rows) -> None:
         number = int(threading.current_thread().name.rpartition("-")[2])
         try:
-            while number < self._size:  # one too many goes; it is called again when there may be more
-                item = None if self._error or self._control.cancelled() else queue.next()
-                if item is None:
-                    queue.over = True
-                    return
-                self._do(work, item)
+            with self._control.writing():  # whoever asks `cancelled` is out of it while it waits there
+                while number < self._size:  # one too many goes; it is called again when there may be more
+                    item = None if self._error or self._control.cancelled() else queue.next()
+                    if item is None:
+                        queue.over = True
+                        return
+                    self._do(work, item)
         except BaseException as error:  # noqa: BLE001  # Rust panics are no Exceptions: no thread dies in silence
             self._error = self._error or error
             queue.over = True
@@ -124,8 +130,7 @@ class Crew(Generic[R]):
         room = min(2 * item.bytes, PART_ROOM)
         self._budget.take(room)
         try:
-            with self._control.writing():
-                result = work(item)
+            result = work(item)
         finally:
             self._budget.give(room)
         if result is not None:

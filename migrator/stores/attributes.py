@@ -16,19 +16,17 @@ HEADERS = {
     "content-language": "Content-Language",
     "content-type": "Content-Type",
 }
-_THEIRS = {name: ours for ours, name in HEADERS.items()}
+META = "x-amz-meta-"
 # The byte lane takes metadata of these names for headers, in any case.
 _AMBIGUOUS = frozenset(HEADERS) | {"storage-class"}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-META = "x-amz-meta-"
 
 
-def split(found: Mapping[str, str]) -> Attributes:
-    """Ours, from what the byte lane found."""
-    headers = {_THEIRS[name]: value for name, value in found.items() if name in _THEIRS}
-    metadata = {name: value for name, value in found.items() if name not in _THEIRS and name != "Storage-Class"}
-    return Attributes(headers, metadata)
+def received(headers: Mapping[str, str]) -> Attributes:
+    """Ours, from the headers of an answer."""
+    kept = {name: headers[name] for name in HEADERS if name in headers}
+    return Attributes(kept, {name[len(META) :]: headers[name] for name in headers if name.startswith(META)})
 
 
 def joined(attributes: Attributes, what: str) -> dict[str, str] | None:

