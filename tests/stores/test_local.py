@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from migrator.errors import AlreadyExists, Denied, NotFound, SourceChanged, StoreError, Unreachable
+from migrator.errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
 from migrator.stores import Attributes, open_store
 from migrator.stores import files as files_module
 from migrator.stores.files import failed
@@ -172,8 +172,8 @@ def test_without_hard_links_nothing_is_overwritten_either(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
-        (errno.ENOSPC, StoreError, "Disk full"),
-        (errno.EDQUOT, StoreError, "Disk full"),
+        (errno.ENOSPC, DiskFull, "Disk full"),
+        (errno.EDQUOT, DiskFull, "Disk full"),
         (errno.EACCES, Denied, "'/k'"),
         (errno.EROFS, Denied, "read-only"),
         (errno.ESTALE, Unreachable, "later"),
