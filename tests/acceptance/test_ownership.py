@@ -46,7 +46,8 @@ def one():
         said = "won"
     except MigratorError as error:
         said = str(error)
-    print(f"{time.monotonic() - begun:.3f} {said}", flush=True)
+    sys.stdout.write(f"{time.monotonic() - begun:.3f} {said}\\n")  # at once: print writes the line's end by itself
+    sys.stdout.flush()
 api.attach(sys.argv[1])
 sys.stdin.readline()
 threads = [threading.Thread(target=one) for _ in range(5)]

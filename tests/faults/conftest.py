@@ -13,7 +13,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "acceptance")]  # `driving` and `trees` are the same for both
 
-pytest.register_assert_rewrite("driving", "injury")
+# Another folder's tests may have imported it before; then it is rewritten, or not, already.
+pytest.register_assert_rewrite(*(name for name in ("driving", "injury") if name not in sys.modules))
 
 from injury import end_what_is_left  # noqa: E402
 from trees import small_tree  # noqa: E402

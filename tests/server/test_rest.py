@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from serving import Server
 
 from migrator import api
 from migrator.errors import StateError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import websocket
-from conftest import TOKEN, Server
+from serving import TOKEN, Server
 
 from migrator import api
 
