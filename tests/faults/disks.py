@@ -35,7 +35,7 @@ class Disk:
             os.close(descriptor)
 
     def umount(self) -> None:
-        for _ in range(100):  # what was killed a moment ago may still hold files
+        for _ in range(600):  # what was killed a moment ago may still hold files
             if subprocess.run(["umount", str(self.place)], capture_output=True).returncode == 0:
                 return
             time.sleep(0.05)
