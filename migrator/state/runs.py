@@ -75,7 +75,7 @@ def newest(
         conditions.append(
             sa.or_(*(column.icontains(text, autoescape=True) for column in (runs.c.id, runs.c.name, runs.c.title)))
         )
-    return select(connection, *conditions, order=(runs.c.created_at.desc(), runs.c.id), limit=limit)
+    return select(connection, *conditions, order=(runs.c.created_at.desc(), runs.c.id.desc()), limit=limit)
 
 
 def unended(connection: sa.Connection) -> list[Row]:
