@@ -55,7 +55,7 @@ class Copier:
         Abandoned
             If the run was asked to stop meanwhile.
         """
-        self._clear(item)
+        item = self._clear(item)
         if self._files:
             self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
@@ -206,11 +206,15 @@ class Copier:
         # Named by attempt: one that was stopped for long and taken over must not publish its successor's bytes.
         return f"{self._control.run_id}-{item.item_no}-{attempt}"
 
-    def _clear(self, item: Item) -> None:
-        """Remove what earlier attempts left where this item goes."""
-        if self._to_folder:
-            for attempt in range(1, self._control.attempt):
-                self._target.discard(_target_key(item), self._scratch(item, attempt))  # pyright: ignore[reportAttributeAccessIssue]
+    def _clear(self, item: Item) -> Item:
+        """Remove what earlier attempts left where this item goes; the item as it is to be copied then."""
+        if not self._to_folder or self._control.attempt == 1:
+            return item
+        target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
+        for attempt in range(1, self._control.attempt):
+            target.discard(_target_key(item), self._scratch(item, attempt))
+        torn = target.discard_torn(_target_key(item), item.bytes, item.mtime)
+        return item._replace(before=None) if torn else item
 
     def _fit(self, key: str, attributes: Attributes) -> tuple[Attributes, str | None]:
         """The attributes that the target gets, and the names of those it can't hold."""

@@ -179,6 +179,25 @@ class LocalStore:
         folder, slash, _ = self._path(key).rpartition("/")
         remove_quietly(f"{folder}{slash}.{scratch}.part")
 
+    def discard_torn(self, key: str, size: int, mtime: int | None) -> bool:
+        """Remove a file that a power cut left shorter than it was, after its name and time were on the disk.
+
+        Such a file has the time that it was given last of all, and fewer than its ``size`` bytes: a file
+        system writes names down before the bytes behind them.
+        """
+        path = self._path(key)
+        try:
+            self._check_parent(key)
+            status = os.lstat(path)
+            torn = stat.S_ISREG(status.st_mode) and status.st_size < size and describe(key, status).mtime == mtime
+            if torn:
+                os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise failed(error, path) from None
+        return torn
+
     def sync(self) -> None:
         try:
             _sync_filesystem(self._root)
