@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from migrator import feed
+from migrator.api import open_state
 from migrator.errors import BadInput
 
 from .feed import sentence
-from .reading import sendable
+from .reading import UNSENT, sendable
 from .verbs import known
 
 EXCEPTIONS = 200
+PAGE = 100  # runs
+TEXT_CHARS = 200
 FIGURE_CHARS = 40  # more is no figure
 
 Args = Mapping[str, Any]
@@ -44,7 +48,21 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "start_worker": lambda _: panel.start_worker(),
         "apply": lambda args: panel.apply(known(args.get("mode"))),
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
+        "runs": _runs,
+        "open": lambda args: panel._open(str(args["id"])),
     }
+
+
+def _runs(args: Args) -> list[dict[str, Any]]:
+    """A page of the runs there are, newest first."""
+    found = feed.snapshots(
+        open_state(),
+        min(int(args.get("limit") or PAGE), PAGE),
+        before=int(args["before"]) if args.get("before") else None,
+        status=[str(each) for each in args.get("status") or ()],
+        text=str(args.get("q") or "")[:TEXT_CHARS],
+    )
+    return [{name: value for name, value in seen.to_dict().items() if name not in UNSENT} for seen in found]
 
 
 def _terms(args: Args) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import traitlets
 
 import migrator as mg
 from migrator.api import default_mode, draft
-from migrator.errors import MigratorError
+from migrator.errors import BadInput, MigratorError
 from migrator.model import Mode, Snapshot
 
 from . import messages, record, view
@@ -32,8 +32,9 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
 
     Parameters
     ----------
-    what : Migration, Run or str
-        A migration to start from the panel, or a run (or its id) to show.
+    what : Migration, Run or str, optional
+        A migration to start from the panel, or a run (or its id) to show. Without it the panel
+        lists all runs, each to be opened there.
     dry_run : bool
         Whether the panel's dry-run box is ticked at first.
     mode : {"streaming", "queue"}, optional
@@ -57,6 +58,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     _esm = view.module()
     _css = view.sheet()
 
+    dashboard = traitlets.Bool(False).tag(sync=True)
     draft = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
     events = traitlets.List().tag(sync=True)
@@ -64,7 +66,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
 
     def __init__(
         self,
-        what: Any,
+        what: Any = None,
         *,
         dry_run: bool = False,
         mode: Mode | None = None,
@@ -83,14 +85,15 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         }  # fmt: skip
         options = {option: value for option, value in given.items() if value not in (None, ()) and value is not False}
         migration, run = _told_apart(what)
-        if run is not None and options:
-            raise TypeError(f"{' and '.join(options)} can't be given with a run: it has been started.")
-        self._migration, self._options = migration, {"mode": default_mode(), **options} if run is None else {}
-        self._title = sendable(str(migration.title if run is None else run.snapshot().title))
+        if migration is None and options:
+            why = "a run: it has been started" if run is not None else "nothing to start"
+            raise TypeError(f"{' and '.join(options)} can't be given with {why}.")
+        self._migration, self._options = migration, {} if migration is None else {"mode": default_mode(), **options}
+        self._title = sendable(str(_title_of(migration, run)))
         self._asking = threading.Lock()
         self._bundle = known_bundle(bundle)
         self._draft: Any = None  # the row that the page may start, when the server feeds it
-        super().__init__(draft=self._drafted(started=run is not None))
+        super().__init__(dashboard=what is None, draft=self._drafted(started=run is not None))
         self.on_msg(self._answer)
         self._feed = Feed(self)
         if run is not None:
@@ -130,6 +133,12 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:
         self.send(messages.reply(self, content))
 
+    def _open(self, run_id: str) -> None:
+        """Show a run of the list."""
+        if not self.dashboard:
+            raise BadInput("This panel shows one run. MigrationPanel() lists them all.")
+        self._feed.show(mg.attach(run_id))
+
     # Where no widget is shown.
 
     def __repr__(self) -> str:
@@ -140,7 +149,11 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
             seen = sendable(self.run.snapshot().to_dict()) if self.run else None
         plain = {"text/plain": repr(self), "text/html": record.table(self._title, seen)}
+        if self.dashboard:
+            plain["text/html"] = record.listing(_newest())
         by_server, why_not = choose(self._bundle)
+        if by_server and self.dashboard:
+            return {TYPE: {"run_id": ""}, **plain}, {}
         if by_server and (run := self._shown()):
             starts.add(run.id, self)
             return {TYPE: {"run_id": run.id}, **plain}, {}
@@ -165,8 +178,21 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
             self._feed.show(self._draft)
 
 
+def _title_of(migration: Any, run: Any) -> str:
+    return migration.title if migration is not None else run.snapshot().title if run is not None else ""
+
+
+def _newest() -> list[dict[str, Any]]:
+    """The runs that a saved notebook lists."""
+    with suppress(MigratorError):
+        return sendable([run.snapshot().to_dict() for run in mg.runs(limit=10)])
+    return []
+
+
 def _told_apart(what: Any) -> tuple[Any, Any]:
-    """What to start, or what to show: (migration, None) or (None, run)."""
+    """What to start, or what to show: (migration, None), (None, run), or neither for the list of all."""
+    if what is None:
+        return None, None
     if isinstance(what, str):
         return None, mg.attach(what)
     if not isinstance(what, type):

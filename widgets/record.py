@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -15,6 +15,17 @@ def table(title: str, snapshot: Mapping[str, Any] | None) -> str:
     rows = {"Migration": title, **(_facts(snapshot) if snapshot else {"Status": "not started"})}
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
     return f"<table>{cells}</table>"
+
+
+def listing(snapshots: Iterable[Mapping[str, Any]]) -> str:
+    """The same for several runs, a row each."""
+    rows = [_facts(each) | {"Migration": each["title"]} for each in snapshots]
+    names = ("Run", "Status", "Migration", "Objects", "Started")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(facts.get(name, ''))}</td>" for name in names) + "</tr>" for facts in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>" if rows else "<p>No runs yet.</p>"
 
 
 def size(count: float) -> str:

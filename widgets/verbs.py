@@ -98,6 +98,8 @@ class Verbs:
         with self._asking:
             if self.run is not None:
                 raise BadInput(f"This panel has been started: run {self.run.id}. Make another panel for another run.")
+            if self._migration is None:
+                raise BadInput("This panel lists runs and starts none; give MigrationPanel a migration to start.")
             run = self._start_draft(changes) if self._draft else mg.start(self._migration, **self._options | changes)
             self.draft = {**self.draft, "started": True}  # before the feed begins: it is the only writer from then on
             self._feed.show(run)

@@ -13,10 +13,11 @@ STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
     "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "details", "build",
-    "paint", "log", "mount", "comm",
+    "paint", "log", "mount", "history", "dashboard", "comm",
 )  # fmt: skip
-SERVED = ("socket", "mime")  # the way to the server, which a page under our server extension loads as they are
-SHEETS = ("base", "terms", "progress", "details", "media")
+SERVED = ("socket", "mime", "page")  # the way to the server, which a page under our server extension loads as they are
+SHEETS = ("base", "terms", "progress", "details", "history", "media")
+PAGE = ("page",)  # the colours of the page of its own
 
 # By plain names and in one line: joined, another name would mean nothing.
 _IMPORT = re.compile(r'^import \{ \w+(?:, \w+)* \} from "\./\w+\.js";\n', re.MULTILINE)

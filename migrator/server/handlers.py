@@ -21,9 +21,11 @@ from ..errors import LeaseHeld, MigratorError, UnknownRun
 from ..limits import read_limits
 from .desk import Desk, Front
 from .hub import Hub
+from .page import PageHandler
 from .stream import EventsHandler, SocketHandler
 
-RUN = r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9_.-]{0,63})"
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+RUN = f"(?P<run_id>{RUN_ID})"
 MOST_ROWS = 1000
 LOG_BYTES = 1 << 20
 # So long a kernel has to take a start that was asked for, before the server does it.
@@ -59,6 +61,8 @@ def view_folder() -> str:
 def routes() -> list[tuple[Any, ...]]:
     """Paths below the base, with their handlers."""
     return [
+        ("", PageHandler),
+        (f"runs/{RUN_ID}", PageHandler),
         (r"static/(\w+\.(?:js|css))", ViewHandler, {"path": view_folder()}),
         ("api/status", StatusHandler),
         ("api/socket", SocketHandler),

@@ -131,8 +131,10 @@ def keeper_of(runner: psutil.Process, timeout: float = 20) -> psutil.Process:
     """The runner's companion."""
 
     def found() -> psutil.Process | None:
-        children = [child for child in runner.children() if child.status() != psutil.STATUS_ZOMBIE]
-        return next((child for child in children if "migrator.keeper" in child.cmdline()), None)
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ends while it is looked at
+            children = [child for child in runner.children() if child.status() != psutil.STATUS_ZOMBIE]
+            return next((child for child in children if "migrator.keeper" in child.cmdline()), None)
+        return None
 
     keeper = wait_for(found, timeout, "the runner has a keeper")
     assert keeper is not None

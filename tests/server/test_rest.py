@@ -19,6 +19,7 @@ READS = ("log", "log?download=1", "items", "items?format=csv", "exceptions", "re
 GETS = ("api/status", "api/runs", "api/runs/{}", *(f"api/runs/{{}}/{what}" for what in READS), "api/socket",
         "static/mime.js")  # fmt: skip
 VERBS = ("start", "cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
+PAGES = ("/migrator", "/migrator/runs/{}")
 POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
 
 
@@ -140,7 +141,15 @@ def test_a_page_of_another_site_can_not_ask_with_the_users_cookie(server: Server
     assert server.ask(path.format(done.id), {}, token=None, Cookie=mine).status == 403  # no X-XSRFToken
 
 
-@pytest.mark.parametrize(("path", "method"), [*((p, "GET") for p in GETS), *((p, "POST") for p in POSTS)])
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_who_has_no_token_is_led_to_the_login(server: Server, done: api.Run, path: str, token: str | None) -> None:
+    page = server.ask(path.format(done.id), token=None, Cookie=cookie(server))
+    assert (page.status, "static/page.js" in page.text, "_xsrf=" in page.headers["Set-Cookie"]) == (200, True, True)
+    assert "static/page.js" not in server.ask(path.format(done.id), token=token).text
+
+
+@pytest.mark.parametrize(("path", "method"), [*((p, "GET") for p in (*GETS, *PAGES)), *((p, "POST") for p in POSTS)])
 def test_an_authorizer_that_says_no_is_heeded_everywhere(
     denying: Server, done: api.Run, path: str, method: str
 ) -> None:

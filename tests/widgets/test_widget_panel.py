@@ -38,7 +38,7 @@ def test_unknown_run_is_said_at_once(monkeypatch):
         MigrationPanel("nope")
 
 
-@pytest.mark.parametrize("what", [42, None, FakeMigration, ["a"]])
+@pytest.mark.parametrize("what", [42, FakeMigration, ["a"]])
 def test_wrong_type(what):
     with pytest.raises(TypeError, match="a migration, a run or a run's id"):
         MigrationPanel(what)
@@ -153,3 +153,15 @@ def test_specification_stays_in_python(desk):
     panel = desk(FakeRun()).panel
     until(lambda: panel.snapshot)
     assert "of the spec" not in str(panel.get_state())
+
+
+def test_without_anything_it_lists_all_runs_and_starts_none():
+    panel = MigrationPanel()
+    assert (panel.dashboard, panel.run, panel.status) == (True, None, "draft")
+    with pytest.raises(BadInput, match="starts none"):
+        panel.start()
+    with pytest.raises(TypeError, match="dry_run can't be given with nothing to start"):
+        MigrationPanel(dry_run=True)
+    with pytest.raises(BadInput, match="shows one run"):
+        MigrationPanel(FakeMigration())._open("a-run")
+    panel.close()

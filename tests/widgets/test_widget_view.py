@@ -20,7 +20,9 @@ def test_the_widget_ships_all_parts():
 
 
 # Mutation: leave a file out of MODULES or SHEETS, and this fails.
-@pytest.mark.parametrize(("names", "suffix"), [((*view.MODULES, *view.SERVED), "js"), (view.SHEETS, "css")])
+@pytest.mark.parametrize(
+    ("names", "suffix"), [((*view.MODULES, *view.SERVED), "js"), ((*view.SHEETS, *view.PAGE), "css")]
+)
 def test_no_part_is_forgotten(names, suffix):
     assert sorted(names) == sorted(each.stem for each in view.STATIC.glob(f"*.{suffix}"))
 

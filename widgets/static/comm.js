@@ -1,5 +1,6 @@
 // The way to the kernel, and anywidget's door.
 
+import { mountDashboard } from "./dashboard.js";
 import { mount } from "./mount.js";
 import { serial } from "./nodes.js";
 
@@ -66,10 +67,19 @@ export function commTransport(model, signal) {
   };
 }
 
+/** All runs by the kernel; the one that is opened becomes the model's. */
+function all(model, el, signal) {
+  const way = commTransport(model, signal);
+  way.subscribe(() => {}); // answers come by it; what a run shows, its own view takes
+  const view = (box, id, life) => way.request("open", { id }).then(
+    () => life.aborted || mount(box, commTransport(model, life), life), (error) => box.append(error.message));
+  mountDashboard(el, { read: (query) => way.request("runs", query), view }, signal);
+}
+
 /** anywidget's door: one view of a model. */
 function render({ model, el }) {
   const life = new AbortController();
-  mount(el, commTransport(model, life.signal), life.signal);
+  model.get("dashboard") ? all(model, el, life.signal) : mount(el, commTransport(model, life.signal), life.signal);
   return () => life.abort();
 }
 export default { render };

@@ -1,5 +1,6 @@
 // The view in an output, fed by the server: live with the kernel busy, restarted or gone.
 
+import { mountDashboard } from "./dashboard.js";
 import { mount } from "./mount.js";
 import { ask, base, socketTransport } from "./socket.js";
 
@@ -10,7 +11,7 @@ const ENDED = new Set(["completed", "partial", "failed", "cancelled", "interrupt
 /** Loads our style sheets once a page. */
 function dress() {
   if (document.querySelector("link[data-migrator]")) return;
-  for (const name of ["base", "terms", "progress", "details", "media"]) {
+  for (const name of ["base", "terms", "progress", "details", "history", "media"]) {
     const link = document.createElement("link");
     Object.assign(link, { rel: "stylesheet", href: new URL(`static/${name}.css`, base()).href });
     link.dataset.migrator = name;
@@ -18,11 +19,27 @@ function dress() {
   }
 }
 
+/** All runs in `el`, each to be opened there. `turned` is told of what is opened ("" for the list). */
+export function openDashboard(el, turned, signal = new AbortController().signal) {
+  dress();
+  const read = ({ status, ...query }) => ask(`runs?${new URLSearchParams([...Object.entries(query), ...status.map((each) => ["status", each])])}`);
+  const view = (box, id, life) => {
+    const turn = (other) => { box.replaceChildren(); view(box, other, life); };
+    mount(box, socketTransport(id, turn, () => {}), life);
+  };
+  return mountDashboard(el, { read, view, turned }, signal);
+}
+
 /**
  * Shows a run in `el`, and leaves its final record in the notebook. `onRun` is told of another run that
  * takes its place, before the notebook is. @returns {() => void} closes the view
  */
 export function open(el, id, model, onRun) {
+  if (!id) {
+    const whole = new AbortController();
+    openDashboard(el, () => {}, whole.signal);
+    return () => whole.abort();
+  }
   if (!ID.test(id)) throw new Error("no run");
   dress();
   let life = new AbortController(), recorded = "";

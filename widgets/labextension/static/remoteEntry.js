@@ -1,11 +1,12 @@
-// How JupyterLab and Notebook find the renderer: module federation's container, written by hand.
+// How JupyterLab and Notebook find us: module federation's container, written by hand.
 //
 // Nothing is bundled. The view itself comes from the server extension, so what is seen in the page is
-// what is installed where Jupyter runs; this file only knows the two calls that Lab makes.
+// what is installed where Jupyter runs; this file only knows the calls that Lab makes.
 (() => {
   const TYPE = "application/vnd.migrator.run+json";
   const NO_EXTENSION = "The panel needs the migrator server extension, and this Jupyter server does not have it: " +
     "pip install jupyter-migrator where Jupyter runs, and start it again. The run does not need the panel.";
+  const OPEN = "migrator:open";
   let shared;
 
   // The newest version that is shared of a package of Lab's.
@@ -13,6 +14,7 @@
     const versions = shared[name];
     return (await versions[Object.keys(versions).at(-1)].get())();
   };
+  const token = (name, what) => lab(name).then((found) => found[what], () => null); // Notebook has no launcher
 
   const view = () => {
     const page = JSON.parse(document.getElementById("jupyter-config-data").textContent);
@@ -41,16 +43,52 @@
     };
   };
 
+  const mimeExtension = async () => {
+    const Renderer = await renderer();
+    return {
+      id: "jupyter-migrator:mime", rank: -10, dataType: "json",
+      // Safe: it shows text only, and nothing happens without a click. So it is drawn in untrusted notebooks too.
+      rendererFactory: { safe: true, mimeTypes: [TYPE], createRenderer: () => new Renderer() },
+    };
+  };
+
+  // A tab of Lab's with all runs, by the launcher and by the command palette.
+  const extension = async () => {
+    const [{ Widget }, ILauncher, ICommandPalette] = await Promise.all(
+      [lab("@lumino/widgets"), token("@jupyterlab/launcher", "ILauncher"), token("@jupyterlab/apputils", "ICommandPalette")]);
+    const optional = [ILauncher, ICommandPalette];
+    const tab = () => {
+      const widget = new Widget(), life = new AbortController();
+      widget.id = "migrator-runs";
+      Object.assign(widget.title, { label: "Migrations", closable: true });
+      Object.assign(widget.node.style, { overflow: "auto", padding: "12px", background: "var(--jp-layout-color1)" });
+      widget.disposed.connect(() => life.abort());
+      view().then((found) => found.openDashboard(widget.node, () => {}, life.signal), () => { widget.node.textContent = NO_EXTENSION; });
+      return widget;
+    };
+    return {
+      id: "jupyter-migrator:runs", autoStart: true, optional: optional.filter(Boolean),
+      activate: (app, ...given) => {
+        const found = (wanted) => (wanted ? given[optional.filter(Boolean).indexOf(wanted)] : null);
+        let open = null;
+        app.commands.addCommand(OPEN, {
+          label: "Migrations", caption: "All runs, live and past",
+          execute: () => {
+            if (!open || open.isDisposed) app.shell.add((open = tab()), "main");
+            app.shell.activateById(open.id);
+          },
+        });
+        found(ILauncher)?.add({ command: OPEN, category: "Other", rank: 20 });
+        found(ICommandPalette)?.addItem({ command: OPEN, category: "Migrations" });
+      },
+    };
+  };
+
   (window._JUPYTERLAB ||= {})["jupyter-migrator"] = {
     init: (scope) => { shared = scope; },
-    get: async () => {
-      const Renderer = await renderer();
-      const extension = {
-        id: "jupyter-migrator:mime", rank: -10, dataType: "json",
-        // Safe: it shows text only, and nothing happens without a click. So it is drawn in untrusted notebooks too.
-        rendererFactory: { safe: true, mimeTypes: [TYPE], createRenderer: () => new Renderer() },
-      };
-      return () => ({ __esModule: true, default: extension });
+    get: async (module) => {
+      const made = await (module === "./extension" ? extension() : mimeExtension());
+      return () => ({ __esModule: true, default: made });
     },
   };
 })();

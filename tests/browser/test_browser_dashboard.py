@@ -1,0 +1,119 @@
+"""All runs in one place: in a notebook by the server and by the kernel, in a tab of Lab's, and on a page of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labs import TOKEN, Lab, running_lab
+from playwright.sync_api import Browser, Locator, Page, expect
+from test_browser_lab import IMPORTS, LONG
+
+HERE = Path(__file__).parent
+RUNS = """import migrator as mg
+from slow import Slow
+first = mg.start(Slow(items=30), name="the first")
+first.wait()
+second = mg.start(Slow(items=20000), name="the <i>second</i>")
+print(first.id)"""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
+        shutil.copy(HERE / "slow.py", started.root)
+        yield started
+
+
+def entries(place: Locator | Page) -> Locator:
+    return place.locator(".mgp-entry:visible")
+
+
+@pytest.mark.parametrize("bundle", ["mime", "widget"])
+def test_the_dashboard_lists_finds_and_opens_runs_by_the_keyboard(bundle: str, notebook: Any, picture: Any) -> None:
+    book = notebook(f"{IMPORTS}{RUNS}", f"MigrationPanel(bundle={bundle!r})", "second.cancel()")
+    book.run(0)
+    book.page.wait_for_function("() => document.querySelector('.jp-OutputArea-output')?.innerText.trim()")
+    finished = book.output(0).strip()
+    book.run(1)
+    board = book.page.locator(".mgp-dashboard")
+    expect(entries(board).first).to_contain_text("running", timeout=LONG)
+    picture(book.page, f"dashboard-{bundle}")
+    search = board.get_by_role("searchbox")
+    search.fill(finished)
+    expect(entries(board)).to_have_count(1)
+    expect(entries(board)).to_contain_text("completed")
+    search.focus()
+    for _ in range(6):  # over the kinds, to the one that was found
+        book.page.keyboard.press("Tab")
+    book.page.keyboard.press("Enter")
+    panel = board.locator(".mgp-stage .mgp-panel")
+    expect(panel).to_have_attribute("data-run", finished, timeout=LONG)
+    expect(board.get_by_role("button", name="← All runs")).to_be_focused()
+    picture(book.page, f"dashboard-{bundle}-opened")
+    book.page.keyboard.press("Enter")
+    expect(entries(board)).to_be_focused()
+    search.fill("")
+    board.get_by_role("button", name="Running", exact=True).click()
+    expect(entries(board)).to_have_count(1)
+    before = entries(board).inner_text()
+    expect(entries(board)).not_to_have_text(before, timeout=15_000)  # it is looked at again by itself
+    book.run(2)
+    expect(entries(board)).to_have_count(0, timeout=15_000)
+    expect(board).to_contain_text("No run is like that.")
+    assert book.cells() == 3
+
+
+def test_a_page_of_its_own_shows_all_runs_and_each_by_its_address(lab: Lab, notebook: Any, picture: Any) -> None:
+    book = notebook(f"{IMPORTS}{RUNS}\nsecond.cancel()")
+    book.run(0)
+    book.page.wait_for_function("() => document.querySelector('.jp-OutputArea-output')?.innerText.trim()")
+    finished = book.output(0).strip()
+    page = book.page.context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab.url}migrator?token={TOKEN}")
+    found = entries(page).filter(has_text="completed").first
+    found.click()
+    expect(page).to_have_url(re.compile(r"/migrator/runs/[\w-]+$"))
+    page.goto(f"{lab.url}migrator/runs/{finished}")
+    expect(page.locator(".mgp-panel[data-run]")).to_have_attribute("data-run", finished, timeout=LONG)
+    expect(page.locator(".mgp-pill:visible")).to_have_text("completed")
+    picture(page, "page-run")
+    page.get_by_role("button", name="← All runs").click()
+    expect(page).to_have_url(re.compile("/migrator$"))
+    page.go_back()
+    expect(page.locator(".mgp-stage")).to_be_visible()
+    page.go_forward()
+    expect(entries(page).first).to_be_visible()
+    for scheme, width in (("light", 1100), ("dark", 1100), ("dark", 480)):
+        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        page.set_viewport_size({"width": width, "height": 700})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        picture(page, f"page-{scheme}-{width}")
+    assert not errors
+
+
+def test_who_is_not_logged_in_sees_the_login(lab: Lab, browser: Browser) -> None:
+    context = browser.new_context()
+    stranger = context.new_page()
+    stranger.goto(f"{lab.url}migrator")
+    assert "/login" in stranger.url
+    context.close()
+
+
+def test_the_launcher_opens_them_in_a_tab(notebook: Any, picture: Any) -> None:
+    book = notebook("1")
+    book.command("launcher:create")
+    card = book.page.locator(".jp-LauncherCard").filter(has_text="Migrations")
+    card.click()
+    tab = book.page.locator("#migrator-runs .mgp-dashboard")
+    expect(tab.get_by_role("searchbox")).to_be_visible(timeout=LONG)
+    picture(book.page, "launcher-tab")

@@ -1,0 +1,94 @@
+// The runs there are, newest first: what went where, how it ended, and when.
+
+import { count, size, span } from "./figures.js";
+import { button, h, path, put, set, show } from "./nodes.js";
+import { initial, meaning } from "./state.js";
+
+const PAGE_RUNS = 25, LOOK_MS = 3000, TYPING_MS = 250;
+const KINDS = [
+  ["All", []], ["Running", ["starting", "running"]], ["Queued", ["queued"]], ["Completed", ["completed"]],
+  ["To look at", ["partial", "failed", "interrupted", "cancelled"]],
+];
+
+/**
+ * A list of runs that keeps itself fresh until `signal` aborts.
+ * @param {(query: {limit: number, before?: number, q: string, status: string[]}) => Promise<Snapshot[]>} read
+ */
+export function listRuns(read, onOpen, signal) {
+  const search = h("input", { type: "search", class: "mgp-field mgp-search", placeholder: "Search by place, name or id", "aria-label": "Search runs", autocomplete: "off", spellcheck: "false" });
+  const kinds = KINDS.map(([label]) => h("button", { type: "button", class: "mgp-kind", "aria-pressed": label === "All" }, label));
+  const rows = h("ul", { class: "mgp-runs", "aria-label": "Runs" }), note = h("p", { class: "mgp-more", role: "status" }), older = button("Show older");
+  const root = h("div", { class: "mgp-history" },
+    h("div", { class: "mgp-sieve" }, search, h("div", { class: "mgp-kinds", role: "group", "aria-label": "Which runs" }, ...kinds)),
+    rows, note, h("div", { class: "mgp-older" }, older));
+  const on = (node, name, act) => node.addEventListener(name, act, { signal });
+  const entries = new Map(); // run id -> {node, key}
+  let runs = [], status = [], asked = 0, more = false, typed = 0;
+
+  const draw = () => {
+    for (const [id, each] of entries) if (!runs.some((run) => run.id === id)) { each.node.remove(); entries.delete(id); }
+    runs.forEach((run, at) => {
+      const node = entry(entries, run, onOpen, signal);
+      if (rows.children[at] !== node) rows.insertBefore(node, rows.children[at] ?? null);
+    });
+    show(older, more);
+  };
+  const say = (text) => { put(note, text); show(note, text); };
+  // What is shown stays until an answer has come, and only the newest question's answer counts.
+  const look = async (before) => {
+    const turn = ++asked;
+    try {
+      const found = await read({ limit: PAGE_RUNS, q: search.value.trim(), status, ...(before ? { before } : {}) });
+      if (turn !== asked || signal.aborted) return;
+      const known = before === undefined ? runs.slice(PAGE_RUNS) : runs, fresh = new Set(found.map((run) => run.id));
+      const kept = before === null ? [] : known.filter((run) => !fresh.has(run.id));
+      if (before !== undefined || runs.length <= PAGE_RUNS) more = found.length === PAGE_RUNS;
+      runs = [...kept, ...found].sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1));
+      draw();
+      say(runs.length ? "" : search.value || status.length ? "No run is like that." : "No runs yet. Start one: MigrationPanel(mg.CopyObjects(source, target))");
+    } catch (error) {
+      if (turn === asked && !signal.aborted) say(error.message);
+    }
+  };
+
+  on(search, "input", () => { clearTimeout(typed); typed = setTimeout(() => look(null), TYPING_MS); });
+  on(search, "keydown", (event) => event.stopPropagation());
+  kinds.forEach((node, at) => on(node, "click", () => {
+    status = KINDS[at][1];
+    kinds.forEach((each) => set(each, "aria-pressed", each === node));
+    look(null);
+  }));
+  // The last one's moment again: others may have been made in the same millisecond.
+  on(older, "click", () => look(runs.at(-1).created_at + 1));
+  const clock = setInterval(() => { if (!document.hidden && root.checkVisibility()) look(); }, LOOK_MS);
+  signal.addEventListener("abort", () => { clearInterval(clock); clearTimeout(typed); });
+  show(older, false);
+  look(null);
+  return { root, look, focus: (id) => (entries.get(id)?.node.firstChild ?? search).focus({ preventScroll: true }) };
+}
+
+function entry(entries, run, onOpen, signal) {
+  const had = entries.get(run.id), key = JSON.stringify([run.status, run.seq, run.done, run.bytes_done, run.cancel_requested, run.held_for, Math.floor((run.silent_s ?? 0) / 10)]);
+  const open = had?.node.firstChild ?? h("button", { type: "button", class: "mgp-entry" });
+  if (!had) {
+    open.addEventListener("click", () => onOpen(run.id), { signal });
+    entries.set(run.id, { node: h("li", {}, open), key: "" });
+  }
+  const mine = entries.get(run.id);
+  if (mine.key === key) return mine.node;
+  mine.key = key;
+  const m = meaning({ ...initial(), snapshot: run, heard: Date.now(), now: Date.now() }), [from, ...to] = run.title.split(" → ");
+  const bad = run.failed + run.refused;
+  open.replaceChildren(
+    h("span", { class: `mgp-pill mgp-${m.tone}` }, m.status),
+    h("span", { class: "mgp-entry-what" }, path(from), ...(to.length ? [h("i", {}, " → "), path(to.join(" → "))] : []), ...(run.name !== run.id ? [h("bdi", { class: "mgp-entry-name" }, run.name)] : [])),
+    h("span", { class: "mgp-entry-done" }, run.total ? `${count(run.done)} of ${count(run.total)}${run.bytes_done ? ` · ${size(run.bytes_done)}` : ""}` : "", bad ? h("b", { class: "mgp-bad" }, ` · ${count(bad)} ${run.failed ? "failed" : "refused"}`) : ""),
+    h("span", { class: "mgp-entry-when", title: new Date(run.created_at).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" }) }, when(run)));
+  return mine.node;
+}
+
+function when(run) {
+  const date = new Date(run.created_at), today = date.toDateString() === new Date().toDateString();
+  const at = date.toLocaleString(undefined, { ...(today ? {} : { month: "short", day: "numeric" }), hour: "2-digit", minute: "2-digit", hour12: false });
+  return run.started_at && run.finished_at ? `${at} · ${span((run.finished_at - run.started_at) / 1000)}` : at;
+}
