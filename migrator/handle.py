@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -68,8 +68,8 @@ class Run:
         status : str, optional
             Only items of this status.
         """
-        if status is not None and status not in get_args(ItemStatus):
-            raise BadInput(f"There is no item status {status!r}; there are {', '.join(get_args(ItemStatus))}.")
+        if status is not None:
+            known_status(status)
         from .engine import duck
 
         folder = Path(self._row()["workspace"])
@@ -77,6 +77,24 @@ class Run:
             shards = journal.read_shards(connection, self.id)
         receipts = [folder / file for shard in shards for file in shard.receipts]
         return duck.relate_items(folder / "scratch", [folder / s.plan_file for s in shards], receipts, status)
+
+    def page(
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Some of the items, in the plan's order, as dicts of the columns of `items`.
+
+        Parameters
+        ----------
+        status : sequence of str
+            Only items of one of these statuses.
+        text : str
+            Only items with this in their key, whatever its case.
+        """
+        from .engine import duck
+
+        for each in status:
+            known_status(each)
+        return duck.page(self.items(), status, text, offset, limit)
 
     def wait(self, timeout: float | None = None, check: bool = True) -> Snapshot:
         """Block until the run ends. Interrupting this does not touch the run.
@@ -282,6 +300,11 @@ def _why_not_resumed(row: Any) -> str:
         who = f"attempt {row['attempt']}, pid {row['pid']} on {row['host']}" if row["pid"] else "its process starts"
         return f"Run {run_id} is {status} already ({who}). `migrator follow {run_id}` shows it."
     return f"Run {run_id} is {status}; there is nothing to resume."
+
+
+def known_status(status: str) -> None:
+    if status not in get_args(ItemStatus):
+        raise BadInput(f"There is no item status {status!r}; there are {', '.join(get_args(ItemStatus))}.")
 
 
 def _checked(seen: Snapshot) -> Snapshot:

@@ -17,7 +17,7 @@ from .reading import UNSENT, sendable
 from .verbs import known
 
 EXCEPTIONS = 200
-PAGE = 100  # runs
+PAGE = 100  # runs, or items
 TEXT_CHARS = 200
 FIGURE_CHARS = 40  # more is no figure
 
@@ -48,9 +48,17 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "start_worker": lambda _: panel.start_worker(),
         "apply": lambda args: panel.apply(known(args.get("mode"))),
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
+        "items": lambda args: _items(panel, args),
         "runs": _runs,
         "open": lambda args: panel._open(str(args["id"])),
     }
+
+
+def _items(panel: Any, args: Args) -> list[dict[str, Any]]:
+    """A page of the run's items."""
+    status = [str(each) for each in args.get("status") or ()]
+    text, offset = str(args.get("q") or "")[:TEXT_CHARS], max(0, int(args.get("offset") or 0))
+    return panel._started().page(status, text, offset, min(int(args.get("limit") or PAGE), PAGE))
 
 
 def _runs(args: Args) -> list[dict[str, Any]]:

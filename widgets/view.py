@@ -12,7 +12,8 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
-    "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "details", "build",
+    "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "items", "find", "details",
+    "build",
     "paint", "log", "mount", "history", "dashboard", "comm",
 )  # fmt: skip
 SERVED = ("socket", "mime", "page")  # the way to the server, which a page under our server extension loads as they are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .files import PLAN, RECEIPT
 
@@ -96,6 +96,22 @@ def relate_items(
     connection.execute(f"create temp view receipts as {newest}")
     relation = connection.sql(f"{ITEMS} order by p.item_no")
     return relation.filter(f"status = '{status}'") if status else relation
+
+
+def page(
+    items: duckdb.DuckDBPyRelation, statuses: Sequence[str], text: str, offset: int, limit: int
+) -> list[dict[str, Any]]:
+    """Some of a run's items in the plan's order: of these statuses, with ``text`` in their keys whatever its case."""
+    if statuses:
+        items = items.filter(f"status in ({', '.join(map(_literal, statuses))})")
+    if text:
+        items = items.filter(f"contains(lower(key), lower({_literal(text)}))")
+    found = items.order("item_no").limit(limit, offset)
+    return [dict(zip(items.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''").replace("\0", "") + "'"
 
 
 def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:

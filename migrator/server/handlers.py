@@ -213,29 +213,17 @@ def _log_before(front: Front, run_id: str, before: int, limit: int) -> dict[str,
 
 
 class ItemsHandler(Handler):
-    """A page of a run's items, by ``status``; ``format=csv`` for a file of all of them."""
+    """A page of a run's items: ``status`` (several), ``q`` in the key; ``format=csv`` for a file of them."""
 
     @web.authenticated
     @authorized
     async def get(self, run_id: str) -> None:
-        status = self.get_query_argument("status", "") or None
-        offset, limit = self.number("offset", 0), self.number("limit", 100, MOST_ROWS)
-        whole = self.get_query_argument("format", "json") == "csv"
-
-        def read(front: Front) -> Any:
-            found = front.run(run_id).items(status)  # pyright: ignore[reportArgumentType]
-            rows = (found if whole else found.limit(limit, offset)).fetchall()
-            return found.columns, rows
-
-        if whole:
-            await self._send_csv(run_id, await self.ask(read))
+        status, text = self.get_query_arguments("status"), self.get_query_argument("q", "")
+        if self.get_query_argument("format", "json") == "csv":
+            await self._send_csv(run_id, await self.ask(lambda front: _whole(front, run_id, status)))
             return
-
-        def as_dicts(front: Front) -> Any:
-            columns, rows = read(front)
-            return [dict(zip(columns, row, strict=True)) for row in rows]
-
-        await self.answer(as_dicts)
+        offset, limit = self.number("offset", 0), self.number("limit", 100, MOST_ROWS)
+        await self.answer(lambda front: front.run(run_id).page(status, text, max(0, offset), limit))  # pyright: ignore[reportArgumentType]
 
     async def _send_csv(self, run_id: str, found: tuple[list[str], list[tuple[Any, ...]]]) -> None:
         from ..words import disarmed
@@ -247,6 +235,14 @@ class ItemsHandler(Handler):
         writer.writerow(found[0])
         writer.writerows([disarmed(value) for value in row] for row in found[1])
         web.RequestHandler.finish(self, out.getvalue())
+
+
+def _whole(front: Front, run_id: str, status: list[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """All items of some statuses, as columns and rows."""
+    found = front.run(run_id).items()
+    rows = found.fetchall()
+    at = found.columns.index("status")
+    return found.columns, [row for row in rows if not status or row[at] in status]
 
 
 class ExceptionsHandler(Handler):

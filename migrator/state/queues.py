@@ -58,7 +58,7 @@ def waiting(connection: sa.Connection, name: str, *, due: bool = False, lock: bo
         yield from map(dict, page)
         if len(page) < size:
             return
-        rest = wanted.where(sa.not_(_at_or_ahead_of(page[-1])))
+        rest = wanted.where(sa.not_(_at_or_ahead_of(dict(page[-1]))))
 
 
 def position(connection: sa.Connection, row: runs.Row) -> int:

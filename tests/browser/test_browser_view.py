@@ -184,7 +184,7 @@ def test_failed_items_are_asked_for_when_looked_at(harness):
     assert page.evaluate("at.asked") == []
     output = page.get_by_role("tab", name="Output")
     output.focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
     failed = page.get_by_role("tab", name="Failed 7")
     expect(failed).to_be_focused()
     expect(failed).to_have_attribute("aria-selected", "true")
@@ -194,7 +194,7 @@ def test_failed_items_are_asked_for_when_looked_at(harness):
 
 def test_every_focusable_node_keeps_the_shortcuts_away(harness):
     page = harness(show="draft,running,partial,plan,workerless,limits")
-    focusable = page.locator(".mgp :is(button, a, input, [tabindex])")
+    focusable = page.locator(".mgp :is(button, a, input, select, [tabindex])")
     assert focusable.count() > 40
     assert focusable.count() == page.locator(".mgp [data-lm-suppress-shortcuts=true]").count()
 
@@ -270,3 +270,73 @@ def test_figures_in_words(harness):
         "999 B", "1.0 kB", "119.9 GB", "412 MB", "4 min 51 s", "1 d 1 h",
         "–", "seconds", "50 s", "3 min", "2 h 0 min", "b\ufffd", "14:02:20 |failed  x|bad",
     ]  # fmt: skip
+
+
+ITEMS = """(rows) => {
+  window.at = harness.mount(harness.states.completed);
+  at.setAnswer(async (verb, args) => {
+    const found = rows.filter((each) => args.status.includes(each.status) && each.key.includes(args.q));
+    return verb === "items" ? found.slice(args.offset, args.offset + args.limit) : null;
+  });
+}"""
+
+
+def test_a_count_opens_the_items_behind_it(harness, picture):
+    page = harness()
+    rows = [
+        {"key": f"2026/<b>{n:03d}", "status": "copied" if n % 3 else "skipped", "size": 1000 * n,
+         "evidence": "server-hash" if n % 3 else "listed"} for n in range(400)
+    ]  # fmt: skip
+    rows[7]["status"] = "adopted"
+    page.evaluate(ITEMS, rows)
+    page.get_by_role("tab", name="Copied").click()
+    shown = page.locator(".mgp-items tbody tr")
+    expect(shown).to_have_count(100)
+    expect(shown.nth(4)).to_contain_text("adopted · server-hash")
+    page.get_by_role("button", name="Show more").click()
+    expect(shown).to_have_count(200)
+    picture(page, "items")
+    page.get_by_role("searchbox", name="Find items by their keys").fill("<b>39")
+    expect(shown).to_have_count(6)
+    expect(shown.first).to_contain_text("2026/<b>391")
+    page.get_by_role("tab", name="Skipped").click()
+    expect(shown.first).to_contain_text("listed")
+    expect(page.get_by_role("link", name="Download CSV")).to_be_hidden()  # there is no server to give the file
+    page.evaluate("at.setAnswer(async () => { throw new Error('the plan is away') })")
+    page.get_by_role("tab", name="Copied").click()
+    expect(page.locator(".mgp-page-items")).to_contain_text("the plan is away")
+
+
+def test_the_output_is_searched_and_sifted(harness, picture):
+    page = harness()
+    words = ["failed" if n % 1000 == 5 else "warning" if n % 500 == 7 else "copied" for n in range(20_000)]
+    lines = [f"14:02:{n % 60:02d} {word}  part-{n:05d}" for n, word in enumerate(words)]
+    page.evaluate(MOUNT, ["running", {}])
+    page.evaluate("(lines) => at.give({ lines })", lines)
+    page.get_by_role("button", name="Find", exact=True).click()
+    field = page.get_by_role("searchbox", name="Find in the output")
+    expect(field).to_be_focused()
+    field.fill("PART-1999")
+    told, here = page.locator(".mgp-told"), page.locator(".mgp-here")
+    expect(told).to_have_text("10 of 10")
+    expect(here).to_contain_text("part-19999")
+    page.keyboard.press("Enter")  # the one before
+    expect(told).to_have_text("9 of 10")
+    expect(here).to_contain_text("part-19998")
+    expect(page.locator(".mgp-follow")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="The next one").click()
+    page.get_by_role("button", name="The next one").click()
+    expect(told).to_have_text("1 of 10")
+    picture(page, "find")
+    page.get_by_label("Which lines").select_option("errors")
+    expect(told).to_have_text("not found")
+    field.fill("")
+    expect(page.locator(".mgp-log-row").first).to_contain_text("failed")
+    sheet = "document.querySelector('.mgp-sheet').style.height"
+    page.wait_for_function(f"{sheet} === '{21 * 18}px'")  # 20 of ours, and one of the harness's own
+    page.evaluate("at.give({ lines: ['14:03:00 failed  one more', '14:03:00 copied  another'] })")
+    page.wait_for_function(f"{sheet} === '{22 * 18}px'")
+    field.focus()
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    page.wait_for_function(f"{sheet} === '{(20_000 + 6 + 2) * 18}px'")

@@ -221,3 +221,15 @@ def test_the_view_is_served_with_its_types_and_never_from_a_stale_cache(server: 
         assert answer.text == (Path(__file__).parents[2] / "widgets" / "static" / name).read_text()
     assert server.ask("static/../panel.py").status == 404
     assert server.ask("static/nothing.js").status == 404
+
+
+def test_items_are_paged_by_status_and_by_what_their_keys_hold(server: Server, done: api.Run) -> None:
+    def keys(query: str) -> list[str]:
+        return [item["key"] for item in server.ask(f"api/runs/{done.id}/items?{query}").json]
+
+    assert keys("status=copied&status=adopted&q=11&limit=3") == ["011.txt", "110.txt", "111.txt"]
+    assert keys("status=copied&q=11&limit=3&offset=3") == ["112.txt", "113.txt", "114.txt"]
+    assert keys("q=07.TXT") == ["007.txt", "107.txt"]
+    assert keys("status=skipped") == []
+    assert keys("q=%27%20or%20true%20--") == []  # a quote ends nothing
+    assert server.ask(f"api/runs/{done.id}/items?status=nonsense").status == 400

@@ -1,6 +1,8 @@
 // The nodes of one panel.
 
+import { buildFind } from "./find.js";
 import { buildHead } from "./head.js";
+import { buildItems } from "./items.js";
 import { buildLimits } from "./limits.js";
 import { h, serial, svg, tableOf } from "./nodes.js";
 import { buildQueue } from "./queue.js";
@@ -42,16 +44,21 @@ export function build() {
 
   v.tabs = {}; v.pages = {};
   v.tablist = h("div", { class: "mgp-tabs", role: "tablist", "aria-label": "Details" });
-  for (const name of ["plan", "output", "failed"]) {
-    v.pages[name] = h("div", { class: `mgp-page mgp-page-${name}`, role: "tabpanel", id: `${id}-p-${name}`, "aria-labelledby": `${id}-t-${name}` });
-    v.tabs[name] = h("button", { type: "button", class: "mgp-tab", role: "tab", id: `${id}-t-${name}`, "aria-controls": `${id}-p-${name}` });
+  for (const name of ["plan", "output", "copied", "skipped", "failed"]) {
+    const shown = name === "copied" || name === "skipped" ? "items" : name; // one page for both
+    v.pages[shown] ??= h("div", { class: `mgp-page mgp-page-${shown}`, role: "tabpanel", id: `${id}-p-${shown}`, "aria-labelledby": `${id}-t-${name}` });
+    v.tabs[name] = h("button", { type: "button", class: "mgp-tab", role: "tab", id: `${id}-t-${name}`, "aria-controls": `${id}-p-${shown}` });
     v.tablist.append(v.tabs[name]);
   }
   v.follow = h("button", { type: "button", class: "mgp-follow", "aria-pressed": "true", title: "Keep the newest line in sight" }, "Follow");
-  v.tablist = h("div", { class: "mgp-bar" }, v.tablist, v.follow);
+  v.find = buildFind();
+  v.tools = h("div", { class: "mgp-tools" }, v.follow, v.find.open, v.find.link);
+  v.tablist = h("div", { class: "mgp-bar" }, v.tablist, v.tools);
   v.log = h("div", { class: "mgp-log", role: "log", "aria-live": "off", "aria-label": "Live output", tabindex: 0 });
   v.empty = h("div", { class: "mgp-empty" }, "No output yet.");
-  v.pages.output.append(v.log, v.empty);
+  v.pages.output.append(v.find.row, h("div", { class: "mgp-log-place" }, v.log, v.empty));
+  v.items = buildItems();
+  v.pages.items.append(...v.items.parts);
   v.planRows = h("tbody");
   v.pages.plan.append(tableOf(["Action", "Objects", "Size", "Why"], v.planRows, "mgp-plan"));
   v.failedRows = h("tbody");

@@ -1,12 +1,16 @@
 // What a run has to show in its tabs: the plan, the output, what failed.
 
 import { count, plain, size } from "./figures.js";
+import { paintItems } from "./items.js";
 import { h, put, set, show } from "./nodes.js";
 
 /** The tabs that have something to show, and the one to begin with. */
 export function tabsOf(state, m) {
   const s = state.snapshot, planned = s.dry_run && Object.keys(s.actions ?? {}).length > 0;
-  const names = [...(planned ? ["plan"] : []), "output", ...(s.failed + s.refused || state.tab === "failed" ? ["failed"] : [])];
+  const names = [
+    ...(planned ? ["plan"] : []), "output", ...(s.copied + s.adopted ? ["copied"] : []), ...(s.skipped && !s.dry_run ? ["skipped"] : []),
+    ...(s.failed + s.refused || state.tab === "failed" ? ["failed"] : []),
+  ];
   return { names, chosen: names.includes(state.tab) ? state.tab : m.plan && planned ? "plan" : "output" };
 }
 
@@ -14,17 +18,21 @@ export function paintTabs(v, state, m) {
   const s = state.snapshot, { names, chosen } = tabsOf(state, m), bad = s.failed + s.refused;
   put(v.tabs.plan, "Plan");
   put(v.tabs.output, "Output");
+  put(v.tabs.copied, `Copied ${count(s.copied + s.adopted)}`);
+  put(v.tabs.skipped, `Skipped ${count(s.skipped)}`);
   put(v.tabs.failed, `${s.failed || !s.refused ? "Failed" : "Refused"} ${count(bad)}`);
   for (const [name, tab] of Object.entries(v.tabs)) {
     show(tab, names.includes(name));
     set(tab, "aria-selected", name === chosen);
     set(tab, "tabindex", name === chosen ? 0 : -1);
-    show(v.pages[name], name === chosen);
+    if (name in v.pages) show(v.pages[name], name === chosen);
   }
-  show(v.follow, chosen === "output");
+  show(v.pages.items, chosen === "copied" || chosen === "skipped");
+  show(v.tools, chosen === "output");
   set(v.follow, "aria-pressed", state.follow);
   paintPlan(v, s);
   paintExceptions(v, state);
+  paintItems(v.items, state);
 }
 
 const WHY = {

@@ -2,7 +2,7 @@
 
 import { mountDashboard } from "./dashboard.js";
 import { mount } from "./mount.js";
-import { ask, base, socketTransport } from "./socket.js";
+import { ask, base, query, socketTransport } from "./socket.js";
 
 const TYPE = "application/vnd.migrator.run+json";
 const ID = /^[\w.-]{1,64}$/;
@@ -22,7 +22,7 @@ function dress() {
 /** All runs in `el`, each to be opened there. `turned` is told of what is opened ("" for the list). */
 export function openDashboard(el, turned, signal = new AbortController().signal) {
   dress();
-  const read = ({ status, ...query }) => ask(`runs?${new URLSearchParams([...Object.entries(query), ...status.map((each) => ["status", each])])}`);
+  const read = (wanted) => ask(`runs?${query(wanted)}`);
   const view = (box, id, life) => {
     const turn = (other) => { box.replaceChildren(); view(box, other, life); };
     mount(box, socketTransport(id, turn, () => {}), life);

@@ -8,6 +8,8 @@
 
 import { build } from "./build.js";
 import { nth } from "./figures.js";
+import { wireFind } from "./find.js";
+import { wireItems } from "./items.js";
 import { wireLimits } from "./limits.js";
 import { LogWindow } from "./log.js";
 import { wireMode } from "./mode.js";
@@ -69,7 +71,12 @@ export function mount(el, transport, signal) {
     change({ tab: name });
     if (focus) v.tabs[name].focus();
     readExceptions();
+    readItems();
   };
+
+  const file = transport.file && ((...which) => transport.file(...which));
+  const readItems = wireItems(v.items, on, () => state, (items) => change({ items }), (...asked) => transport.request(...asked), copy, file);
+  wireFind(v.find, on, log, file);
 
   const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
   press(v.start, () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields }));

@@ -20,6 +20,9 @@ export async function ask(path, body) {
   return told;
 }
 
+/** A query, whose lists stand once for each of theirs. */
+export const query = (args) => new URLSearchParams(Object.entries(args).flatMap(([name, value]) => [value].flat().map((each) => [name, each])));
+
 /** The page's socket: it comes back by itself, and then asks for what each place missed. */
 class Hub {
   constructor() {
@@ -101,8 +104,10 @@ export function socketTransport(id, onRun, onSnapshot) {
       give = onState;
       leave = hub().sit(id, seat);
     },
+    file: (what, args) => new URL(`api/runs/${id}/${what}?${query(args)}`, base()).href,
     async request(verb, args = {}) {
       if (verb === "exceptions") return ask(`runs/${id}/exceptions`);
+      if (verb === "items") return ask(`runs/${id}/items?${query(args)}`);
       const told = await ask(`runs/${id}/${verb.replaceAll("_", "-")}`, args);
       if (told.id !== id) onRun(told.id);
       else snapshot(told);

@@ -30,7 +30,7 @@ export const initial = () => ({
   draft: { title: "", dry_run: false, started: false }, snapshot: null, events: [], trouble: "",
   heard: 0, // when the last patch came, by this page's clock
   now: 0, eta: null, samples: [], // [at, items/s, bytes/s], one a second, kept here: the state DB has no history
-  exceptions: { seen: -1, rows: [] },
+  exceptions: { seen: -1, rows: [] }, items: { of: "", rows: [], more: false, busy: false, trouble: "" },
   dry: false, mode: "streaming", tab: "", follow: true, busy: {}, failure: "", copied: "",
   fields: fieldsOf(), edited: false, unfolded: false, // the limits: as typed, whether by hand, whether seen
   workerAt: -Infinity, // when a worker was started from here
@@ -43,7 +43,7 @@ export function reduce(state, patch, now) {
   if (patch.draft) Object.assign(next, { draft: patch.draft }, state.snapshot ? {} : drafted(state, patch.draft));
   if (!patch.snapshot?.id) return next;
   const was = state.snapshot, is = (next.snapshot = patch.snapshot);
-  if (was?.id !== is.id) Object.assign(next, { samples: [], eta: null, exceptions: { seen: -1, rows: [] }, tab: "" });
+  if (was?.id !== is.id) Object.assign(next, { samples: [], eta: null, exceptions: { seen: -1, rows: [] }, items: initial().items, tab: "" });
   if (was?.id !== is.id || was.status !== is.status) Object.assign(next, { failure: "", mode: is.mode ?? "streaming" });
   if (was?.id !== is.id || JSON.stringify(was.limits) !== JSON.stringify(is.limits)) Object.assign(next, { fields: fieldsOf(is.limits), edited: false });
   if (is.status === "running" && !is.held_for && is.rate != null && is.at - (next.samples.at(-1)?.[0] ?? 0) >= 900)

@@ -25,7 +25,7 @@
     const { Widget } = await lab("@lumino/widgets");
     return class extends Widget {
       async renderModel(model) {
-        const id = String(model.data[TYPE]?.run_id ?? "");
+        const told = model.data[TYPE]?.run_id, id = typeof told === "string" ? told : "?"; // "": all runs
         if (this.shown === id) return; // our own write of the final record comes back here
         this.shown = id;
         this.close_?.();
