@@ -116,7 +116,8 @@ def cut_and_resume(tree: Path, target: Path, disk: Disk, moment: Moment, clean: 
         kept = assert_receipts_are_true(run, target)
         print(f"{run.id}: cut {moment.after_s:.2f} s after {moment.commits} commits, {run.status}, {kept} receipts")
         if run.status != "completed":
-            run.resume().wait(60)
+            seen = run.resume().wait(60, check=False)
+            assert seen.status == "completed", (seen.error, run.exceptions(5))
     assert_as_if_never_hurt(run, tree, target, clean)
     return kept
 
