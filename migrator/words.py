@@ -1,10 +1,14 @@
-"""The words that every floor uses, and figures as people read them."""
+"""The words that every floor uses, figures as people read them, and texts as every keeper takes them."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 Mode = Literal["streaming", "queue"]
+
+_UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
+_STORED = re.compile("\x10([0-9a-f]{4})")
 
 
 def sized(size: float) -> str:
@@ -19,3 +23,23 @@ def sized(size: float) -> str:
 def disarmed(value: Any) -> Any:
     """A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection)."""
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def escape(text: str) -> str:
+    """Text that every database and file takes; `unescape` gives the same text back.
+
+    A file name that is not UTF-8 arrives with lone surrogates, which no driver sends and no Parquet file holds,
+    and a key may hold a NUL, which PostgreSQL refuses. Such a character becomes DLE, the *data link escape*, and
+    four hexadecimal digits.
+    """
+    return _UNSTORABLE.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
+
+
+def unescape(text: str) -> str:
+    """The text that `escape` was given."""
+    return _STORED.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
+
+
+def storable(text: str) -> bool:
+    """Whether `escape` would leave it as it is."""
+    return _UNSTORABLE.search(text) is None

@@ -1,4 +1,7 @@
-"""Plans and receipts as files: Parquet, immutable, durable before anybody names them."""
+"""Plans and receipts as files: Parquet, immutable, durable before anybody names them.
+
+A key may hold what no Parquet text does (see `words.escape`): it is escaped on its way in, and back on its way out.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..model import Item, Receipt
+from ..words import escape, storable, unescape
 
 if TYPE_CHECKING:
     from ..migrations import Batch
@@ -33,7 +37,7 @@ RECEIPT = pa.schema(
 
 
 def plan_table(batch: Batch, first_no: int) -> pa.Table:
-    """A batch of a migration's rows, numbered and with every column of a plan.
+    """A batch of a migration's rows, numbered and with every column of a plan; the texts of a table as they are kept.
 
     Raises
     ------
@@ -60,12 +64,28 @@ def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
     names = set().union(*rows) if rows else set()
     if unknown := names - set(PLAN.names):
         raise ValueError(f"a row of the plan has unknown columns: {', '.join(sorted(unknown))}")
-    return pa.Table.from_pylist(list(rows), pa.schema([field for field in PLAN if field.name in names]))
+    given = [field for field in PLAN if field.name in names]
+    return pa.table({f.name: column([row.get(f.name) for row in rows], f.type) for f in given})
 
 
 def receipt_table(receipts: Sequence[Receipt]) -> pa.Table:
     columns = zip(*receipts, strict=True) if receipts else ([] for _ in RECEIPT)
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, RECEIPT, strict=True)], schema=RECEIPT)
+    return pa.table([column(c, f.type) for c, f in zip(columns, RECEIPT, strict=True)], schema=RECEIPT)
+
+
+def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values as Parquet takes them."""
+    if pa.types.is_string(kind) and not storable("".join(filter(None, values))):
+        values = [value and escape(value) for value in values]
+    return pa.array(values, kind)
+
+
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """The same values again."""
+    values = column.to_pylist()
+    if pa.types.is_string(column.type) and "\x10" in "".join(filter(None, values)):
+        return [value and unescape(value) for value in values]
+    return values
 
 
 def write_durably(table: pa.Table, path: Path) -> str:
@@ -118,4 +138,4 @@ def newest_receipts(paths: Iterable[Path]) -> dict[int, Receipt]:
 
 def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
     table = pq.read_table(path)
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return zip(*map(values_of, table.columns), strict=True)

@@ -68,7 +68,7 @@ class Planning:
                 self._control.listed(len(page) if must_exist else 0)
                 columns = zip(*page, strict=True) if page else ([] for _ in LISTING)
                 writer.write_table(
-                    pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
+                    pa.table([files.column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
                 )
         return path
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ..errors import BadInput
 from ..stores import Location, ObjectInfo, Store, open_store, overlap
+from ..words import storable, unescape
 from .base import Batch, Migration, PlanContext, Target
 from .sameness import same
 
@@ -117,13 +118,14 @@ def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) 
 
 def _pair(row: tuple[Any, ...]) -> Pair:
     key, size, mtime, etag, problem, t_size, t_mtime, t_etag, collides = row
+    key, collides = unescape(key), collides and unescape(collides)
     standing = None if t_size is None else ObjectInfo(key, t_size, t_mtime, t_etag)
     return Pair(ObjectInfo(key, size, mtime, etag, problem), standing, collides)
 
 
 def _decide_alone(pair: Pair, target: Store) -> dict[str, Any] | None:
     """What needs no look at the target's object; None when it does."""
-    if problem := pair.source.problem or target.refusal(pair.source.key):
+    if problem := pair.source.problem or target.refusal(pair.source.key, pair.source.size):
         return _row(pair, "refuse", problem)
     if pair.collides:
         return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
@@ -145,6 +147,8 @@ def _decide_against(pair: Pair, verdict: str | None, overwrite: Overwrite) -> di
 
 def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:
     there = pair.target
+    if not pair.source.key.isascii() and not storable(pair.source.key):
+        detail["key_bytes"] = os.fsencode(pair.source.key).hex()  # what the key is shown by is only its escaped form
     before = None if there is None else {"size": there.size, "mtime": there.mtime, "etag": there.etag}
     return {
         "key": pair.source.key,

@@ -1,31 +1,20 @@
 """Text and JSON as every database takes them, and gives them back.
 
-A file name that is not UTF-8 arrives with lone surrogates, which no driver sends, and an error may quote
-a NUL, which PostgreSQL refuses. Such a character is stored as DLE, the *data link escape*, and four
-hexadecimal digits. What is longer than its column is refused here: SQLite would keep it, a lax MySQL cut it.
+Characters that no driver sends, or PostgreSQL refuses, are escaped. What is longer than its column is refused
+here: SQLite would keep it, a lax MySQL cut it.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from ..errors import BadInput
+from ..words import escape, unescape
 
-_UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
-_STORED = re.compile("\x10([0-9a-f]{4})")
-
-
-def escape(text: str) -> str:
-    """Text that every database takes; `unescape` gives the same text back."""
-    return _UNSTORABLE.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
-
-
-def unescape(text: str) -> str:
-    return _STORED.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
+__all__ = ["Json", "Name", "Text", "escape", "unescape"]
 
 
 class Text(sa.types.TypeDecorator[str]):

@@ -89,8 +89,8 @@ class Store(Protocol):
         """Every object below the location, page by page, in the store's own order."""
         ...
 
-    def refusal(self, key: str) -> str | None:
-        """Why this store can't hold ``key`` byte for byte; None when it can."""
+    def refusal(self, key: str, size: int = 0) -> str | None:
+        """Why this store can't hold an object of ``size`` bytes under exactly this key; None when it can."""
         ...
 
     def head(self, key: str) -> ObjectInfo | None:

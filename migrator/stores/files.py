@@ -12,6 +12,7 @@ from typing import TypeAlias
 import xxhash
 
 from ..errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
+from .folders import Folder
 
 # Told of bytes that moved, in the middle of long work; raises to end it.
 Watch: TypeAlias = Callable[[int], None]
@@ -51,10 +52,10 @@ def version(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
 
 
-def open_pinned(path: str, pinned: str | None) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading, if it is the version asked for."""
+def open_pinned(folder: Folder, name: str, path: str, pinned: str | None) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading, if it is the version asked for; ``path`` is what it is called to people."""
     # Without O_NONBLOCK a file that became a fifo would hold this thread for ever.
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
@@ -90,14 +91,14 @@ def changed(path: str, pinned: str, status: os.stat_result) -> SourceChanged:
     return SourceChanged(f"{path!r} has changed since the plan: {', '.join(differs)}. Plan again.")
 
 
-def create(path: str, mode: int = 0o666) -> int:
+def create(folder: Folder, name: str, mode: int = 0o666) -> int:
     """A new file, after removing the debris that a killed run left under this name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(path, flags, mode)
+        return os.open(name, flags, mode, dir_fd=folder.fd)
     except FileExistsError:
-        os.unlink(path)
-        return os.open(path, flags, mode)
+        os.unlink(name, dir_fd=folder.fd)
+        return os.open(name, flags, mode, dir_fd=folder.fd)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -110,40 +111,48 @@ def write_all(fd: int, data: bytes) -> None:
         written += os.write(fd, view[written:])
 
 
-def publish(temporary: str, final: str, before: str | None) -> None:
+def publish(folder: Folder, temporary: str, final: str, path: str, before: str | None) -> None:
     """Show a finished file under its name, replacing ``before`` and nothing else."""
     if before is None:
-        _publish_new(temporary, final)
+        _publish_new(folder.fd, temporary, final, path)
         return
     try:
-        now = version(os.lstat(final))
+        now = version(os.stat(final, dir_fd=folder.fd, follow_symlinks=False))
     except FileNotFoundError:
-        raise AlreadyExists(f"{final!r} was to be replaced, and is gone since the plan. Plan again.") from None
+        raise AlreadyExists(f"{path!r} was to be replaced, and is gone since the plan. Plan again.") from None
     if now != before:
-        raise AlreadyExists(f"{final!r} has changed since the plan; it was left as it is. Plan again.")
-    os.replace(temporary, final)
+        raise AlreadyExists(f"{path!r} has changed since the plan; it was left as it is. Plan again.")
+    os.replace(temporary, final, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
 
 
-def _publish_new(temporary: str, final: str) -> None:
+def _publish_new(fd: int, temporary: str, final: str, path: str) -> None:
     # A hard link fails where a rename would overwrite, so no other writer's file can be lost.
     try:
-        os.link(temporary, final)
+        os.link(temporary, final, src_dir_fd=fd, dst_dir_fd=fd)
     except FileExistsError:
-        raise AlreadyExists(f"{final!r} exists already; it was left as it is.") from None
+        raise AlreadyExists(f"{path!r} exists already; it was left as it is.") from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(final):
-            raise AlreadyExists(f"{final!r} exists already; it was left as it is.") from None
-        os.rename(temporary, final)
+        if _exists(fd, final):
+            raise AlreadyExists(f"{path!r} exists already; it was left as it is.") from None
+        os.rename(temporary, final, src_dir_fd=fd, dst_dir_fd=fd)
         return
-    os.unlink(temporary)
+    os.unlink(temporary, dir_fd=fd)
 
 
-def remove_quietly(path: str) -> None:
+def _exists(fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_quietly(folder: Folder, name: str) -> None:
     """Remove a temporary file on the way out of an error, which matters more than this one."""
     with suppress(OSError):
-        os.unlink(path)
+        os.unlink(name, dir_fd=folder.fd)
 
 
 def copy_bytes(source: int, target: int, size: int, watch: Watch | None = None) -> int:

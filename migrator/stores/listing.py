@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +15,13 @@ from .answers import read_xml
 from .base import ObjectInfo
 from .native import Lane, unquoted
 
-NOT_UTF8 = "its name is not UTF-8, so no text can hold it byte for byte"
-OWN_MARKER = "it is the folder's own marker, which has no name below the folder; make it at the target by hand"
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+ARCHIVED_PROBLEM = (
+    "it is archived and can't be read now: restore it (for example by `aws s3api restore-object`), wait until that "
+    "is done, and run again"
+)
+# Without this AWS lists a restored object as if it were still archived only.
+RESTORED = {"x-amz-optional-object-attributes": "RestoreStatus"}
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -28,12 +33,12 @@ class Page:
     following: tuple[str, str] | None
 
 
-def list_pages(lane: Lane, refusal: Callable[[str], str | None]) -> Iterator[list[ObjectInfo]]:
+def list_pages(lane: Lane) -> Iterator[list[ObjectInfo]]:
     """Every object below the lane's place. The next page is on its way while one is handed out."""
     with ThreadPoolExecutor(1, "migrator-list") as thread:
-        page = _fetch(lane, refusal, None)
+        page = _fetch(lane, None)
         while page.following:
-            coming = thread.submit(_fetch, lane, refusal, page.following)
+            coming = thread.submit(_fetch, lane, page.following)
             if page.objects:
                 yield page.objects
             page = coming.result()
@@ -43,23 +48,31 @@ def list_pages(lane: Lane, refusal: Callable[[str], str | None]) -> Iterator[lis
 
 def probe(lane: Lane) -> None:
     """Ask for one key, with so few tries that somebody can wait for the answer."""
-    lane.ask("GET", None, [*_query(lane), ("max-keys", "1")], tries=2, read_s=10)
+    lane.ask("GET", None, [*_query(_below(lane)), ("max-keys", "1")], tries=2, read_s=10)
 
 
-def _query(lane: Lane) -> list[tuple[str, str]]:
-    below = f"{lane.place.prefix}/" if lane.place.prefix else ""
+def list_exactly(lane: Lane, prefix: str) -> dict[str, int]:
+    """The sizes of the objects whose whole keys begin so; the first page of them."""
+    answer = lane.ask("GET", None, _query(prefix))
+    root, _ = _parse(lane, answer.data)
+    return {key: info.size for key, info in _objects(root, 0)}
+
+
+def _below(lane: Lane) -> str:
+    return f"{lane.place.prefix}/" if lane.place.prefix else ""
+
+
+def _query(below: str) -> list[tuple[str, str]]:
     return [("list-type", "2"), ("encoding-type", "url"), ("prefix", below)]
 
 
-def _fetch(lane: Lane, refusal: Callable[[str], str | None], following: tuple[str, str] | None) -> Page:
-    answer = lane.ask("GET", None, [*_query(lane), *([following] if following else [])])
+def _fetch(lane: Lane, following: tuple[str, str] | None) -> Page:
+    query = [*_query(_below(lane)), *([following] if following else [])]
+    answer = lane.ask("GET", None, query, RESTORED if lane.aws else {})
     root, repaired = _parse(lane, answer.data)
     ns = root.tag[: root.tag.find("}") + 1]
-    encoded = root.findtext(f"{ns}EncodingType") == "url"
-    start = len(lane.place.prefix) + 1 if lane.place.prefix else 0
     objects, last = [], ""
-    for entry in root.iterfind(f"{ns}Contents"):
-        last, info = _object(entry, ns, encoded, start, refusal)
+    for last, info in _objects(root, len(_below(lane))):  # noqa: B007 - the last one is wanted
         objects.append(info)
     if root.findtext(f"{ns}IsTruncated") != "true":
         return Page(objects, None)
@@ -84,19 +97,20 @@ def _parse(lane: Lane, data: bytes) -> tuple[ElementTree.Element, bool]:
     return root, repaired
 
 
-def _object(
-    entry: ElementTree.Element, ns: str, encoded: bool, start: int, refusal: Callable[[str], str | None]
-) -> tuple[str, ObjectInfo]:
-    raw = entry.findtext(f"{ns}Key") or ""
-    text, problem = raw, None
-    if encoded and ("%" in raw or "+" in raw):
-        try:
-            text = unquote_plus(raw, errors="strict")
-        except UnicodeDecodeError:
-            text, problem = unquote_plus(raw, errors="backslashreplace"), NOT_UTF8
-    key = text[start:]
-    problem = problem or (refusal(key) if key else OWN_MARKER)
+def _objects(root: ElementTree.Element, start: int) -> Iterator[tuple[str, ObjectInfo]]:
+    ns = root.tag[: root.tag.find("}") + 1]
+    encoded = root.findtext(f"{ns}EncodingType") == "url"
+    return (_object(entry, ns, encoded, start) for entry in root.iterfind(f"{ns}Contents"))
+
+
+def _object(entry: ElementTree.Element, ns: str, encoded: bool, start: int) -> tuple[str, ObjectInfo]:
+    text = entry.findtext(f"{ns}Key") or ""
+    if encoded and ("%" in text or "+" in text):
+        text = unquote_plus(text, errors="surrogateescape")  # what is not UTF-8 stays what it is
     size = int(entry.findtext(f"{ns}Size") or 0)
     stamp = entry.findtext(f"{ns}LastModified") or "1970-01-01T00:00:00Z"
     mtime = round(datetime.fromisoformat(stamp).timestamp() * 1000)
-    return text, ObjectInfo(key, size, mtime, unquoted(entry.findtext(f"{ns}ETag")), problem)
+    archived = entry.findtext(f"{ns}StorageClass") in ARCHIVED
+    readable = not archived or entry.find(f"{ns}RestoreStatus/{ns}RestoreExpiryDate") is not None
+    etag = unquoted(entry.findtext(f"{ns}ETag"))
+    return text, ObjectInfo(text[start:], size, mtime, etag, None if readable else ARCHIVED_PROBLEM)

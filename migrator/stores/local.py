@@ -5,73 +5,30 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TypeVar
 
-from ..errors import Denied, NotFound, SourceChanged, StoreError
+from ..errors import NotFound, SourceChanged, StoreError
+from . import names
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .files import (
     Watch,
-    changed,
-    check_unchanged,
     copy_bytes,
     create,
     digest_of_file,
     failed,
-    open_pinned,
     publish,
     remove_quietly,
     version,
     write_all,
 )
+from .folders import Folder, Folders
+from .local_body import LocalBody, MarkerBody
 from .locations import Location
 from .walking import describe, walk
 
-_NOTHING = Attributes()
-_NAME_BYTES, _PATH_BYTES = 255, 4095
-_SCRATCH_BYTES = 64  # room that the temporary name may need beside its folder's path
-_KNOWN_FOLDERS = 65_536
-
-
-class LocalBody:
-    """One open file, pinned to its version."""
-
-    __slots__ = ("_fd", "_path", "_pinned", "attributes", "size")
-
-    def __init__(self, path: str, pinned: str | None) -> None:
-        self._path = path
-        self._pinned = pinned or ""
-        self._fd = -1
-        self.size = 0
-        self.attributes = _NOTHING
-
-    def __enter__(self) -> LocalBody:
-        try:
-            self._fd, status = open_pinned(self._path, self._pinned or None)
-        except OSError as error:
-            raise failed(error, self._path) from None
-        self._pinned, self.size = version(status), status.st_size
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-    def read(self) -> bytes:
-        return b"".join(self.chunks(max(self.size, 1)))
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        done = 0
-        try:
-            while done < self.size:
-                data = _read_full(self._fd, min(size, self.size - done))
-                if not data:
-                    raise changed(self._path, self._pinned, os.fstat(self._fd))
-                done += len(data)
-                if done == self.size:  # before the last piece is handed out: its taker may publish at once
-                    check_unchanged(self._fd, self._path, self._pinned)
-                yield data
-            check_unchanged(self._fd, self._path, self._pinned)
-        except OSError as error:
-            raise failed(error, self._path) from None
+T = TypeVar("T")
 
 
 class LocalStore:
@@ -83,8 +40,8 @@ class LocalStore:
         self._location = location
         self._root = os.path.realpath(location.path or "/")
         self._base = self._root.rstrip("/") + "/"
-        # Folders below the root that were seen to be no links; one lstat each instead of one an object.
-        self._folders: set[str] = set()
+        self._room = len(os.fsencode(self._base))
+        self._folders = Folders(self._root)
 
     @property
     def location(self) -> Location:
@@ -102,47 +59,36 @@ class LocalStore:
     def list(self) -> Iterator[list[ObjectInfo]]:
         return walk(self._root)
 
-    def refusal(self, key: str) -> str | None:
-        if not key or key[0] == "/" or key[-1] == "/" or "//" in key:
-            return "a folder can't hold a key with an empty segment"
-        if "\0" in key:
-            return "a file name can't hold a NUL character"
-        if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
-            return "a folder can't hold a key with a '.' or '..' segment"
-        return None if len(key) < 60 and key.isascii() else self._too_long(key)
+    def refusal(self, key: str, size: int = 0) -> str | None:
+        return names.refusal(key, size, self._room)
 
-    def _too_long(self, key: str) -> str | None:
-        try:
-            names = key.encode("utf-8").split(b"/")
-        except UnicodeEncodeError:
-            return "the key is not Unicode text"
-        if max(map(len, names)) > _NAME_BYTES:
-            return f"a file name can't be longer than {_NAME_BYTES} bytes"
-        folder = len(os.fsencode(self._base)) + sum(len(name) + 1 for name in names[:-1])
-        if folder + max(len(names[-1]), _SCRATCH_BYTES) > _PATH_BYTES:
-            return f"a path can't be longer than {_PATH_BYTES} bytes"
-        return None
+    def folding(self) -> names.Folding:
+        """How names are told apart here."""
+        return names.folding(self._root)
 
     def head(self, key: str) -> ObjectInfo | None:
         path = self._path(key)
+        folder, _, name = key.removesuffix("/").rpartition("/")
         try:
-            self._check_parent(key)
-            status = os.lstat(path)
+            status = self._within(folder, False, lambda at: os.stat(name, dir_fd=at.fd, follow_symlinks=False))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise failed(error, path) from None
-        return None if stat.S_ISDIR(status.st_mode) else describe(key, status)
+        if stat.S_ISDIR(status.st_mode) != (key[-1:] == "/"):
+            return None
+        return ObjectInfo(key, 0, status.st_mtime_ns // 1_000_000, None) if key[-1:] == "/" else describe(key, status)
 
-    def open(self, key: str, pinned: str | None) -> LocalBody:
+    def open(self, key: str, pinned: str | None) -> LocalBody | MarkerBody:
         path = self._path(key)
+        folder, _, name = key.rpartition("/")
         try:
-            self._check_parent(key)
+            at = self._folder(folder, make=False)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"{path!r} is not there (any more).") from None
         except OSError as error:
             raise failed(error, path) from None
-        return LocalBody(path, pinned)
+        return LocalBody(at, name, path, pinned) if name else MarkerBody()
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -172,12 +118,16 @@ class LocalStore:
             If something but ``before`` stands at the target.
         """
         with source.open(key, pinned) as body:
-            return self._clone(body, target_key, before, scratch, watch)
+            assert isinstance(body, LocalBody), "no folder is listed as an object"
+            return self._publish(
+                target_key, 0o600, body.size, before, scratch, lambda target: _fill_clone(body, target, watch)
+            )
 
     def discard(self, key: str, scratch: str) -> None:
         """Remove what a killed attempt left of its copy of ``key`` under the name ``scratch``."""
-        folder, slash, _ = self._path(key).rpartition("/")
-        remove_quietly(f"{folder}{slash}.{scratch}.part")
+        self._path(key)
+        with suppress(OSError, StoreError):
+            remove_quietly(self._folder(key.rpartition("/")[0], make=False), _temporary(scratch))
 
     def discard_torn(self, key: str, size: int, mtime: int | None) -> bool:
         """Remove a file that a power cut left shorter than it was, after its name and time were on the disk.
@@ -206,99 +156,69 @@ class LocalStore:
         except OSError as error:
             raise failed(error, self._root) from None
 
-    def _clone(self, body: LocalBody, key: str, before: str | None, scratch: str, watch: Watch | None) -> Written:
-        final = self._path(key)
-        try:
-            temporary = self._make_parent(key) + f".{scratch}.part"
-            target = create(temporary, 0o600)
-            try:
-                written = _fill_clone(body, target, watch)
-                publish(temporary, final, before)
-            except BaseException:
-                remove_quietly(temporary)
-                raise
-        except OSError as error:
-            raise failed(error, final, body.size) from None
-        return written
-
     def _write(
         self, key: str, chunks: Iterable[bytes], size: int, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
-        final = self._path(key)
+        if key[-1:] == "/":
+            return self._mark(key, chunks)
+        path = self._path(key)
+        return self._publish(
+            key, 0o666, size, before, scratch, lambda target: Written(_fill(target, chunks, size, mtime, path))
+        )
+
+    def _mark(self, key: str, chunks: Iterable[bytes]) -> Written:
+        """A marker becomes the folder that it marks; one that is there is as good."""
+        size = sum(map(len, chunks))
+        path = self._path(key, size)
+        if size:
+            raise SourceChanged(f"{path!r} was to be a folder, and has {size} bytes now.")
         try:
-            temporary = self._make_parent(key) + f".{scratch}.part"
-            target = create(temporary)
+            self._folder(key[:-1], make=True)
+        except OSError as error:
+            raise failed(error, path) from None
+        return Written(None)
+
+    def _publish(
+        self, key: str, mode: int, size: int, before: str | None, scratch: str, fill: Callable[[int], Written]
+    ) -> Written:
+        """Fill a new file under a temporary name, and show it when it is whole."""
+        path, temporary = self._path(key), _temporary(scratch)
+        folder, _, name = key.rpartition("/")
+        try:
+            at, target = self._within(folder, True, lambda at: (at, create(at, temporary, mode)))
             try:
-                written = _fill(target, chunks, size, mtime, final)
-                publish(temporary, final, before)
+                written = fill(target)
+                publish(at, temporary, name, path, before)
             except BaseException:
-                remove_quietly(temporary)
+                remove_quietly(at, temporary)
                 raise
         except OSError as error:
-            raise failed(error, final, size) from None
-        return Written(written)
+            raise failed(error, path, size) from None
+        return written
 
-    def _path(self, key: str) -> str:
-        reason = self.refusal(key)
+    def _path(self, key: str, size: int = 0) -> str:
+        reason = self.refusal(key, size)
         if reason:
             raise StoreError(f"{key!r} can't be kept in {self._root!r}: {reason}.")
         return self._base + key
 
-    def _check_parent(self, key: str) -> None:
-        folder, slash, _ = key.rpartition("/")
-        if slash and folder not in self._folders:
-            self._verify(folder, make=False)
+    def _folder(self, folder: str, *, make: bool) -> Folder:
+        return self._folders.held(folder) or self._folders.open(folder, make=make)
 
-    def _make_parent(self, key: str) -> str:
-        folder, slash, _ = key.rpartition("/")
-        if folder not in self._folders or not slash:
-            self._verify(folder, make=True)
-        return f"{self._base}{folder}/" if slash else self._base
-
-    def _verify(self, folder: str, make: bool) -> None:
-        # A link in the middle of a key could lead out of the root, to be read or written there.
-        if make and "" not in self._folders:
-            os.makedirs(self._root, exist_ok=True)
-            self._folders.add("")
-        at = self._base
-        for name in folder.split("/") if folder else ():
-            at += name
-            _check_folder(at, make)
-            at += "/"
-        if len(self._folders) >= _KNOWN_FOLDERS:
-            self._folders = {""}
-        if folder:
-            self._folders.add(folder)
+    def _within(self, folder: str, make: bool, do: Callable[[Folder], T]) -> T:
+        """Do something in a folder. One that was open already may have been removed, and made again, meanwhile."""
+        if at := self._folders.held(folder):
+            try:
+                return do(at)
+            except FileNotFoundError:
+                if not at.gone:
+                    raise
+                self._folders.forget()
+        return do(self._folders.open(folder, make=make))
 
 
-def _check_folder(path: str, make: bool) -> None:
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        if not make:
-            raise
-        try:
-            os.mkdir(path)
-            return
-        except FileExistsError:  # another thread made it first, or something else stands there
-            mode = os.lstat(path).st_mode
-    if stat.S_ISLNK(mode):
-        raise Denied(f"{path!r} is a symbolic link and may lead elsewhere; it is not followed. Replace it by a folder.")
-    if not stat.S_ISDIR(mode):
-        if make:
-            raise StoreError(f"{path!r} is a file, and a folder of that name is needed. Move it away.")
-        raise NotADirectoryError(path)
-
-
-def _read_full(fd: int, size: int) -> bytes:
-    data = os.read(fd, size)
-    if len(data) == size or not data:
-        return data
-    pieces, got = [data], len(data)
-    while got < size and (more := os.read(fd, size - got)):
-        pieces.append(more)
-        got += len(more)
-    return b"".join(pieces)
+def _temporary(scratch: str) -> str:
+    return f".{scratch}.part"
 
 
 def _fill(target: int, chunks: Iterable[bytes], size: int, mtime: int | None, path: str) -> str:
@@ -317,12 +237,12 @@ def _fill(target: int, chunks: Iterable[bytes], size: int, mtime: int | None, pa
 
 
 def _fill_clone(body: LocalBody, target: int, watch: Watch | None) -> Written:
-    source, path, pinned = body._fd, body._path, body._pinned
+    source, path = body.fd, body.path
     try:
         status = os.fstat(source)
         moved = copy_bytes(source, target, body.size, watch)
         digest = digest_of_file(source, body.size, watch)
-        check_unchanged(source, path, pinned)
+        body.check_unchanged()
         if moved != body.size:
             raise SourceChanged(f"{path!r} gave {moved} of {body.size} bytes; it was not copied.")
         if digest_of_file(target, body.size, watch) != digest:

@@ -57,6 +57,7 @@ class Lane:
         else:
             self._base = f"{parts.path}/{place.bucket}"
         self._host = host
+        self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
         self._keys: Callable[[], Keys | None] = provider(place.credentials) if place.credentials else lambda: None
         self._second: tuple[int, Keys | None, datetime] = (0, None, datetime.fromtimestamp(0, UTC))
         self._proxy = proxy_for(self._scheme, host, CONNECT_S, _CONNECTIONS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import threading
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,6 +12,7 @@ import obstore
 
 from ..errors import AlreadyExists, BadInput, NotFound, SourceChanged, StoreError
 from . import attributes as attribute_names
+from . import keys, trials
 from .answers import Refusal, byte_lane, read_xml
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .byte_store import byte_store
@@ -26,9 +27,6 @@ from .signing import encode_path
 
 __all__ = ["PART_BYTES", "S3Store"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
-KEY_BYTES = 1024
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
 # On loopback there is no waiting to fill, and more threads only contend for the interpreter.
 NEAR_THREADS = min(8, 2 * (os.cpu_count() or 1))
@@ -44,6 +42,8 @@ class S3Store:
         self._below = f"{location.prefix}/" if location.prefix else ""
         if reason := self.refusal("x"):
             raise BadInput(f"{location.url} can't be used as a place: {reason}.")
+        self._kept: dict[str, bool] = {}  # oddities of keys that were tried, and whether this server keeps them
+        self._trying = threading.Lock()
         self._lane = Lane(location)
         self._seen = False  # whether the bucket is known to be there
         near = is_loopback(location.endpoint or "")
@@ -65,21 +65,15 @@ class S3Store:
         self._seen = True
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return list_pages(self._lane, self.refusal)
+        return list_pages(self._lane)
 
-    def refusal(self, key: str) -> str | None:
-        if not key or key[0] == "/" or key[-1] == "/" or "//" in key:
-            return "it can't be carried yet: its key has an empty segment"
-        if "." in key and _DOTS.search(key):
-            return "it can't be carried yet: its key has a '.' or '..' segment"
-        if _CONTROL.search(key):
-            return "it can't be carried yet: its key has a control character"
+    def refusal(self, key: str, size: int = 0) -> str | None:
         full = self._below + key
-        if len(full) * 4 <= KEY_BYTES:
-            return None if key.isascii() or _is_unicode(key) else "it can't be carried: its key is not Unicode text"
-        if not _is_unicode(key):
-            return "it can't be carried: its key is not Unicode text"
-        return f"a key can't be longer than {KEY_BYTES} bytes" if len(full.encode()) > KEY_BYTES else None
+        if not full:
+            return keys.NO_NAME
+        if not keys.is_unicode(key):
+            return keys.NOT_UTF8
+        return keys.TOO_LONG if len(full) * 4 > keys.KEY_BYTES < len(full.encode()) else None
 
     def head(self, key: str) -> ObjectInfo | None:
         try:
@@ -94,17 +88,16 @@ class S3Store:
         stamp = answer.headers.get("last-modified")
         mtime = round(parsedate_to_datetime(stamp).timestamp() * 1000) if stamp else 0
         size = int(answer.headers.get("content-length", 0))
-        return ObjectInfo(key, size, mtime, answer.etag, self.refusal(key))
+        return ObjectInfo(key, size, mtime, answer.etag)
 
     def open(self, key: str, pinned: str | None) -> S3Body:
-        self._check_key(key)
         return S3Body(self._lane, self.full(key), self._what(key), pinned)
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
-        self._check_key(key)
-        if attributes.metadata and attribute_names.ambiguous(attributes):
+        self._check_key(key, len(data))
+        if (attributes.metadata and attribute_names.ambiguous(attributes)) or not keys.tidy(self._below + key):
             return self._put_natively(key, data, attributes, before)
         given: Any = attribute_names.joined(attributes, self._what(key))
         mode: Any = "create" if before is None else {"e_tag": quoted(before)}
@@ -118,7 +111,7 @@ class S3Store:
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
         before: str | None, mtime: int | None, scratch: str,
     ) -> Written:  # fmt: skip
-        self._check_key(key)
+        self._check_key(key, size)
         if not size:
             return self.put(key, _nothing(chunks), attributes, before=before, mtime=mtime, scratch=scratch)
         headers = attribute_names.sent(attributes, self._what(key))
@@ -153,7 +146,7 @@ class S3Store:
         """
         if size > COPY_BYTES:
             return None
-        self._check_key(target_key)
+        self._check_key(target_key, size)
         came_from = encode_path(f"/{source._location.bucket}/{source.full(key)}")
         headers = {"x-amz-copy-source": came_from, "x-amz-copy-source-if-match": quoted(etag), **_condition(before)}
         try:
@@ -196,9 +189,21 @@ class S3Store:
         if (now.etag if now else None) != before:
             raise _conflict(self._what(key))
 
-    def _check_key(self, key: str) -> None:
+    def _check_key(self, key: str, size: int) -> None:
         if reason := self.refusal(key):
             raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+        for oddity in keys.oddities(self._below + key, size):
+            if not self._keeps(oddity):
+                raise StoreError(
+                    f"{self._location.endpoint} does not keep a key with {oddity} as it is, so {key!r} was not written."
+                )
+
+    def _keeps(self, oddity: str) -> bool:
+        """Whether this server keeps such keys, tried once: one that tidies them up would put bytes elsewhere."""
+        with self._trying:
+            if oddity not in self._kept:
+                self._kept[oddity] = trials.keeps(self._lane, self._below, oddity)
+            return self._kept[oddity]
 
     def _what(self, key: str) -> str:
         return f"{self._location.url}{key}"
@@ -217,11 +222,3 @@ def _nothing(chunks: Iterable[bytes]) -> bytes:
     if data:
         raise SourceChanged(f"An object announced as empty gave {len(data)} bytes; it was not written.")
     return data
-
-
-def _is_unicode(key: str) -> bool:
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -17,7 +17,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 def encode_path(path: str) -> str:
     """A path as it is signed and sent: every byte but the unreserved ones and ``/`` in percent form."""
-    return quote(path, safe="/~")
+    return quote(path, safe="/~", errors="surrogateescape")
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:

@@ -1,17 +1,21 @@
-"""A folder's listing: every file below it, and a reason for each entry that can't be carried."""
+"""A folder's listing: every file below it, and a reason for each entry that can't be carried.
+
+A name that is not UTF-8 is listed as Python reads it: its odd bytes are lone surrogates, and come back as they were.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import NotFound
 from .base import ObjectInfo
 from .files import failed, version
+from .folders import Folder, Folders
 
 PAGE = 1000
-NOT_UTF8 = "its name is not UTF-8, so no key can hold it byte for byte; rename it first"
 LINK = "it is a symbolic link, which is not followed; copy what it points to, or replace it by the file"
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -24,10 +28,10 @@ _KINDS = (
 def walk(root: str) -> Iterator[list[ObjectInfo]]:
     """Pages of the files below ``root``. A folder that can't be read raises: no listing has holes."""
     page: list[ObjectInfo] = []
-    folders = [""]
+    tree, folders = Folders(root), [""]
     while folders:
         folder = folders.pop()
-        for info in _entries(root, folder, folders):
+        for info in _entries(tree, root, folder, folders):
             page.append(info)
             if len(page) >= PAGE:
                 yield page
@@ -52,37 +56,35 @@ def problem_of(status: os.stat_result) -> str | None:
     return f"it is {kind}, which holds no bytes to copy"
 
 
-def _entries(root: str, folder: str, folders: list[str]) -> Iterator[ObjectInfo]:
-    path = f"{root}/{folder}" if folder else root
+def _entries(tree: Folders, root: str, path: str, folders: list[str]) -> Iterator[ObjectInfo]:
     try:
-        with os.scandir(path) as entries:
+        folder = tree.open(path, make=False)
+        with _scan(folder) as entries:
             for entry in entries:
-                name = folder + entry.name
+                name = f"{path}/{entry.name}" if path else entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(name + "/")
+                    folders.append(name)
                 elif (info := _describe(entry, name)) is not None:
                     yield info
-    except FileNotFoundError:
-        if not folder:
+    except (FileNotFoundError, NotADirectoryError):
+        if not path:
             raise NotFound(f"There is no folder {root!r}. Make it, or check the path.") from None
     except OSError as error:
-        raise failed(error, path) from None
+        raise failed(error, f"{root}/{path}") from None
+
+
+@contextmanager
+def _scan(folder: Folder) -> Iterator[Iterator[os.DirEntry[str]]]:
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.fd)
+    try:
+        with os.scandir(fd) as entries:
+            yield entries
+    finally:
+        os.close(fd)
 
 
 def _describe(entry: os.DirEntry[str], name: str) -> ObjectInfo | None:
     try:
-        info = describe(name, entry.stat(follow_symlinks=False))
+        return describe(name, entry.stat(follow_symlinks=False))
     except FileNotFoundError:  # deleted between the reading of the folder and now
         return None
-    if name.isascii() or _is_utf8(name):
-        return info
-    return info._replace(key=os.fsencode(name).decode("utf-8", "backslashreplace"), problem=NOT_UTF8)
-
-
-def _is_utf8(name: str) -> bool:
-    # The operating system's undecodable bytes arrive as lone surrogates.
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import socket
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from migrator.errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
-from migrator.stores import Attributes, open_store
+from migrator.stores import Attributes, names, open_store
 from migrator.stores import files as files_module
 from migrator.stores.files import failed
 
@@ -52,14 +58,101 @@ def test_what_is_no_file_is_listed_with_its_reason(folder):
     assert "socket" in found["sock"].problem
 
 
-def test_a_name_that_is_no_text_is_listed_with_its_reason(folder):
+def test_a_name_that_is_no_text_is_carried_byte_for_byte(folder, tmp_path):
     os.makedirs(os.fsencode(folder) + b"/d\xff")  # noqa: PTH103
     for name in (b"/\xe9.txt", b"/d\xff/inner"):
-        with open(os.fsencode(folder) + name, "wb"):  # noqa: PTH123
-            pass
-    found = everything(open_store(folder))
-    assert set(found) == {"\\xe9.txt", "d\\xff/inner"}
-    assert all("UTF-8" in info.problem for info in found.values())
+        with open(os.fsencode(folder) + name, "wb") as file:  # noqa: PTH123
+            file.write(name)
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    found = everything(source)
+    assert set(found) == {"\udce9.txt", "d\udcff/inner"}
+    for key, info in found.items():
+        assert (info.problem, target.refusal(key)) == (None, None)
+        target.clone(source, key, key, pinned=info.etag, before=None, scratch="run-1")
+    base = os.fsencode(tmp_path / "target")
+    for name in (b"/\xe9.txt", b"/d\xff/inner"):
+        with open(base + name, "rb") as file:  # noqa: PTH123
+            assert file.read() == name
+
+
+def test_a_marker_becomes_the_folder_that_it_marks(folder):
+    store = open_store(folder)
+    for _ in range(2):  # one that is there is as good
+        assert store.put("a/b/", b"", NONE, before=None, mtime=None, scratch="run-1").etag is None
+    assert (folder / "a/b").is_dir()
+    assert store.head("a/b/").size == 0
+    assert (store.head("a/b"), store.head("a/c/")) == (None, None)
+    with store.open("a/b/", None) as body:
+        assert (body.size, body.read()) == (0, b"")
+    assert "has bytes" in store.refusal("a/b/", 1)
+    with pytest.raises(StoreError, match="has bytes"):
+        put(store, "a/c/", b"x")
+    assert everything(store) == {}
+    (folder / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="is a file"):
+        put(store, "file/", b"")
+
+
+def test_a_link_that_takes_a_folders_place_meanwhile_leads_nowhere(folder, tmp_path):
+    """Mutation: leave out O_NOFOLLOW in folders.py, or work by path, and this writes and reads outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "k").write_bytes(b"secret")
+    store = open_store(folder)
+    for name in ("held", "new"):
+        put(store, f"{name}/sub/x")
+        (folder / name).rename(tmp_path / f"moved-{name}")
+        (folder / name).symlink_to(outside)
+        (outside / "sub").mkdir(exist_ok=True)
+    put(store, "held/sub/k")  # the folder that was opened once, wherever it is now
+    assert os.listdir(outside / "sub") == []  # noqa: PTH208
+    fresh = open_store(folder)
+    for ask in (lambda: put(fresh, "new/sub/k"), lambda: fresh.head("new/k"), lambda: fresh.open("new/k", None)):
+        with pytest.raises(Denied, match="symbolic link"):
+            ask()
+    assert sorted(os.listdir(outside)) == ["k", "sub"]  # noqa: PTH208
+    assert {info.key for page in fresh.list() for info in page} == {"held", "new"}
+
+
+def test_a_folder_that_was_made_again_is_the_one_that_is_written_to(folder, tmp_path):
+    store = open_store(folder)
+    put(store, "d/one")
+    shutil.rmtree(folder)
+    put(store, "d/two")
+    assert files_below(folder) == [str(folder / "d/two")]
+
+
+def test_more_folders_than_may_be_held_open(folder):
+    store = open_store(folder)
+    for number in range(400):
+        put(store, f"{number % 200}/deep/{number}")
+    assert len(everything(store)) == 400
+    assert len(os.listdir("/proc/self/fd")) < 300  # noqa: PTH208
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(["..", ".", "", "a", "x\0", "etc", "..\\", "way", "\udcff", "/", "~", "\n"]), max_size=6)
+)
+def test_no_key_leaves_the_root(parts):
+    with tempfile.TemporaryDirectory() as base:
+        root = Path(base, "root")
+        root.mkdir()
+        (root / "way").symlink_to(base)
+        store = open_store(root)
+        with contextlib.suppress(StoreError):
+            put(store, "/".join(parts), b"" if parts[-1:] == [""] else b"x")
+        assert os.listdir(base) == ["root"]  # noqa: PTH208
+
+
+def test_a_folder_tells_how_it_tells_names_apart(folder, monkeypatch):
+    store = open_store(folder / "not" / "there")
+    assert store.folding() == (False, False)
+    monkeypatch.setattr(names, "_file_system", lambda _: "vfat")
+    assert store.folding() == (True, False)
+    monkeypatch.setattr(names, "_file_system", lambda _: "ext4")
+    monkeypatch.setattr(names, "_folds_by_flag", lambda _: True)
+    assert store.folding() == (True, True)
 
 
 def test_a_missing_folder_is_said_and_made_by_a_put(tmp_path):
@@ -82,14 +175,14 @@ def test_an_unreadable_folder_is_an_error(folder):
 
 def test_an_unreadable_folder_is_an_error_for_root_too(folder, monkeypatch):
     (folder / "closed").mkdir()
-    real = os.scandir
+    real = os.open
 
-    def scandir(path):
-        if str(path).rstrip("/").endswith("closed"):
+    def opened(path, *args, **options):
+        if path == "closed":
             raise PermissionError(errno.EACCES, "Permission denied", path)
-        return real(path)
+        return real(path, *args, **options)
 
-    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "open", opened)
     with pytest.raises(Denied, match="closed"):
         everything(open_store(folder))
 
@@ -157,7 +250,7 @@ def test_debris_of_a_killed_run_is_taken_over(folder):
 
 
 def test_without_hard_links_nothing_is_overwritten_either(folder, monkeypatch):
-    def link(*_):
+    def link(*_, **__):
         raise OSError(errno.EPERM, "no hard links here")
 
     monkeypatch.setattr(files_module.os, "link", link)

@@ -1,0 +1,87 @@
+"""A file of a folder as it is read: one version of it from its first byte to its last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from .base import Attributes
+from .files import changed, check_unchanged, failed, open_pinned, version
+from .folders import Folder
+
+_NOTHING = Attributes()
+
+
+class LocalBody:
+    """One open file, pinned to its version."""
+
+    __slots__ = ("_folder", "_name", "attributes", "fd", "path", "pinned", "size")
+
+    def __init__(self, folder: Folder, name: str, path: str, pinned: str | None) -> None:
+        self._folder, self._name, self.path = folder, name, path
+        self.pinned = pinned or ""
+        self.fd = -1
+        self.size = 0
+        self.attributes = _NOTHING
+
+    def __enter__(self) -> LocalBody:
+        try:
+            self.fd, status = open_pinned(self._folder, self._name, self.path, self.pinned or None)
+        except OSError as error:
+            raise failed(error, self.path) from None
+        self.pinned, self.size = version(status), status.st_size
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def read(self) -> bytes:
+        return b"".join(self.chunks(max(self.size, 1)))
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        done = 0
+        try:
+            while done < self.size:
+                data = _read_full(self.fd, min(size, self.size - done))
+                if not data:
+                    raise changed(self.path, self.pinned, os.fstat(self.fd))
+                done += len(data)
+                if done == self.size:  # before the last piece is handed out: its taker may publish at once
+                    self.check_unchanged()
+                yield data
+            self.check_unchanged()
+        except OSError as error:
+            raise failed(error, self.path) from None
+
+    def check_unchanged(self) -> None:
+        check_unchanged(self.fd, self.path, self.pinned)
+
+
+class MarkerBody:
+    """A folder that is there, as the object of no bytes that marks it."""
+
+    size = 0
+    attributes = _NOTHING
+
+    def __enter__(self) -> MarkerBody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+    def read(self) -> bytes:
+        return b""
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        return iter(())
+
+
+def _read_full(fd: int, size: int) -> bytes:
+    data = os.read(fd, size)
+    if len(data) == size or not data:
+        return data
+    pieces, got = [data], len(data)
+    while got < size and (more := os.read(fd, size - got)):
+        pieces.append(more)
+        got += len(more)
+    return b"".join(pieces)

@@ -1,0 +1,232 @@
+"""An S3 server in memory that keeps every key as it is, and that can be told to behave worse.
+
+For what no server at hand holds (``a//b``, ``..``, lone bytes), and for the ways in which servers differ. Reads and
+writes of boto3 and of ours are the same to it. No signature is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+from xml.sax.saxutils import escape
+
+KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
+WRITES = ("PUT", "POST", "DELETE")
+
+
+@dataclass
+class Stored:
+    body: bytes
+    headers: dict[str, str]
+    tags: str = ""
+    storage_class: str = "STANDARD"
+    archived: bool = False
+    restored: bool = False
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.md5(self.body).hexdigest()}"'
+
+
+@dataclass
+class ExactS3:
+    """Attributes
+    ----------
+    conditions : str
+        ``enforced``, ``ignored`` or ``refused``: what becomes of If-None-Match and If-Match on a write.
+    tags : str
+        ``kept``, ``ignored`` or ``refused``.
+    drops : tuple
+        Headers that it takes and forgets.
+    asked : list
+        Method, key or query, and headers of each request.
+    """
+
+    conditions: str = "enforced"
+    tags: str = "kept"
+    drops: tuple[str, ...] = ()
+    versioning: str = ""
+    page: int = 1000
+    skew_s: int = 0
+    objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def __enter__(self) -> ExactS3:
+        exact = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                if headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
+                    body = _dechunked(body)
+                status, sent, data = exact._answer(self.command, self.path, headers, body)
+                self.send_response_only(status)
+                self.send_header("Date", formatdate(exact.now(), usegmt=True))
+                for name, value in sent.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", sent.get("content-length") or str(len(data)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(data)
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def now(self) -> float:
+        import time
+
+        return time.time() + self.skew_s
+
+    def env(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
+        }  # fmt: skip
+
+    def client(self) -> Any:
+        """Another opinion than ours."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "s3", endpoint_url=self.endpoint, aws_access_key_id="key", aws_secret_access_key="secret",
+            region_name="us-east-1", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+        )  # fmt: skip
+
+    def written(self) -> list[tuple[str, str]]:
+        """What was asked that changes something."""
+        return [(method, what) for method, what, _ in self.asked if method in WRITES]
+
+    def _answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, dict, bytes]:
+        path, _, query_text = target.partition("?")
+        query = dict(parse_qsl(query_text, keep_blank_values=True, errors="surrogateescape"))
+        name = unquote(path[1:], errors="surrogateescape")
+        bucket, _, key = name.partition("/")
+        with self._lock:
+            self.asked.append((method, key or query_text, headers))
+            if not key:
+                return self._bucket(method, bucket, query)
+            return getattr(self, f"_{method.lower()}")(name, query, headers, body)
+
+    def _bucket(self, method: str, bucket: str, query: dict[str, str]) -> tuple[int, dict, bytes]:
+        if "versioning" in query:
+            inner = f"<Status>{self.versioning}</Status>" if self.versioning else ""
+            return _xml(f"<VersioningConfiguration>{inner}</VersioningConfiguration>")
+        if method != "GET":
+            return 200, {}, b""
+        after = query.get("continuation-token") or query.get("start-after") or ""
+        start = f"{bucket}/{query.get('prefix', '')}"
+        names = sorted((n for n in self.objects if n.startswith(start)), key=_raw)
+        names = [name for name in names if _raw(name) > _raw(f"{bucket}/{after}")] if after else names
+        shown, more = names[: self.page], len(names) > self.page
+        rows = "".join(self._row(name, name.partition("/")[2]) for name in shown)
+        token = quote(shown[-1].partition("/")[2], errors="surrogateescape") if more else ""
+        # The token is opaque to a client; quoted twice it survives any key.
+        last = f"<NextContinuationToken>{escape(unquote(token))}</NextContinuationToken>" if more else ""
+        return _xml(
+            '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{last}{rows}"
+            "</ListBucketResult>"
+        )
+
+    def _row(self, name: str, key: str) -> str:
+        one = self.objects[name]
+        restored = "<RestoreStatus><RestoreExpiryDate>2030-01-01T00:00:00Z</RestoreExpiryDate></RestoreStatus>"
+        return (
+            f"<Contents><Key>{quote(key, errors='surrogateescape')}</Key><Size>{len(one.body)}</Size>"
+            f"<ETag>{escape(one.etag)}</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified>"
+            f"<StorageClass>{one.storage_class}</StorageClass>{restored if one.restored else ''}</Contents>"
+        )
+
+    def _put(self, name: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> tuple[int, dict, bytes]:
+        conditions = [headers.get(one) for one in ("if-none-match", "if-match")]
+        if self.conditions == "refused" and any(conditions):
+            return _error(501, "NotImplemented")
+        if self.conditions == "enforced" and not self._allowed(name, *conditions):
+            return _error(412, "PreconditionFailed")
+        if self.tags == "refused" and "x-amz-tagging" in headers:
+            return _error(501, "NotImplemented")
+        if source := headers.get("x-amz-copy-source"):
+            origin = self.objects.get(unquote(source, errors="surrogateescape").lstrip("/"))
+            if origin is None:
+                return _error(404, "NoSuchKey")
+            self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
+            return _xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
+        kept = {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
+        tags = headers.get("x-amz-tagging", "") if self.tags == "kept" else ""
+        self.objects[name] = Stored(body, kept, tags, headers.get("x-amz-storage-class", "STANDARD"))
+        return 200, {"ETag": self.objects[name].etag}, b""
+
+    def _allowed(self, name: str, absent: str | None, match: str | None) -> bool:
+        standing = self.objects.get(name)
+        if absent == "*" and standing:
+            return False
+        return match is None or (standing is not None and standing.etag == match)
+
+    def _get(self, name: str, query: dict[str, str], headers: dict[str, str], _body: bytes) -> tuple[int, dict, bytes]:
+        one = self.objects.get(name)
+        if one is None:
+            return _error(404, "NoSuchKey")
+        if headers.get("if-match", one.etag) != one.etag:
+            return _error(412, "PreconditionFailed")
+        if "tagging" in query:
+            pairs = parse_qsl(one.tags, keep_blank_values=True)
+            inner = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in pairs)
+            return _xml(f"<Tagging><TagSet>{inner}</TagSet></Tagging>")
+        if one.archived and not one.restored:
+            return _error(403, "InvalidObjectState")
+        count = {"x-amz-tagging-count": str(one.tags.count("=") or "")} if one.tags else {}
+        return 200, {"ETag": one.etag, "Last-Modified": formatdate(0, usegmt=True), **one.headers, **count}, one.body
+
+    def _head(self, name: str, *request: Any) -> tuple[int, dict, bytes]:
+        status, headers, body = self._get(name, *request)
+        return status, {**headers, "content-length": str(len(body))}, b""
+
+    def _delete(self, name: str, *_: object) -> tuple[int, dict, bytes]:
+        self.objects.pop(name, None)
+        return 204, {}, b""
+
+    def _post(self, *_: object) -> tuple[int, dict, bytes]:
+        return _error(501, "NotImplemented")  # large objects are for real servers
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _xml(text: str) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"Content-Type": "application/xml"}, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+
+
+def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:
+    return status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+
+
+def _dechunked(body: bytes) -> bytes:
+    """The payload of ``aws-chunked`` encoding."""
+    out, at = bytearray(), 0
+    while size := int(body[at : (end := body.index(b"\r\n", at))].split(b";")[0], 16):
+        out += body[end + 2 : end + 2 + size]
+        at = end + 4 + size
+    return bytes(out)
