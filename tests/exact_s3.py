@@ -61,6 +61,7 @@ class ExactS3:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # head and body in one segment: two would wait for each other
 
             def do_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))

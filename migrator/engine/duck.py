@@ -12,17 +12,38 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from ..stores.names import Folding
+
 MEMORY = "256MB"
 BATCH = 10_000
 
-# A folder can't hold a file and a folder of one name, so each source key is looked up among the
-# folders that the other keys need.
+# What a folder can't hold beside each other: a file and a folder of one name; where it folds names, two that fold
+# to one. `names` are the files that are to be there, here = of the source; `needed` the folders that they lie in.
 COLLISIONS = """
-    create temp table folders as
-    select folder, min(key) as by_key from (
-        select key, unnest([array_to_string(parts[1:i], '/') for i in range(1, len(parts))]) as folder
-        from (select key, string_split(key, '/') as parts from source where contains(key, '/'))
-    ) group by folder
+    create temp table names as
+        select key, {fold} as folded, true as here from source where problem is null
+        union all select key, {fold}, false from target;
+    create temp table needed as
+        select key, here, unnest([array_to_string(parts[1:i], '/') for i in range(1, len(parts))]) as folder{spelling}
+        from (select key, here, string_split(folded, '/') as parts, string_split(key, '/') as spelled
+              from names where contains(folded, '/'));
+    create temp table collisions as
+        select key, min(other) as other from (
+            select n.key, d.key as other from names n join needed d on n.folded = d.folder where n.here
+            union all
+            select d.key, n.key from needed d join names n on n.folded = d.folder where d.here and not n.here
+            {twins}
+        ) group by key
+"""
+SPELLING = ", unnest([array_to_string(spelled[1:i], '/') for i in range(1, len(parts))]) as spelling"
+TWINS = """
+            union all
+            select n.key, o.key from names n join names o on n.folded = o.folded where n.here and n.key != o.key
+            union all
+            select d.key, if(d.key = o.key, o.last, o.key) from needed d join (
+                select folder, min(key) as key, max(key) as last from needed
+                group by folder having count(distinct spelling) > 1
+            ) o on d.folder = o.folder where d.here
 """
 JOIN = """
     select s.key, s.size, s.mtime, s.etag, s.problem,
@@ -64,20 +85,22 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def join_listings(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, *, folders: bool
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, folding: Folding | None
 ) -> Iterator[pa.Table]:
     """Two listings joined by key, in key order, a batch at a time, out of core.
 
-    ``folders`` looks for keys that can't stand beside each other in a folder.
+    Where the target is a folder, ``folding`` says how it tells names apart: keys are looked for that can't stand
+    beside each other there.
     """
     import pyarrow as pa
 
     for name, path in (("source", source), ("target", target)):
         connection.execute(f"create view {name} as select * from read_parquet({_quoted([path])})")
-    if folders:
-        connection.execute(COLLISIONS)
-    join = "left join folders f on s.key = f.folder" if folders else ""
-    statement = JOIN.format(collides="f.by_key" if folders else "null::varchar", folders=join)
+    if folding is not None:
+        more = {"spelling": SPELLING, "twins": TWINS} if any(folding) else {"spelling": "", "twins": ""}
+        connection.execute(COLLISIONS.format(fold=_folded("key", folding), **more))
+    join = "" if folding is None else "left join collisions c on s.key = c.key"
+    statement = JOIN.format(collides="c.other" if join else "null::varchar", folders=join)
     reader = connection.sql(statement).to_arrow_reader(BATCH)
     for batch in reader:
         yield pa.Table.from_batches([batch])
@@ -129,6 +152,12 @@ def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[st
             name: dict(connection.execute(statement).fetchall())
             for name, statement in (("evidence", evidence), ("losses", losses))
         }
+
+
+def _folded(name: str, folding: Folding) -> str:
+    """A name as a folder compares it."""
+    name = f"nfc_normalize({name})" if folding.form else name
+    return f"lower({name})" if folding.case else name
 
 
 def _union(files: Sequence[Path], schema: pa.Schema) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from ..config import SHARD_BYTES, SHARD_ITEMS
 from ..migrations import Migration
 from ..model import Shard
-from ..stores import Location, Store, open_store
+from ..stores import Location, ObjectInfo, Store, open_store
+from ..stores.local import LocalStore
 from . import duck, files
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ LISTING = pa.schema(
 
 Actions = dict[str, dict[str, int]]
 Plan: TypeAlias = tuple[list[Shard], Actions, str]
+Refusal: TypeAlias = Callable[[str, int], str | None]
 
 
 class Planning:
@@ -43,10 +45,11 @@ class Planning:
         return open_store(location)
 
     def diff(self, source: Store, target: Store) -> Iterator[pa.Table]:
-        here = self._list(source, "source", must_exist=True)
+        here = self._list(source, "source", must_exist=True, refusal=target.refusal)
         there = self._list(target, "target", must_exist=False)
         with duck.connect(self._scratch) as connection:
-            yield from duck.join_listings(connection, here, there, folders=target.location.kind == "local")
+            folding = target.folding() if isinstance(target, LocalStore) else None
+            yield from duck.join_listings(connection, here, there, folding)
 
     def cancelled(self) -> bool:
         return self._control.cancelled()
@@ -58,19 +61,28 @@ class Planning:
         self._control.listed_items = 0
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _list(self, store: Store, name: str, *, must_exist: bool) -> Path:
-        """A listing on disk, so that memory stays flat whatever its length."""
+    def _list(self, store: Store, name: str, *, must_exist: bool, refusal: Refusal | None = None) -> Path:
+        """A listing on disk, so that memory stays flat whatever its length.
+
+        ``refusal`` says what of it the target can't hold: such a key is in no other key's way.
+        """
         path = self._scratch / f"{name}.parquet"
         absent = not must_exist and store.location.kind == "local" and not Path(str(store.location.path)).exists()
         with pq.ParquetWriter(path, LISTING) as writer:
             for page in () if absent else store.list():
                 self._control.check()
                 self._control.listed(len(page) if must_exist else 0)
+                if refusal:
+                    page = [one._replace(problem=why) if (why := _problem(one, refusal)) else one for one in page]
                 columns = zip(*page, strict=True) if page else ([] for _ in LISTING)
                 writer.write_table(
                     pa.table([files.column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
                 )
         return path
+
+
+def _problem(one: ObjectInfo, refusal: Refusal) -> str | None:
+    return one.problem or refusal(one.key, one.size)
 
 
 def make_plan(migration: Migration, planning: Planning, workspace: Path, label: str, control: Control) -> Plan:

@@ -105,7 +105,7 @@ class Pair(NamedTuple):
 
 def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) -> list[dict[str, Any]]:
     """The intended action for each pair of a joined listing, with its reason."""
-    pairs = [_pair(row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+    pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
     rows = [_decide_alone(pair, target) for pair in pairs]
     open_pairs = [number for number, row in enumerate(rows) if row is None]
     # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
@@ -116,10 +116,12 @@ def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) 
     return [row for row in rows if row is not None]
 
 
-def _pair(row: tuple[Any, ...]) -> Pair:
+def _pair(row: tuple[Any, ...], target: Store) -> Pair:
     key, size, mtime, etag, problem, t_size, t_mtime, t_etag, collides = row
     key, collides = unescape(key), collides and unescape(collides)
     standing = None if t_size is None else ObjectInfo(key, t_size, t_mtime, t_etag)
+    if standing is None and not problem and target.location.kind == "local" and (not key or key[-1] == "/"):
+        standing = target.head(key)  # a folder is in no listing, and its marker may be there all the same
     return Pair(ObjectInfo(key, size, mtime, etag, problem), standing, collides)
 
 

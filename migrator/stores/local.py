@@ -67,17 +67,17 @@ class LocalStore:
         return names.folding(self._root)
 
     def head(self, key: str) -> ObjectInfo | None:
-        path = self._path(key)
+        path, marks = self._path(key), names.marks(key)
         folder, _, name = key.removesuffix("/").rpartition("/")
         try:
-            status = self._within(folder, False, lambda at: os.stat(name, dir_fd=at.fd, follow_symlinks=False))
+            status = self._within(folder, False, lambda at: os.stat(name or ".", dir_fd=at.fd, follow_symlinks=False))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise failed(error, path) from None
-        if stat.S_ISDIR(status.st_mode) != (key[-1:] == "/"):
+        if stat.S_ISDIR(status.st_mode) != marks:
             return None
-        return ObjectInfo(key, 0, status.st_mtime_ns // 1_000_000, None) if key[-1:] == "/" else describe(key, status)
+        return ObjectInfo(key, 0, status.st_mtime_ns // 1_000_000, None) if marks else describe(key, status)
 
     def open(self, key: str, pinned: str | None) -> LocalBody | MarkerBody:
         path = self._path(key)
@@ -136,12 +136,13 @@ class LocalStore:
         system writes names down before the bytes behind them.
         """
         path = self._path(key)
+        folder, _, name = key.rpartition("/")
         try:
-            self._check_parent(key)
-            status = os.lstat(path)
+            at = self._folder(folder, make=False)
+            status = os.stat(name, dir_fd=at.fd, follow_symlinks=False)
             torn = stat.S_ISREG(status.st_mode) and status.st_size < size and describe(key, status).mtime == mtime
             if torn:
-                os.unlink(path)
+                os.unlink(name, dir_fd=at.fd)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -159,7 +160,7 @@ class LocalStore:
     def _write(
         self, key: str, chunks: Iterable[bytes], size: int, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
-        if key[-1:] == "/":
+        if names.marks(key):
             return self._mark(key, chunks)
         path = self._path(key)
         return self._publish(

@@ -21,14 +21,21 @@ class Folding(NamedTuple):
     form: bool = False
 
 
+def marks(key: str) -> bool:
+    """Whether a key is a folder's marker; the one without a name is of the place itself."""
+    return not key or key[-1] == "/"
+
+
 def refusal(key: str, size: int, room: int) -> str | None:
     """Why a folder, whose path has ``room`` bytes with its slash, can't hold a key; None when it can.
 
     A key that ends with a slash is a folder's marker: it becomes that folder, if it holds nothing itself.
     """
-    if key[-1:] == "/" and key[-2:] not in ("/", "//"):
+    if marks(key):
         if size:
             return "a folder can't hold a key with a closing slash that has bytes"
+        if not key:
+            return None
         key = key[:-1]
     if not key or key[0] == "/" or key[-1] == "/" or "//" in key:
         return "a folder can't hold a key with an empty segment"

@@ -130,21 +130,37 @@ def test_overwrite_must_be_asked_for_and_is_marked(places: tuple[Path, Path], tm
     assert {r.action for r in row.values()} == {"overwrite"}
 
 
-def test_keys_that_cannot_stand_beside_each_other_are_found(tmp_path: Path) -> None:
+def colliding(folder: Path, keys: list[str], there: list[str], case: bool = False, form: bool = False) -> set[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from migrator.engine.planning import LISTING
+    from migrator.stores.names import Folding
 
-    keys = ["a", "a-b", "a/b", "a/b/c/d", "x/y", "x/z", "x/y/q"]
-    for name, listed in (("source", keys), ("target", [])):
+    for name, listed in (("source", keys), ("target", there)):
         columns = [listed, [1] * len(listed), [1] * len(listed), ["e"] * len(listed), [None] * len(listed)]
+        columns[4] = ["refused anyway" if "//" in key else None for key in listed]
         table = pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], schema=LISTING)
-        pq.write_table(table, tmp_path / name)
-    with duck.connect(tmp_path) as connection:
-        tables = duck.join_listings(connection, tmp_path / "source", tmp_path / "target", folders=True)
+        pq.write_table(table, folder / name)
+    with duck.connect(folder) as connection:
+        tables = duck.join_listings(connection, folder / "source", folder / "target", Folding(case, form))
         found = {row["key"]: row["collides"] for table in tables for row in table.to_pylist()}
-    assert {key for key, by in found.items() if by} == {"a", "a/b", "x/y"}
+    assert list(found) == sorted(keys)
+    return {key for key, by in found.items() if by}
+
+
+def test_keys_that_cannot_stand_beside_each_other_are_found(tmp_path: Path) -> None:
+    keys = ["a", "a-b", "a/b", "a/b/c/d", "m", "m/", "o", "o//p", "x/y", "x/z", "x/y/q"]
+    assert colliding(tmp_path, keys, []) == {"a", "a/b", "m", "x/y"}
+    assert colliding(tmp_path, ["a", "b/c", "d", "e"], ["a/x", "b", "d", "e/"]) == {"a", "b/c", "e"}
+
+
+def test_names_that_are_one_to_the_folder_are_found(tmp_path: Path) -> None:
+    keys = ["Case", "case", "d/x", "D/y", "e\u0301", "\u00e9", "E", "other", "read"]
+    assert colliding(tmp_path, keys, []) == set()
+    assert colliding(tmp_path, keys, ["READ"], case=True) == {"Case", "case", "d/x", "D/y", "read"}
+    assert colliding(tmp_path, keys, [], case=True, form=True) == {"Case", "case", "d/x", "D/y", "e\u0301", "\u00e9"}
+    assert colliding(tmp_path, ["same"], ["same"], case=True, form=True) == set()
 
 
 def test_items_show_the_newest_receipt(tmp_path: Path) -> None:
