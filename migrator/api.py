@@ -13,7 +13,7 @@ from .config import default_mode, state_url
 from .errors import BadInput, KeyConflict
 from .handle import Run
 from .limits import read_limits
-from .migrations import Migration, registry
+from .migrations import Migration, forms, registry
 from .model import LIVE, RESUMABLE, Mode
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
@@ -24,7 +24,7 @@ from .state import runs as rows
 if TYPE_CHECKING:
     import sqlalchemy
 
-__all__ = ["Queue", "Run", "apply", "attach", "default_mode", "draft", "open_state", "queue", "runs", "start"]
+__all__ = ["Queue", "Run", "apply", "attach", "default_mode", "draft", "forms", "open_state", "queue", "runs", "start"]
 
 
 def start(

@@ -2,6 +2,7 @@
 
     MigratorError
     ├── BadInput               what the caller asked for cannot be done; nothing was written
+    │   ├── BadForm            fields of a form that do not fit; it says which and why
     │   ├── ConfigError        the configuration file or an environment variable
     │   └── UnknownRun         no run of that id in the state DB
     ├── StoreError             a store said no
@@ -26,6 +27,7 @@ A message names the thing, says why, and says what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .words import sized
@@ -40,6 +42,20 @@ class MigratorError(Exception):
 
 class BadInput(MigratorError):
     """What the caller asked for cannot be done; nothing was written."""
+
+
+class BadForm(BadInput):
+    """Fields that were filled in do not fit.
+
+    Attributes
+    ----------
+    fields : dict of str to str
+        A sentence for each field; under ``""`` what concerns no single one.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(f"{name}: {said}" if name else said for name, said in fields.items()))
+        self.fields = dict(fields)
 
 
 class ConfigError(BadInput):

@@ -10,8 +10,9 @@ from typing import Any
 
 from migrator import feed
 from migrator.api import open_state
-from migrator.errors import BadInput
+from migrator.errors import BadForm, BadInput
 
+from . import offers
 from .feed import sentence
 from .reading import UNSENT, sendable
 from .verbs import known
@@ -29,9 +30,11 @@ def reply(panel: Any, content: Any) -> dict[str, Any]:
     asked = content if isinstance(content, dict) else {}
     try:
         data = _verbs(panel)[str(asked["verb"])](asked.get("args") or {})
-        answer = {"ok": True, "data": sendable(data)}
+        answer: dict[str, Any] = {"ok": True, "data": sendable(data)}
     except Exception as error:  # noqa: BLE001  it is the page's to show; raised here it would land nowhere
         answer = {"ok": False, "error": sendable(sentence(error))}
+        if isinstance(error, BadForm):
+            answer["fields"] = sendable(error.fields)
     return {"type": "reply", "id": asked.get("id"), **answer}
 
 
@@ -50,6 +53,8 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
         "items": lambda args: _items(panel, args),
         "runs": _runs,
+        "migrations": lambda _: offers.offers(),
+        "launch": lambda args: offers.launch(args).id,
         "open": lambda args: panel._open(str(args["id"])),
     }
 

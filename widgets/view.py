@@ -13,11 +13,10 @@ STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
     "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "items", "find", "details",
-    "build",
-    "paint", "log", "mount", "history", "dashboard", "comm",
+    "build", "paint", "log", "mount", "history", "python", "fields", "form", "dashboard", "comm",
 )  # fmt: skip
 SERVED = ("socket", "mime", "page")  # the way to the server, which a page under our server extension loads as they are
-SHEETS = ("base", "terms", "progress", "details", "history", "media")
+SHEETS = ("base", "terms", "progress", "details", "history", "form", "media")
 PAGE = ("page",)  # the colours of the page of its own
 
 # By plain names and in one line: joined, another name would mean nothing.

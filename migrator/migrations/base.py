@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DiskFull
 from ..model import Item, Receipt, Shard
@@ -121,7 +121,7 @@ class Migration(BaseModel):
     idempotent: ClassVar[bool] = True
     phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
 
-    processes: int = 0
+    processes: int = Field(0, description="Shards at a time, each in a process of its own; 0: all in the runner.")
 
     @property
     def title(self) -> str:

@@ -31,6 +31,11 @@ def executes(migration: type[Migration]) -> Callable[[E], E]:
     return register
 
 
+def with_executors() -> list[type[Migration]]:
+    """The classes that something in this process executes."""
+    return list(_executors)
+
+
 def executor_of(migration: Migration) -> Executor:
     """A new executor for a migration.
 

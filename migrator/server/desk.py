@@ -42,20 +42,37 @@ class Front:
 
         return feed.any_alive(self.open_state())
 
+    def migrations(self) -> list[dict[str, Any]]:
+        """The forms of the migrations that may be started here; one that can't be loaded says why."""
+        return [self._form(name) for name in self._migrations]
+
+    def mode(self) -> str:
+        """How a run is started where nothing else is said."""
+        return self._api.default_mode()
+
+    def _form(self, name: str) -> dict[str, Any]:
+        from ..migrations import forms, registry
+
+        try:
+            [form] = forms.forms([registry.load(name)])
+        except Exception as error:  # noqa: BLE001  a module of somebody else's may raise anything
+            return {"migration": name, "title": name, "trouble": f"{name} can't be started here: {error}"}
+        return {**form, "migration": name}
+
     def start(self, name: str, spec: dict[str, Any], **terms: Any) -> api.Run:
         """Start a migration of the allowed ones.
 
         Raises
         ------
         BadInput
-            If the server's configuration does not allow it.
+            If the server's configuration does not allow it, or a field does not fit.
         """
         from ..errors import BadInput
-        from ..migrations import registry
+        from ..migrations import forms, registry
 
         if name not in self._migrations:
             raise BadInput(f"{name!r} may not be started here; c.Migrator.migrations lists what may.")
-        return self._api.start(registry.load(name).model_validate(spec), **terms)
+        return self._api.start(forms.filled(registry.load(name), spec), **terms)
 
     def start_worker(self, run_id: str) -> api.Run:
         """Start a worker for the queue that a run waits in."""

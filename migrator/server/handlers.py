@@ -17,7 +17,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from .. import __version__
-from ..errors import LeaseHeld, MigratorError, UnknownRun
+from ..errors import BadForm, LeaseHeld, MigratorError, UnknownRun
 from ..limits import read_limits
 from .desk import Desk, Front
 from .hub import Hub
@@ -62,10 +62,12 @@ def routes() -> list[tuple[Any, ...]]:
     """Paths below the base, with their handlers."""
     return [
         ("", PageHandler),
+        ("new", PageHandler),
         (f"runs/{RUN_ID}", PageHandler),
         (r"static/(\w+\.(?:js|css))", ViewHandler, {"path": view_folder()}),
         ("api/status", StatusHandler),
         ("api/socket", SocketHandler),
+        ("api/migrations", MigrationsHandler),
         ("api/runs", RunsHandler),
         (f"api/runs/{RUN}", RunHandler),
         (f"api/runs/{RUN}/log", LogHandler),
@@ -105,6 +107,7 @@ class Handler(APIHandler):
         except MigratorError as error:
             self.set_status(404 if isinstance(error, UnknownRun) else 409 if isinstance(error, LeaseHeld) else 400)
             value = {"message": str(error), "error": type(error).__name__}
+            value |= {"fields": error.fields} if isinstance(error, BadForm) else {}
         except ValueError as error:  # of a specification or a query that does not fit
             self.set_status(400)
             value = {"message": str(error), "error": "BadInput"}
@@ -130,6 +133,15 @@ class StatusHandler(Handler):
         await self.answer(
             lambda front: {"version": __version__, "state_id": front.open_state().state_id, "reads": reads}
         )
+
+
+class MigrationsHandler(Handler):
+    """The forms of what may be started here, and the mode that is usual."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        await self.answer(lambda front: {"migrations": front.migrations(), "mode": front.mode()})
 
 
 class RunsHandler(Handler):

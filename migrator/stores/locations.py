@@ -63,7 +63,10 @@ class Location(BaseModel):
         How to reach the bucket; None where that is still to be resolved.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # In a form it is one field of text.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, json_schema_extra={"format": "place"}
+    )
 
     url: str
     kind: Literal["local", "s3"]

@@ -70,6 +70,48 @@ def test_the_dashboard_lists_finds_and_opens_runs_by_the_keyboard(bundle: str, n
     assert book.cells() == 3
 
 
+def test_a_form_plans_and_runs_what_the_server_allows(notebook: Any, lab: Lab, picture: Any) -> None:
+    (lab.root / "in").mkdir(exist_ok=True)
+    (lab.root / "in" / "one").write_text("1")
+    book = notebook(f"{IMPORTS}MigrationPanel(bundle='mime')")
+    book.run(0)
+    board, keys = book.page.locator(".mgp-dashboard"), book.page.keyboard
+    board.get_by_role("button", name="New migration").press("Enter")
+    expect(board.get_by_label("Source")).to_be_focused()
+    keys.type(str(lab.root / "nothing-there"))
+    keys.press("Tab")
+    keys.type(str(lab.root / "made-by-form"))
+    keys.press("Enter")
+    expect(board.get_by_role("alert")).to_contain_text("nothing-there")
+    picture(book.page, "dashboard-form")
+    board.get_by_label("Source").fill(str(lab.root / "in"))
+    expect(board.locator(".mgp-code")).to_contain_text('made-by-form"), dry_run=True')
+    keys.press("Enter")
+    panel = board.locator(".mgp-stage .mgp-panel")
+    expect(panel.locator(".mgp-pill")).to_have_text("plan ready", timeout=LONG)
+    assert not (lab.root / "made-by-form").exists()
+    panel.get_by_role("button", name="Apply this plan").click()
+    expect(panel.locator(".mgp-pill")).to_have_text("completed", timeout=LONG)
+    assert (lab.root / "made-by-form" / "one").read_text() == "1"
+    assert book.cells() == 1
+
+
+def test_a_form_starts_what_the_kernel_knows(notebook: Any) -> None:
+    book = notebook(f"{IMPORTS}from slow import Slow\nMigrationPanel(bundle='widget')")
+    book.run(0)
+    board = book.page.locator(".mgp-dashboard")
+    board.get_by_role("button", name="New migration").click()
+    board.get_by_label("What to start").select_option("Slow")
+    expect(board.locator(".mgp-code")).to_contain_text("from slow import Slow")
+    board.get_by_label("Items").fill("some")
+    board.get_by_role("button", name="Plan it").click()
+    expect(board.locator(".mgp-fault:visible")).to_have_text("This should be a valid integer.")
+    board.get_by_label("Items").fill("5")
+    board.get_by_label("Dry run").uncheck()
+    board.get_by_role("button", name="Run", exact=True).click()
+    expect(board.locator(".mgp-stage .mgp-pill")).to_have_text("completed", timeout=LONG)
+
+
 def test_a_page_of_its_own_shows_all_runs_and_each_by_its_address(lab: Lab, notebook: Any, picture: Any) -> None:
     book = notebook(f"{IMPORTS}{RUNS}\nsecond.cancel()")
     book.run(0)

@@ -16,10 +16,10 @@ from migrator.migrations import CopyObjects
 
 XSRF = {"X_XSRFToken": "made-up", "Cookie": "_xsrf=made-up"}
 READS = ("log", "log?download=1", "items", "items?format=csv", "exceptions", "record", "events")
-GETS = ("api/status", "api/runs", "api/runs/{}", *(f"api/runs/{{}}/{what}" for what in READS), "api/socket",
-        "static/mime.js")  # fmt: skip
+GETS = ("api/status", "api/migrations", "api/runs", "api/runs/{}", *(f"api/runs/{{}}/{what}" for what in READS),
+        "api/socket", "static/mime.js")  # fmt: skip
 VERBS = ("start", "cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
-PAGES = ("/migrator", "/migrator/runs/{}")
+PAGES = ("/migrator", "/migrator/new", "/migrator/runs/{}")
 POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
 
 
@@ -85,6 +85,22 @@ def test_a_migration_that_is_allowed_can_be_started(server: Server, source: Path
         refused = server.ask("api/runs", body)
         assert refused.status == 400, refused
         assert refused.json["message"]
+
+
+def test_what_may_be_started_has_a_form_and_mistakes_stand_beside_its_fields(server: Server, tmp_path: Path) -> None:
+    told = server.ask("api/migrations").json
+    copy, broken = told["migrations"]
+    assert told["mode"] == "streaming"
+    assert [field["name"] for field in copy["fields"]][:2] == ["source", "target"]
+    assert "can't be loaded" in broken["trouble"]
+    spec = {"source": "s3://KEY:hunter2@bucket", "target": str(tmp_path), "in_flight": "many"}
+    refused = server.ask("api/runs", {"migration": copy["migration"], "spec": spec})
+    assert (refused.status, refused.json["error"]) == (400, "BadForm")
+    assert set(refused.json["fields"]) == {"source", "in_flight"}
+    assert "hunter2" not in refused.text
+    nobody = server.ask("api/runs", {"migration": copy["migration"], "spec": {"source": "/nope", "target": "/nope2"}})
+    assert nobody.status == 400
+    assert nobody.json["message"].endswith(".")
 
 
 def test_mistakes_are_a_sentence(server: Server, done: api.Run, slow: api.Run) -> None:

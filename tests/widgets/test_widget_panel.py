@@ -165,3 +165,19 @@ def test_without_anything_it_lists_all_runs_and_starts_none():
     with pytest.raises(BadInput, match="shows one run"):
         MigrationPanel(FakeMigration())._open("a-run")
     panel.close()
+
+
+def test_the_list_starts_what_the_kernel_offers_and_nothing_else(desk, started):
+    board = desk(None)
+    offered = board.ask("migrations")["data"]
+    assert offered["mode"] == "streaming"
+    assert "copy-objects" in [form["migration"] for form in offered["migrations"]]
+    spec = {"source": "/a", "target": "/b"}
+    answer = board.ask("launch", migration="copy-objects", spec=spec, dry_run=True, mode="queue", name=" x ")
+    assert answer["ok"], answer
+    assert str(started[0].pop("migration").target) == "/b"
+    assert started == [{"mode": "queue", "dry_run": True, "name": "x"}]
+    assert "knows no migration 'os:system'" in board.ask("launch", migration="os:system", spec={})["error"]
+    refused = board.ask("launch", migration="copy-objects", spec={"source": "http://x"})
+    assert set(refused["fields"]) == {"source", "target"}
+    assert len(started) == 1

@@ -16,12 +16,12 @@ function asker(send, silence, ms = ANSWER_MS) {
       waiting.set(id, { resolve, reject, timer });
       send({ id, verb, args });
     }),
-    answer({ id, ok, data, error }) {
+    answer({ id, ok, data, error, fields }) {
       const asked = waiting.get(id);
       if (!asked) return; // another view's, or too late
       waiting.delete(id);
       clearTimeout(asked.timer);
-      ok ? asked.resolve(data) : asked.reject(new Error(error));
+      ok ? asked.resolve(data) : asked.reject(Object.assign(new Error(error), { fields }));
     },
     close: () => waiting.forEach(({ timer }) => clearTimeout(timer)),
   };
@@ -73,7 +73,10 @@ function all(model, el, signal) {
   way.subscribe(() => {}); // answers come by it; what a run shows, its own view takes
   const view = (box, id, life) => way.request("open", { id }).then(
     () => life.aborted || mount(box, commTransport(model, life), life), (error) => box.append(error.message));
-  mountDashboard(el, { read: (query) => way.request("runs", query), view }, signal);
+  mountDashboard(el, {
+    read: (query) => way.request("runs", query), view,
+    forms: () => way.request("migrations"), launch: (asked) => way.request("launch", asked),
+  }, signal);
 }
 
 /** anywidget's door: one view of a model. */

@@ -11,7 +11,7 @@ const ENDED = new Set(["completed", "partial", "failed", "cancelled", "interrupt
 /** Loads our style sheets once a page. */
 function dress() {
   if (document.querySelector("link[data-migrator]")) return;
-  for (const name of ["base", "terms", "progress", "details", "history", "media"]) {
+  for (const name of ["base", "terms", "progress", "details", "history", "form", "media"]) {
     const link = document.createElement("link");
     Object.assign(link, { rel: "stylesheet", href: new URL(`static/${name}.css`, base()).href });
     link.dataset.migrator = name;
@@ -27,7 +27,8 @@ export function openDashboard(el, turned, signal = new AbortController().signal)
     const turn = (other) => { box.replaceChildren(); view(box, other, life); };
     mount(box, socketTransport(id, turn, () => {}), life);
   };
-  return mountDashboard(el, { read, view, turned }, signal);
+  const launch = async (asked) => (await ask("runs", asked)).id;
+  return mountDashboard(el, { read, view, turned, launch, forms: () => ask("migrations") }, signal);
 }
 
 /**

@@ -16,7 +16,7 @@ export async function ask(path, body) {
   const options = body === undefined ? { headers } : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
   const answer = await fetch(new URL(`api/${path}`, base()), { ...options, credentials: "same-origin" });
   const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.message || `The Jupyter server answered ${answer.status} ${answer.statusText}.`);
+  if (!answer.ok) throw Object.assign(new Error(told.message || `The Jupyter server answered ${answer.status} ${answer.statusText}.`), { fields: told.fields });
   return told;
 }
 
