@@ -12,6 +12,7 @@ import mimetypes
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from ..config import LARGE_BYTES
 from ..errors import AlreadyExists, StoreError
 from ..migrations import Control
 from ..model import Item, Receipt
-from ..stores import Attributes, Body, Store, Written
+from ..stores import Attributes, Body, ObjectInfo, Store, Written
 from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher, digest_of
+from .torn import discard_torn
 
 if TYPE_CHECKING:
     from ..stores.local import LocalStore
@@ -55,7 +57,15 @@ class Copier:
         Abandoned
             If the run was asked to stop meanwhile.
         """
-        item = self._clear(item)
+        self._clear(item)
+        try:
+            return self._copy(item)
+        except AlreadyExists:
+            if not self._discard_torn(item):
+                raise
+            return self._copy(item._replace(before=None))
+
+    def _copy(self, item: Item) -> Receipt:
         if self._files:
             self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
@@ -113,7 +123,7 @@ class Copier:
         # Not every server heeds a condition on a copy, so look first: a copy replaces in silence.
         standing = target.head(_target_key(item))
         if (standing.etag if standing else None) != before:
-            conflict = _conflict(item)
+            conflict = _conflict(item, standing)
             if standing is None:
                 raise conflict
             return self._adopt(item, "md5", item.etag or "", None, conflict)
@@ -132,18 +142,15 @@ class Copier:
 
     def _adopt(self, item: Item, algorithm: str, digest: str, losses: str | None, conflict: StoreError) -> Receipt:
         """What stands at the target unforeseen: ours, if it is the same bytes."""
-        written = self._standing(item, conflict)
+        standing = self._target.head(_target_key(item))
+        if standing is None or standing.size != item.bytes:
+            raise _conflict(item, standing) from conflict
+        written = Written(standing.etag)
         try:
             evidence = self._check(item, written, algorithm, digest)
         except StoreError:
-            raise _conflict(item) from conflict
+            raise _conflict(item, standing) from conflict
         return _receipt(item, "adopted", evidence, f"{algorithm}:{digest}", written, losses)
-
-    def _standing(self, item: Item, conflict: StoreError) -> Written:
-        standing = self._target.head(_target_key(item))
-        if standing is None or standing.size != item.bytes:
-            raise _conflict(item) from conflict
-        return Written(standing.etag)
 
     def _check(self, item: Item, written: Written, algorithm: str, digest: str) -> str:
         """The evidence that the target holds the bytes that were read.
@@ -206,15 +213,19 @@ class Copier:
         # Named by attempt: one that was stopped for long and taken over must not publish its successor's bytes.
         return f"{self._control.run_id}-{item.item_no}-{attempt}"
 
-    def _clear(self, item: Item) -> Item:
-        """Remove what earlier attempts left where this item goes; the item as it is to be copied then."""
+    def _clear(self, item: Item) -> None:
+        """Remove what earlier attempts left under their temporary names where this item goes."""
+        if self._to_folder:
+            target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
+            for attempt in range(1, self._control.attempt):
+                target.discard(_target_key(item), self._scratch(item, attempt))
+
+    def _discard_torn(self, item: Item) -> bool:
+        """Whether what stands in the way was a copy of an earlier attempt's that a power cut tore; it is gone then."""
         if not self._to_folder or self._control.attempt == 1:
-            return item
+            return False
         target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
-        for attempt in range(1, self._control.attempt):
-            target.discard(_target_key(item), self._scratch(item, attempt))
-        torn = target.discard_torn(_target_key(item), item.bytes, item.mtime)
-        return item._replace(before=None) if torn else item
+        return discard_torn(self._source, target, item, self._unless_stopped)
 
     def _fit(self, key: str, attributes: Attributes) -> tuple[Attributes, str | None]:
         """The attributes that the target gets, and the names of those it can't hold."""
@@ -258,10 +269,15 @@ def _receipt(item: Item, status: str, evidence: str, digest: str, written: Writt
     return Receipt(item.item_no, status, evidence, digest, item.bytes, written.etag, losses, None, now)
 
 
-def _conflict(item: Item) -> StoreError:
+def _conflict(item: Item, standing: ObjectInfo | None) -> StoreError:
+    key = repr(_target_key(item))
+    if standing is None:
+        return AlreadyExists(
+            f"What stood at the target's {key} is gone since the plan; nothing was written. Plan again."
+        )
+    there = f"{standing.size:,} B of {datetime.fromtimestamp(standing.mtime / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return AlreadyExists(
-        f"Something else appeared at the target's {_target_key(item)!r} since the plan, or what stood there is gone; "
-        "it was left as it is. Plan again."
+        f"Something else appeared at the target's {key} since the plan: {there}. It was left as it is. Plan again."
     )
 
 

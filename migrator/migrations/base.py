@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -121,7 +121,9 @@ class Migration(BaseModel):
     idempotent: ClassVar[bool] = True
     phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
 
-    processes: int = Field(0, description="Shards at a time, each in a process of its own; 0: all in the runner.")
+    processes: Annotated[
+        int, Field(description="Shards at a time, each in a process of its own; 0: all in the runner.")
+    ] = 0
 
     @property
     def title(self) -> str:

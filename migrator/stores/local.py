@@ -129,25 +129,20 @@ class LocalStore:
         with suppress(OSError, StoreError):
             remove_quietly(self._folder(key.rpartition("/")[0], make=False), _temporary(scratch))
 
-    def discard_torn(self, key: str, size: int, mtime: int | None) -> bool:
-        """Remove a file that a power cut left shorter than it was, after its name and time were on the disk.
-
-        Such a file has the time that it was given last of all, and fewer than its ``size`` bytes: a file
-        system writes names down before the bytes behind them.
-        """
+    def remove(self, key: str, pinned: str | None) -> bool:
+        """Remove a file that is still the version ``pinned``; whether it was."""
         path = self._path(key)
         folder, _, name = key.rpartition("/")
         try:
             at = self._folder(folder, make=False)
-            status = os.stat(name, dir_fd=at.fd, follow_symlinks=False)
-            torn = stat.S_ISREG(status.st_mode) and status.st_size < size and describe(key, status).mtime == mtime
-            if torn:
+            same = version(os.stat(name, dir_fd=at.fd, follow_symlinks=False)) == pinned
+            if same:
                 os.unlink(name, dir_fd=at.fd)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise failed(error, path) from None
-        return torn
+        return same
 
     def sync(self) -> None:
         try:

@@ -14,8 +14,9 @@ from migrator.engine.copying import Copier
 from migrator.errors import AlreadyExists
 from migrator.model import Item
 from migrator.stores import Store, open_store
+from migrator.stores.files import version
 
-DATA = b"the whole of it"
+DATA = os.urandom(300) * 9
 TIME = 1_700_000_000_123_000_000
 
 
@@ -40,8 +41,14 @@ def copy(stores: tuple[Store, Store], attempt: int, before: str | None = None) -
     return Copier(source, target, Control("run", attempt)).copy(item).status
 
 
-# Mutation: leave out `discard_torn` in Copier._clear.
-@pytest.mark.parametrize("left", [b"", DATA[:4]])
+# Mutation: let Copier._discard_torn say False.
+@pytest.mark.parametrize("left", [
+    pytest.param(b"", id="nothing came"),
+    pytest.param(DATA[:4], id="the end is missing"),
+    pytest.param(bytes(len(DATA)), id="its size came, its bytes did not"),
+    pytest.param(DATA[:1024] + bytes(512) + DATA[1536:], id="a block in the middle is missing"),
+    pytest.param(bytes(512) + DATA[512:1024], id="the beginning and the end are missing"),
+])  # fmt: skip
 def test_a_file_that_a_power_cut_tore_is_copied_again(left: bytes, stores: tuple[Store, Store], tmp_path: Path) -> None:
     lay(tmp_path / "target" / "a", left)
     assert copy(stores, attempt=2) == "copied"
@@ -59,7 +66,10 @@ def test_a_torn_file_that_was_to_replace_another_is_copied_again(stores: tuple[S
     [
         pytest.param(1, b"", TIME, id="nothing was tried before"),
         pytest.param(2, b"", TIME + 1_000_000, id="of another time"),
-        pytest.param(2, DATA[::-1], TIME, id="as long as it should be"),
+        pytest.param(2, DATA[::-1], TIME, id="as long, with other bytes"),
+        pytest.param(2, bytes(512) + DATA[:0:-1][:512], TIME, id="shorter, with zeros and other bytes"),
+        pytest.param(2, DATA[:1024] + b"x" + bytes(511) + DATA[1536:], TIME, id="one byte beside the zeros"),
+        pytest.param(2, DATA + bytes(1), TIME, id="longer"),
     ],
 )
 def test_what_only_looks_torn_is_left_alone(
@@ -78,5 +88,5 @@ def test_nothing_is_looked_for_behind_a_link(stores: tuple[Store, Store], tmp_pa
     lay(outside / "a", b"")
     (tmp_path / "target" / "link").symlink_to(outside)
     with pytest.raises(Exception, match="symbolic link"):
-        target.discard_torn("link/a", len(DATA), TIME // 1_000_000)
+        target.remove("link/a", version((outside / "a").stat()))
     assert (outside / "a").exists()
