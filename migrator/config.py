@@ -31,7 +31,7 @@ PULSE_S = 0.5  # how often a runner writes its progress and looks for requests
 POLL_S = 1.0  # how often a view reads
 CANCEL_GRACE_S = 4.0  # from the request until SIGTERM may be sent; SIGKILL after as long again
 
-SHARD_ITEMS = 5_000
+SHARD_ITEMS = 2_500
 SHARD_BYTES = 4 << 30
 LARGE_BYTES = 8 << 20  # an object above this is streamed in parts, never held whole
 EXCEPTION_ROWS = 10_000  # rows kept in the state DB a run; receipts keep every one

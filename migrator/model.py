@@ -81,12 +81,13 @@ class Counts:
     def done(self) -> int:
         return self.copied + self.adopted + self.skipped + self.failed + self.refused
 
-    def add(self, receipt: Receipt) -> None:
+    def add(self, receipt: Receipt, times: int = 1) -> None:
+        """Count a receipt; with ``times`` -1 take it back."""
         if receipt.status in SETTLED:
-            setattr(self, receipt.status, getattr(self, receipt.status) + 1)
-            self.bytes_done += receipt.bytes
+            setattr(self, receipt.status, getattr(self, receipt.status) + times)
+            self.bytes_done += receipt.bytes * times
             if receipt.losses:
-                self.losses += receipt.losses.count(",") + 1
+                self.losses += (receipt.losses.count(",") + 1) * times
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in dataclasses.fields(Counts)})

@@ -20,6 +20,7 @@ from types import FrameType
 
 from .config import PULSE_S, state_url
 from .engine.control import Control, Rate, Stopped
+from .engine.output import log_to_stdout
 from .errors import MigrationLoadError, MigratorError, NewerSchema, StateError, StateFull, TokenLost
 from .keeping import Keeper
 from .lifecycle import process
@@ -36,7 +37,7 @@ START_S = 600.0
 
 def main(run_id: str) -> int:
     """Execute a run that waits for its process. Returns the exit code: 0 when its end is recorded."""
-    _log_to_stdout()
+    log_to_stdout()
     try:
         db, claim = _claim(run_id)
     except (TokenLost, StateError) as error:
@@ -189,14 +190,6 @@ class Pulse:
             log.info("plan: %s listed so far", f"{self._control.listed_items:,}")
         elif done:
             log.info("%s done, %.1f MB; %.0f a second", f"{done:,}", size / 1e6, rates[0] or 0)
-
-
-def _log_to_stdout() -> None:
-    logging.raiseExceptions = False  # a log that can't be written (its disk is full) is no reason to write more
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
 
 
 def _stop_on_signals(control: Control) -> None:

@@ -25,12 +25,14 @@ class Stopped(MigratorError):
 class Control:
     """Satisfies ``migrations.Control``. Written by the engine, read by the runner's pulse."""
 
-    def __init__(self, run_id: str, attempt: int = 1) -> None:
+    def __init__(self, run_id: str, attempt: int = 1, shares: int = 1) -> None:
         self._run_id = run_id
         self.attempt = attempt
+        self.shares = shares
         self.gate = Gate()
         self.throttle = Throttle()
         self.counts = Counts()  # of every receipt, committed or not
+        self.ahead = Counts()  # of receipts that hands gave of shards that they are still at
         self.in_flight_bytes = 0  # of unfinished items
         self.listed_items = 0  # while planning; none before and after
         self.why: str | None = None
@@ -68,9 +70,13 @@ class Control:
         return self._stop.wait(seconds)
 
     def progress(self, bytes_done: int) -> None:
-        with self._lock:
-            self.in_flight_bytes += bytes_done
+        self.move(bytes_done)
         self.spend(bytes_done)
+
+    def move(self, size: int) -> None:
+        """Bytes of an unfinished item moved, where somebody else keeps to the limits."""
+        with self._lock:
+            self.in_flight_bytes += size
 
     def spend(self, size: int) -> None:
         """Wait until so many bytes more are within the limit; a change of the limit ends the wait."""
@@ -131,7 +137,7 @@ class Control:
 
     def tally(self) -> Counts:
         """How far the run is at this moment, bytes of unfinished items included."""
-        total = self.counts + Counts()
+        total = self.counts + self.ahead
         total.bytes_done += max(0, self.in_flight_bytes)
         return total
 

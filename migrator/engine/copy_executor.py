@@ -31,7 +31,7 @@ class CopyExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         copier = Copier(self._source, self._target, control)
-        crew: Crew[Receipt] = Crew(self._threads(rows), control)
+        crew: Crew[Receipt] = Crew(max(1, self._threads(rows) // control.shares), control)
         try:
             yield from crew.run(lambda item: self._copy(copier, item, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it

@@ -7,7 +7,7 @@ that was not renewed in time nothing more may be written, since somebody else ma
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..clocks import boottime
@@ -23,6 +23,7 @@ class Gate:
         self._holds: dict[str, str] = {}
         self._until = float("inf")
         self._writing = 0
+        self.others: Callable[[], bool] = lambda: False  # whether another process may be in the middle of writing
         self._changed = threading.Condition()
 
     def hold(self, who: str, why: str) -> None:
@@ -52,10 +53,14 @@ class Gate:
             return next(iter(self._holds.values()), None)
         return LEASE if boottime() > self._until else None
 
+    def why_beside(self, who: str) -> str | None:
+        """Why somebody else than ``who`` holds it."""
+        return next((why for name, why in list(self._holds.items()) if name != who), None)
+
     @property
     def quiet(self) -> bool:
         """Whether nobody is in the middle of writing."""
-        return self._writing == 0
+        return self._writing == 0 and not self.others()
 
     def wait(self, stopped: threading.Event) -> None:
         """Return when it is open, or when asked to stop."""

@@ -100,7 +100,9 @@ class Attempt:
     def _work(self, executor: Executor) -> None:
         shards = self._journal.shards()
         self._control.counts = self._journal.counts()
-        for work, receipts in hand_out(self._migration, executor, self._open(shards), self._control):
+        for work, receipts in hand_out(
+            self._migration, executor, self._open(shards), self._control, self._processes(shards)
+        ):
             try:
                 for receipt in self._writing(receipts):
                     work.add(receipt)
@@ -122,8 +124,12 @@ class Attempt:
         for shard in shards:
             if self._control.cancelled():
                 return
-            if shard.state != "done" or shard.counts.failed:
+            if _is_left(shard):
                 yield self._begin(shard)
+
+    def _processes(self, shards: Sequence[Shard]) -> int:
+        left = [shard for shard in shards if _is_left(shard)]
+        return self._migration.processes_for(sum(shard.items for shard in left), sum(shard.bytes for shard in left))
 
     def _begin(self, shard: Shard) -> Work:
         work = Work.load(shard, self._workspace)
@@ -153,6 +159,10 @@ class Attempt:
         if evidence["losses"]:
             log.info("attributes that the target can't hold: %s", _listed(evidence["losses"]))
         return "partial" if counts.failed or counts.refused else "completed"
+
+
+def _is_left(shard: Shard) -> bool:
+    return shard.state != "done" or bool(shard.counts.failed)
 
 
 def told(counts: Counts) -> str:

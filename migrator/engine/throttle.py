@@ -39,6 +39,15 @@ class Throttle:
             self._at = now
             return max(0.0, -self._free / rate)
 
+    def share(self, number: int, of: int) -> dict[str, Any]:
+        """The limits of one of several processes that keep to them together; ``number`` counts from 0."""
+        shared: dict[str, Any] = {}
+        if self.in_flight is not None:
+            shared["in_flight"] = max(1, self.in_flight // of + (number < self.in_flight % of))
+        if self._rate is not None:
+            shared["bytes_per_s"] = self._rate / of
+        return shared
+
     @property
     def rate(self) -> float | None:
         return self._rate

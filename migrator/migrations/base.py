@@ -75,6 +75,11 @@ class Control(Protocol):
     def attempt(self) -> int: ...
 
     @property
+    def shares(self) -> int:
+        """How many processes of the run do this at once."""
+        ...
+
+    @property
     def in_flight(self) -> int | None:
         """How many items may be in flight at once, where somebody set it for this run; it may change."""
         ...
@@ -112,7 +117,7 @@ class Migration(BaseModel):
 
     ``resumable``: another attempt may go on where one stopped. ``idempotent``: an item may be
     executed twice. ``phases`` names the parts of a run in order; the second one executes.
-    ``processes``: shards at a time, each in a process of its own (0: all in the runner).
+    ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are worth it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -122,7 +127,7 @@ class Migration(BaseModel):
     phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
 
     processes: Annotated[
-        int, Field(description="Shards at a time, each in a process of its own; 0: all in the runner.")
+        int | None, Field(ge=0, le=64, description="Shards at a time, each in a process of its own; 0: in the runner.")
     ] = 0
 
     @property
@@ -143,6 +148,10 @@ class Migration(BaseModel):
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         """Every intended action, in batches. Touches no target."""
         raise NotImplementedError
+
+    def processes_for(self, items: int, size: int) -> int:
+        """How many processes are worth it for so many items of so many bytes together."""
+        return self.processes or 0
 
     def writes(self) -> list[Target]:
         """What will be written, for leases; empty where nothing else could write it."""

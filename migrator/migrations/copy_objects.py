@@ -20,6 +20,8 @@ from .sameness import same
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# One interpreter keeps one core busy. A process more costs a third of a second and 50 MB: a few thousand small objects.
+MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
 
 
@@ -36,6 +38,9 @@ class CopyObjects(Migration):
         the other two replace it, which can't be undone.
     in_flight : int, optional
         Objects at once; by default what suits the two stores.
+    processes : int, optional
+        Processes that copy at once; by default one for each core (four at most) where there are many small objects,
+        else 0: all is done in the runner.
 
     Examples
     --------
@@ -49,6 +54,7 @@ class CopyObjects(Migration):
     target: Location
     overwrite: Overwrite = "never"
     in_flight: int | None = Field(default=None, ge=1, le=512)
+    processes: int | None = Field(default=None, ge=0, le=64)
 
     def __init__(self, source: Any = None, target: Any = None, /, **data: Any) -> None:
         given = {"source": source, "target": target}
@@ -77,6 +83,15 @@ class CopyObjects(Migration):
             open_store(self.target).probe()
         else:
             _check_folder(self.target)
+
+    def processes_for(self, items: int, size: int) -> int:
+        if self.processes is not None:
+            return self.processes
+        worth = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, MOST_PROCESSES)
+        if self.in_flight:
+            worth = min(worth, self.in_flight)
+        many = items >= MANY_OBJECTS and size < SMALL_BYTES * items
+        return worth if many and worth > 1 else 0
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         source, target = ctx.open(self.source), ctx.open(self.target)

@@ -157,7 +157,7 @@ class Bench:
 
 
 class MemoryWatch:
-    """The largest resident size of the runner of the run that is live."""
+    """The largest resident size of the runner of the run that is live, with its keeper and its other processes."""
 
     def __init__(self) -> None:
         self._peak, self._over = 0, threading.Event()
@@ -168,8 +168,8 @@ class MemoryWatch:
     def _loop(self, starter: int) -> None:
         while not self._over.wait(0.05):
             try:
-                for child in psutil.Process(starter).children():
-                    self._peak = max(self._peak, child.memory_info().rss)
+                family = psutil.Process(starter).children(recursive=True)
+                self._peak = max(self._peak, sum(one.memory_info().rss for one in family))
             except psutil.Error:
                 pass
 

@@ -57,8 +57,8 @@ class Moment:
 CERTAIN = (Moment("unlink", 10), Moment("rename", 8), Moment("fdatasync", 8))
 
 
-def begin(run: api.Run | None, source: Path, target: Path) -> api.Run:
-    return run.resume() if run else api.start(CopyObjects(source, target))
+def begin(run: api.Run | None, source: Path, target: Path, processes: int) -> api.Run:
+    return run.resume() if run else api.start(CopyObjects(source, target, processes=processes))
 
 
 def die(run: api.Run, moment: Moment) -> bool:
@@ -68,10 +68,11 @@ def die(run: api.Run, moment: Moment) -> bool:
     else:
         time.sleep(moment.after_s)
         kill_family(run)
-    status = run.status
-    assert status in ("interrupted", "completed"), (status, moment)
-    print(f"{run.id} attempt {run.snapshot().attempt}: {moment}: {status}")
-    return status == "interrupted"
+    seen = run.snapshot()
+    # Where each of its hands dies at the same call, the runner gives up in words.
+    assert seen.status in ("interrupted", "completed") or "died 4 times" in str(seen.error), (seen, moment)
+    print(f"{run.id} attempt {seen.attempt}: {moment}: {seen.status}")
+    return seen.status != "completed"
 
 
 @pytest.fixture
@@ -93,7 +94,8 @@ def test_a_run_killed_anywhere_ends_as_if_it_had_never_been(
     print(f"MIGRATOR_SEED={SEED}; strace: {shutil.which('strace') or 'none, random instants only'}")
     rng, killed, number = random.Random(SEED), 0, 0
     while killed < kills:
-        killed += killed_again_and_again(moments(rng, number), tree, tmp_path / f"out-{number}", clean)
+        deaths, processes = moments(rng, number), 0 if number < len(CERTAIN) else number % 2 * 2
+        killed += killed_again_and_again(deaths, tree, tmp_path / f"out-{number}", clean, processes)
         number += 1
     print(f"{killed} kills, {number} runs")
 
@@ -104,12 +106,14 @@ def moments(rng: random.Random, number: int) -> list[Moment]:
     return first + [Moment.any(rng) for _ in range(rng.randint(*DEATHS) - len(first))]
 
 
-def killed_again_and_again(deaths: list[Moment], tree: Path, target: Path, clean: dict[str, tuple[int, str]]) -> int:
+def killed_again_and_again(
+    deaths: list[Moment], tree: Path, target: Path, clean: dict[str, tuple[int, str]], processes: int
+) -> int:
     """Kill a run in its first lives, and hold its end against a clean one's; how often it was killed."""
     run, killed = None, 0
     for moment in deaths:
         with runners_under(target.parent, moment.words):
-            run = begin(run, tree, target)
+            run = begin(run, tree, target, processes)
             if not die(run, moment):
                 break
         killed += 1

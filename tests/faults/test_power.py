@@ -104,7 +104,7 @@ def a_clean_run(tree: Path, folder: Path, disk: Disk) -> dict[str, tuple[int, st
 def cut_and_resume(tree: Path, target: Path, disk: Disk, moment: Moment, clean: dict[str, tuple[int, str]]) -> int:
     """One power cut and what comes after it; how many receipts were acknowledged before."""
     with runners_under(target.parent.parent):
-        run = api.start(CopyObjects(tree, target), bytes_per_s=BYTES_PER_S)
+        run = api.start(CopyObjects(tree, target, processes=random.choice((0, 2))), bytes_per_s=BYTES_PER_S)
         witness = watch_until(moment, run)
         disk.cut_power()
         end_what_is_left(disk.place)
