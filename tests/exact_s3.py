@@ -41,6 +41,8 @@ class ExactS3:
         ``enforced``, ``ignored`` or ``refused``: what becomes of If-None-Match and If-Match on a write.
     tags : str
         ``kept``, ``ignored`` or ``refused``.
+    keeps_all : bool
+        Whether nothing may be deleted.
     drops : tuple
         Headers that it takes and forgets.
     asked : list
@@ -51,6 +53,7 @@ class ExactS3:
     tags: str = "kept"
     drops: tuple[str, ...] = ()
     versioning: str = ""
+    keeps_all: bool = False
     page: int = 1000
     skew_s: int = 0
     objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
@@ -205,6 +208,8 @@ class ExactS3:
         return status, {**headers, "content-length": str(len(body))}, b""
 
     def _delete(self, name: str, *_: object) -> tuple[int, dict, bytes]:
+        if self.keeps_all:
+            return _error(403, "AccessDenied")
         self.objects.pop(name, None)
         return 204, {}, b""
 

@@ -83,7 +83,8 @@ def _has_password(url: sa.URL) -> bool:
     "--max-attempts", default=3, show_default=True, help="In the queue: after so many crashes it is given up."
 )
 @click.option("--source-option", "source_options", multiple=True, metavar="NAME=VALUE",
-              help="endpoint, region, profile, addressing, allow_http or anonymous, for the source.")  # fmt: skip
+              help="endpoint, region, profile, addressing, allow_http, anonymous, storage_class, kms_key or "
+                   "requester_pays, for the source.")  # fmt: skip
 @click.option("--target-option", "target_options", multiple=True, metavar="NAME=VALUE", help="The same for the target.")
 def copy(
     source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from ..errors import Denied, DiskFull, NotDurable, StoreError, Unreachable
 from ..migrations import Control, CopyObjects
@@ -26,16 +27,27 @@ class CopyExecutor:
         self._migration = migration
         self._source = open_store(migration.source)
         self._target = open_store(migration.target)
+        self._tried = False
         self._hopeless = 0
         self._lock = threading.Lock()
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
+        self._try_out(rows, control)
         copier = Copier(self._source, self._target, control)
         crew: Crew[Receipt] = Crew(max(1, self._threads(rows) // control.shares), control)
         try:
             yield from crew.run(lambda item: self._copy(copier, item, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
+
+    def _try_out(self, rows: Sequence[Item], control: Control) -> None:
+        """Before the first write: what the target does differently, said once."""
+        if not rows or self._tried:
+            return
+        self._tried = True
+        with suppress(StoreError):  # each object meets that again, and says so for itself
+            for remark in self._target.try_out():
+                control.warn(remark)
 
     def _sync(self) -> None:
         try:

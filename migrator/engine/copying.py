@@ -242,6 +242,7 @@ def _lost(key: str, attributes: Attributes) -> str | None:
     implied = kind in UNKNOWN_TYPES or kind == _type_of(key)
     names = [name for name in attributes.headers if name != "content-type" or not implied]
     names += [f"meta:{name}".replace(",", ";") for name in attributes.metadata]
+    names += [f"tag:{name}".replace(",", ";") for name in attributes.tags]
     return ",".join(names) or None
 
 
@@ -266,6 +267,7 @@ def _before(item: Item) -> str | None:
 
 def _receipt(item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None) -> Receipt:
     now = time.time_ns() // 1_000_000
+    losses = ",".join(filter(None, (losses, *written.dropped))) or None
     return Receipt(item.item_no, status, evidence, digest, item.bytes, written.etag, losses, None, now)
 
 

@@ -39,6 +39,7 @@ class Hands:
         self._links: list[Link] = []
         self._again: deque[Open] = deque()
         self._deaths = 0
+        self._warned: set[str] = set()
         self._failure: tuple[Open, Exception] | None = None
         self._over = threading.Event()
         self._changing = threading.Lock()
@@ -114,8 +115,10 @@ class Hands:
         if said is None:
             self._bury(link)
             return
-        for text in said["warnings"]:
-            self._control.warn(text)
+        for text in said["warnings"]:  # what one finds out, the others do too
+            if text not in self._warned:
+                self._warned.add(text)
+                self._control.warn(text)
         self._control.move(said["moved"] - link.moved)
         link.moved = said["moved"]
         self._hold(link, said["held"])

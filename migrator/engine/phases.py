@@ -37,6 +37,7 @@ class Attempt:
         self._migration, self._journal, self._control = migration, journal, control
         self._workspace, self._label = workspace, label
         self._named = 0
+        self._dry_run = False
 
     def execute(self, executor: Executor | None) -> str:
         """Plan unless that is done, do what has no final receipt, report.
@@ -57,6 +58,7 @@ class Attempt:
             If the control asked for the end; what was done until then is committed.
         """
         plan, work, report = self._migration.phases
+        self._dry_run = executor is None
         if self._journal.plan_hash() is None:
             self._journal.enter(plan)
             self._plan()
@@ -76,7 +78,7 @@ class Attempt:
             log.info("plan: nothing to do")
 
     def _make_plan(self) -> Plan:
-        planning = Planning(self._workspace, self._control)
+        planning = Planning(self._workspace, self._control, dry_run=self._dry_run)
         try:
             return make_plan(self._migration, planning, self._workspace, self._label, self._control)
         except Exception:

@@ -36,7 +36,8 @@ Refusal: TypeAlias = Callable[[str, int], str | None]
 class Planning:
     """The context that a migration plans with. Satisfies ``migrations.PlanContext``."""
 
-    def __init__(self, workspace: Path, control: Control) -> None:
+    def __init__(self, workspace: Path, control: Control, *, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
         self._scratch = workspace / "scratch"
         self._scratch.mkdir(exist_ok=True)
         self._control = control

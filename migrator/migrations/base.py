@@ -52,6 +52,11 @@ class Target:
 class PlanContext(Protocol):
     """What planning may ask for. The engine fits it."""
 
+    @property
+    def dry_run(self) -> bool:
+        """Whether the run ends with the plan."""
+        ...
+
     def open(self, location: Location) -> Store: ...
 
     def diff(self, source: Store, target: Store) -> Iterator[pa.Table]:
@@ -105,6 +110,10 @@ class Control(Protocol):
 
     def aside(self) -> AbstractContextManager[None]:
         """Around a wait for such threads: whoever is inside is in the middle of nothing."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say something that people should know, as an event of the run and in its output."""
         ...
 
     def until_room(self, error: DiskFull) -> bool:

@@ -95,6 +95,8 @@ class CopyObjects(Migration):
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         source, target = ctx.open(self.source), ctx.open(self.target)
+        for remark in source.remarks(to_write=False) + (target.remarks(to_write=True) if ctx.dry_run else []):
+            ctx.warn(remark)
         found = False
         for table in ctx.diff(source, target):
             found = True

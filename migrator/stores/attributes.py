@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..errors import StoreError
 from .base import Attributes
+from .tags import HEADER, written
 
 # lower case -> as the byte lane spells it
 HEADERS = {
@@ -42,12 +43,13 @@ def sent(attributes: Attributes, what: str) -> dict[str, str]:
     """Request headers, from ours."""
     check(attributes, what)
     headers = {name.lower(): value for name, value in attributes.headers.items()}
-    return headers | {META + name.lower(): value for name, value in attributes.metadata.items()}
+    headers |= {META + name.lower(): value for name, value in attributes.metadata.items()}
+    return headers | {HEADER: written(attributes.tags)} if attributes.tags else headers
 
 
 def ambiguous(attributes: Attributes) -> bool:
-    """Whether the byte lane would take some metadata for a header."""
-    return any(name.lower() in _AMBIGUOUS for name in attributes.metadata)
+    """Whether the byte lane would take some metadata for a header, or knows no word for tags."""
+    return bool(attributes.tags) or any(name.lower() in _AMBIGUOUS for name in attributes.metadata)
 
 
 def check(attributes: Attributes, what: str) -> None:

@@ -27,10 +27,11 @@ class ObjectInfo(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What an object carries beside its bytes: standard headers (lower case) and user metadata."""
+    """What an object carries beside its bytes: standard headers (lower case), user metadata, and tags."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,14 @@ class Capabilities:
     """What a store can do.
 
     ``holds_attributes``: headers and metadata survive a write. ``remote``: worth many requests
-    at once. ``threads``: how many are worth it here.
+    at once. ``threads``: how many are worth it here. ``conditional``: a write that meets what
+    another program wrote there meanwhile is refused; None is unknown until it was tried.
     """
 
     holds_attributes: bool
     remote: bool
     threads: int
+    conditional: bool | None = True
 
 
 class Body(Protocol):
@@ -65,10 +68,14 @@ class Body(Protocol):
 
 
 class Written(NamedTuple):
-    """What a store says of an object that it took; ``digest`` where it read that again itself."""
+    """What a store says of an object that it took.
+
+    ``digest`` where it read that again itself; ``dropped`` names the attributes that it did not keep.
+    """
 
     etag: str | None
     digest: str | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -83,6 +90,17 @@ class Store(Protocol):
 
     def probe(self) -> None:
         """One cheap request that shows the place is there and may be listed. Sends no write."""
+        ...
+
+    def remarks(self, *, to_write: bool) -> list[str]:
+        """What people should know before they read from here, or write here. Sends no write."""
+        ...
+
+    def try_out(self) -> list[str]:
+        """Find out what differs by endpoint, by writes that leave nothing; what people should know of it.
+
+        Done once, and by the first write at the latest.
+        """
         ...
 
     def list(self) -> Iterator[list[ObjectInfo]]:

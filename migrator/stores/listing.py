@@ -48,7 +48,7 @@ def list_pages(lane: Lane) -> Iterator[list[ObjectInfo]]:
 
 def probe(lane: Lane) -> None:
     """Ask for one key, with so few tries that somebody can wait for the answer."""
-    lane.ask("GET", None, [*_query(_below(lane)), ("max-keys", "1")], tries=2, read_s=10)
+    lane.ask("GET", None, [*_query(below(lane)), ("max-keys", "1")], tries=2, read_s=10)
 
 
 def list_exactly(lane: Lane, prefix: str) -> dict[str, int]:
@@ -58,21 +58,22 @@ def list_exactly(lane: Lane, prefix: str) -> dict[str, int]:
     return {key: info.size for key, info in _objects(root, 0)}
 
 
-def _below(lane: Lane) -> str:
+def below(lane: Lane) -> str:
+    """What the keys of a place begin with."""
     return f"{lane.place.prefix}/" if lane.place.prefix else ""
 
 
-def _query(below: str) -> list[tuple[str, str]]:
-    return [("list-type", "2"), ("encoding-type", "url"), ("prefix", below)]
+def _query(prefix: str) -> list[tuple[str, str]]:
+    return [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)]
 
 
 def _fetch(lane: Lane, following: tuple[str, str] | None) -> Page:
-    query = [*_query(_below(lane)), *([following] if following else [])]
+    query = [*_query(below(lane)), *([following] if following else [])]
     answer = lane.ask("GET", None, query, RESTORED if lane.aws else {})
     root, repaired = _parse(lane, answer.data)
     ns = root.tag[: root.tag.find("}") + 1]
     objects, last = [], ""
-    for last, info in _objects(root, len(_below(lane))):  # noqa: B007 - the last one is wanted
+    for last, info in _objects(root, len(below(lane))):  # noqa: B007 - the last one is wanted
         objects.append(info)
     if root.findtext(f"{ns}IsTruncated") != "true":
         return Page(objects, None)

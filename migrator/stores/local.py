@@ -56,6 +56,12 @@ class LocalStore:
         except OSError as error:
             raise failed(error, self._root) from None
 
+    def remarks(self, *, to_write: bool) -> list[str]:
+        return []
+
+    def try_out(self) -> list[str]:
+        return []
+
     def list(self) -> Iterator[list[ObjectInfo]]:
         return walk(self._root)
 

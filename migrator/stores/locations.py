@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import BadInput
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
+STORAGE_CLASS = r"^[A-Z][A-Z0-9_]{1,63}$"
 KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://bucket/prefix for a named connection"
-OPTIONS = frozenset({"endpoint", "region", "addressing", "allow_http", "profile", "anonymous", "credentials"})
+OPTIONS = frozenset(
+    {"endpoint", "region", "addressing", "allow_http", "profile", "anonymous", "credentials",
+     "storage_class", "kms_key", "requester_pays"}
+)  # fmt: skip
 
 
 class Credentials(BaseModel):
@@ -61,6 +65,10 @@ class Location(BaseModel):
         The named connection of the configuration file that it was given by.
     endpoint, region, addressing, allow_http, credentials
         How to reach the bucket; None where that is still to be resolved.
+    storage_class, kms_key : str, optional
+        What objects written here get: a storage class such as ``STANDARD_IA``, and the KMS key that encrypts them.
+    requester_pays : bool
+        Whether to agree that the one who asks pays.
     """
 
     # In a form it is one field of text.
@@ -79,6 +87,9 @@ class Location(BaseModel):
     addressing: Literal["path", "virtual"] | None = None
     allow_http: bool | None = None
     credentials: Credentials | None = None
+    storage_class: str | None = Field(default=None, pattern=STORAGE_CLASS)
+    kms_key: str | None = Field(default=None, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
+    requester_pays: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -101,7 +112,7 @@ class Location(BaseModel):
             ``s3://bucket/prefix``, ``name://bucket/prefix``, ``file:///folder`` or a folder.
         **options
             ``endpoint``, ``region``, ``addressing`` (``path`` or ``virtual``), ``allow_http``,
-            ``profile``, ``anonymous``.
+            ``profile``, ``anonymous``, ``storage_class``, ``kms_key``, ``requester_pays``.
 
         Raises
         ------
@@ -244,8 +255,17 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
         fields["credentials"] = {"source": "profile", "profile": str(profile)}
     if anonymous:
         fields["credentials"] = {"source": "anonymous"}
+    if "storage_class" in fields:
+        fields["storage_class"] = storage_class_named(str(fields["storage_class"]))
     if "endpoint" in fields:
         from .resolving import endpoint
 
         fields["endpoint"] = endpoint(str(fields["endpoint"]))
     return fields
+
+
+def storage_class_named(given: str) -> str:
+    name = given.upper().replace("-", "_")
+    if not re.fullmatch(STORAGE_CLASS, name):
+        raise BadInput(f"{given!r} is no storage class; write one such as STANDARD_IA, or leave it out.")
+    return name

@@ -57,6 +57,7 @@ class Lane:
         else:
             self._base = f"{parts.path}/{place.bucket}"
         self._host = host
+        self._always = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
         self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
         self._keys: Callable[[], Keys | None] = provider(place.credentials) if place.credentials else lambda: None
         self._second: tuple[int, Keys | None, datetime] = (0, None, datetime.fromtimestamp(0, UTC))
@@ -133,7 +134,7 @@ class Lane:
         return encode_path(f"{self._base}/{key}" if key is not None else self._base or "/")
 
     def _signed(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes) -> dict[str, str]:
-        headers = {"host": self._host, **extra}
+        headers = {"host": self._host, **self._always, **extra}
         keys, now = self._keys_now()
         if keys is None:
             return headers

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import config
 from ..errors import BadInput, ConfigError
-from .locations import KNOWN, Credentials, Location
+from .locations import KNOWN, Credentials, Location, storage_class_named
+from .presets import ANY, PRESETS, Name, endpoint_of
 
 Addressing = Literal["path", "virtual"]
 _SECRET_KEYS = ("secret_access_key", "access_key_id", "session_token", "secret", "password", "token", "key")
@@ -24,6 +25,8 @@ class Connection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    preset: Name | None = None
+    account: str | None = None
     endpoint: str | None = None
     region: str | None = None
     profile: str | None = None
@@ -33,6 +36,9 @@ class Connection(BaseModel):
     secret_access_key_env: str | None = None
     session_token_env: str | None = None
     anonymous: bool = False
+    storage_class: str | None = None
+    kms_key: str | None = None
+    requester_pays: bool = False
 
 
 def resolve(location: Location) -> Location:
@@ -47,17 +53,25 @@ def resolve(location: Location) -> Location:
     credentials = location.credentials or _named_credentials(location.connection, named) or _usual_credentials()
     profile = _profile_settings(credentials.profile) if credentials.source == "profile" else {}
     region = location.region or named.region or _first("AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region")
-    region = region or "us-east-1"
+    preset = PRESETS[named.preset] if named.preset else ANY
+    region = preset.region if preset.region and not (location.region or named.region) else region
     given = location.endpoint or named.endpoint
+    if given is None and named.preset:
+        own_region = location.region or named.region or preset.region
+        given = endpoint_of(named.preset, f"[connections.{location.connection}]", own_region, named.account)
+    region = region or "us-east-1"
     if given is None and not location.connection:
         given = _first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") or profile.get("endpoint_url")
     url = endpoint(given) if given else _aws_endpoint(region)
     plain = location.allow_http if location.allow_http is not None else named.allow_http
     allowed = _allow_http(url, plain)
+    kind = location.storage_class or (named.storage_class and storage_class_named(named.storage_class))
     style = location.addressing or named.addressing or _addressing(bool(given), location.bucket or "")
     return location.model_copy(
         update={
             "endpoint": url, "region": region, "addressing": style, "allow_http": allowed, "credentials": credentials,
+            "storage_class": kind, "kms_key": location.kms_key or named.kms_key,
+            "requester_pays": location.requester_pays or named.requester_pays,
         }
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,7 +11,7 @@ import obstore
 
 from ..errors import AlreadyExists, BadInput, NotFound, SourceChanged, StoreError
 from . import attributes as attribute_names
-from . import keys, trials
+from . import keys
 from .answers import Refusal, byte_lane, read_xml
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .byte_store import byte_store
@@ -23,6 +22,7 @@ from .multipart import etag_in, upload
 from .native import SLOW_S, Lane, quoted, unquoted
 from .resolving import is_loopback
 from .s3_body import S3Body, changed
+from .s3_terms import Terms, is_versioned
 from .signing import encode_path
 
 __all__ = ["PART_BYTES", "S3Store"]
@@ -42,19 +42,19 @@ class S3Store:
         self._below = f"{location.prefix}/" if location.prefix else ""
         if reason := self.refusal("x"):
             raise BadInput(f"{location.url} can't be used as a place: {reason}.")
-        self._kept: dict[str, bool] = {}  # oddities of keys that were tried, and whether this server keeps them
-        self._trying = threading.Lock()
         self._lane = Lane(location)
         self._seen = False  # whether the bucket is known to be there
-        near = is_loopback(location.endpoint or "")
-        self.capabilities = Capabilities(
-            holds_attributes=True, remote=True, threads=NEAR_THREADS if near else FAR_THREADS
-        )
+        self._terms = Terms(self._lane)
+        self._threads = NEAR_THREADS if is_loopback(location.endpoint or "") else FAR_THREADS
         self.bytes = byte_store(location)
 
     @property
     def location(self) -> Location:
         return self._location
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(True, True, self._threads, self._terms.conditional)
 
     def full(self, key: str) -> str:
         """The key as it stands in the bucket."""
@@ -63,6 +63,21 @@ class S3Store:
     def probe(self) -> None:
         probe(self._lane)
         self._seen = True
+
+    def remarks(self, *, to_write: bool) -> list[str]:
+        if not to_write:
+            versioned = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
+            return [versioned] if is_versioned(self._lane) else []
+        known = self._terms.conditional
+        if known:
+            return []
+        if known is None:
+            return [f"Unknown until apply: whether writes to {self._location.endpoint} are conditional."]
+        title = self._terms.preset.title
+        return [f"Writes to {title} are not conditional: each key is looked at just before it is written."]
+
+    def try_out(self) -> list[str]:
+        return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane)
@@ -97,15 +112,18 @@ class S3Store:
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
         self._check_key(key, len(data))
-        if (attributes.metadata and attribute_names.ambiguous(attributes)) or not keys.tidy(self._below + key):
-            return self._put_natively(key, data, attributes, before)
+        attributes, dropped = self._terms.fit(attributes)
+        if not self._terms.enforces(before):
+            self._check_before(key, before)
+        if self._terms.by_hand or not keys.tidy(self._below + key) or attribute_names.ambiguous(attributes):
+            return self._put_natively(key, data, attributes, before)._replace(dropped=dropped)
         given: Any = attribute_names.joined(attributes, self._what(key))
         mode: Any = "create" if before is None else {"e_tag": quoted(before)}
         with byte_lane(self._location, key, _conflict):
             result = obstore.put(
                 self.bytes, self._below + key, data, attributes=given, mode=mode, use_multipart=False
             )  # fmt: skip
-        return Written(unquoted(result["e_tag"]))
+        return Written(unquoted(result["e_tag"]), None, dropped)
 
     def put_stream(
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
@@ -114,23 +132,25 @@ class S3Store:
         self._check_key(key, size)
         if not size:
             return self.put(key, _nothing(chunks), attributes, before=before, mtime=mtime, scratch=scratch)
-        headers = attribute_names.sent(attributes, self._what(key))
+        attributes, dropped = self._terms.fit(attributes)
+        headers = attribute_names.sent(attributes, self._what(key)) | self._terms.headers
         self._check_before(key, before)  # says no before the bytes are sent, not after
         try:
-            etag = upload(self._lane, self.full(key), chunks, size, headers, _condition(before))
+            etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before))
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
         now = self.head(key)
         if now is None or now.size != size:
             raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
-        return Written(now.etag or etag)
+        return Written(now.etag or etag, None, dropped)
 
     def can_copy_from(self, source: object) -> bool:
         """Whether the server can copy from there itself, seen with the same rights."""
         if not isinstance(source, S3Store):
             return False
         ours, theirs = self._location, source._location
-        return (ours.endpoint, ours.region, ours.credentials) == (theirs.endpoint, theirs.region, theirs.credentials)
+        terms = ("endpoint", "region", "credentials", "requester_pays")
+        return all(getattr(ours, term) == getattr(theirs, term) for term in terms)
 
     def copy_from(
         self, source: S3Store, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
@@ -148,7 +168,8 @@ class S3Store:
             return None
         self._check_key(target_key, size)
         came_from = encode_path(f"/{source._location.bucket}/{source.full(key)}")
-        headers = {"x-amz-copy-source": came_from, "x-amz-copy-source-if-match": quoted(etag), **_condition(before)}
+        headers = {"x-amz-copy-source": came_from, "x-amz-copy-source-if-match": quoted(etag)}
+        headers |= self._terms.condition(before) | self._terms.headers
         try:
             answer = self._lane.send("PUT", self.full(target_key), (), headers, read_s=SLOW_S)
         except Refusal as refusal:
@@ -161,7 +182,8 @@ class S3Store:
         """Nothing to do: a server answers when it has the object."""
 
     def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
-        headers = attribute_names.sent(attributes, self._what(key)) | _condition(before)
+        headers = attribute_names.sent(attributes, self._what(key))
+        headers |= self._terms.condition(before) | self._terms.headers
         try:
             return Written(self._lane.send("PUT", self.full(key), (), headers, data).etag)
         except Refusal as refusal:
@@ -192,25 +214,10 @@ class S3Store:
     def _check_key(self, key: str, size: int) -> None:
         if reason := self.refusal(key):
             raise StoreError(f"{self._location.url} {key!r}: {reason}.")
-        for oddity in keys.oddities(self._below + key, size):
-            if not self._keeps(oddity):
-                raise StoreError(
-                    f"{self._location.endpoint} does not keep a key with {oddity} as it is, so {key!r} was not written."
-                )
-
-    def _keeps(self, oddity: str) -> bool:
-        """Whether this server keeps such keys, tried once: one that tidies them up would put bytes elsewhere."""
-        with self._trying:
-            if oddity not in self._kept:
-                self._kept[oddity] = trials.keeps(self._lane, self._below, oddity)
-            return self._kept[oddity]
+        self._terms.check_key(self._below + key, size)
 
     def _what(self, key: str) -> str:
         return f"{self._location.url}{key}"
-
-
-def _condition(before: str | None) -> dict[str, str]:
-    return {"if-none-match": "*"} if before is None else {"if-match": quoted(before)}
 
 
 def _conflict(what: str) -> AlreadyExists:

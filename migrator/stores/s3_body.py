@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..errors import SourceChanged
 from . import attributes as attribute_names
 from .answers import Refusal, unreachable
 from .base import Attributes
 from .native import TRIES, Lane, pause, quoted, unquoted
+from .tags import COUNT, read_tags
 from .wire import Incoming, WireError
 
 _NOTHING = Attributes()
@@ -34,6 +36,9 @@ class S3Body:
             raise changed(self._what)
         self._etag, self.size = etag, incoming.left
         self.attributes = attribute_names.received(incoming.headers)
+        if incoming.headers.get(COUNT):
+            tags = read_tags(self._lane, self._key, incoming.headers)
+            self.attributes = replace(self.attributes, tags=tags)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,16 +6,68 @@ under a tidier name. So nothing is written on trust that could land elsewhere, o
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from ..errors import StoreError
-from .keys import CLOSING_SLASH, SAMPLES
+from ..errors import StoreError, Unreachable
+from .answers import Refusal
+from .attributes import META
+from .keys import CLOSING_SLASH, SAMPLES, oddities
 from .listing import list_exactly
 from .native import Answer, Lane
+from .tags import COUNT, HEADER
 
 NAME = ".migrator-trial-"
+# What an object may carry, as it is sent and should come back.
+CARRIED = {
+    "cache-control": "no-cache", "content-disposition": "attachment", "content-encoding": "gzip",
+    "content-language": "en", "content-type": "application/x-migrator", META + "migrator": "trial",
+}  # fmt: skip
+# How a server says that it knows no such header.
+_UNKNOWN = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"})
+
+Heed = Literal["enforced", "ignored", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a trial showed.
+
+    ``creates`` and ``replaces``: what becomes of a condition on a write that meets an object, or another one than
+    it names. ``forgets``: headers that are taken and not given back. ``untried``: why there was no trial. ``left``:
+    the key of the trial's object where it could not be deleted.
+    """
+
+    creates: Heed = "ignored"
+    replaces: Heed = "ignored"
+    md5: bool = True
+    forgets: frozenset[str] = frozenset()
+    untried: str | None = None
+    left: str | None = None
+
+    def remarks(self, endpoint: str) -> list[str]:
+        """What people should know of it."""
+        if self.untried:
+            return [f"What {endpoint} does could not be tried: {self.untried} Writes there count as not conditional."]
+        said = []
+        if self.creates != "enforced":
+            said.append(
+                f"Writes to {endpoint} are not conditional: If-None-Match is {self.creates} there. Each key is looked "
+                "at just before it is written, but what another program writes in that very instant would be lost."
+            )
+        elif self.replaces != "enforced":
+            said.append(f"Replacing objects at {endpoint} is not conditional: If-Match is {self.replaces} there.")
+        if not self.md5:
+            said.append(f"The ETags of {endpoint} are no MD5: every copy is read again to be checked.")
+        if self.forgets:
+            said.append(f"{endpoint} does not keep {', '.join(sorted(self.forgets))}; each counts as a loss.")
+        if self.left:
+            said.append(f"{self.left!r}, written to find out what {endpoint} does, can't be deleted there: remove it.")
+        return said
 
 
 class Trial:
@@ -33,12 +85,31 @@ class Trial:
         self._written[key] = answer.headers.get("x-amz-version-id")
         return answer
 
+    def heed(self, key: str, condition: Mapping[str, str]) -> Heed:
+        """What becomes of a write whose condition does not hold."""
+        try:
+            self.put(key, b"other", condition)
+        except Refusal as refusal:
+            if refusal.status in (409, 412):
+                return "enforced"
+            if refusal.code in _UNKNOWN or refusal.status == 501:
+                return "refused"
+            raise
+        return "ignored"
+
     def clear(self) -> None:
         """Take all of it back, whatever it is called there now, with the versions that a bucket keeps."""
-        for key, version in self._written.items():
+        for key, version in list(self._written.items()):
             self.lane.send("DELETE", key, [("versionId", version)] if version else ())
-        for key in list_exactly(self.lane, self.below + self.name):
-            self.lane.send("DELETE", key)
+            del self._written[key]
+            if oddities(key):
+                for found in list_exactly(self.lane, self.below + self.name):
+                    self.lane.send("DELETE", found)
+
+    @property
+    def left(self) -> str | None:
+        """An object that the server did not let go of."""
+        return next(iter(self._written), None)
 
 
 @contextmanager
@@ -52,6 +123,29 @@ def trial(lane: Lane, below: str) -> Iterator[Trial]:
             one.clear()
 
 
+def look(lane: Lane, below: str, extra: Mapping[str, str]) -> Findings:
+    """Whether conditions are heeded, and what comes back of an object; ``extra`` headers go with each write."""
+    try:
+        with trial(lane, below) as one:
+            key = below + one.name
+            one.put(key, b"body", {**CARRIED, **extra})
+            answer = lane.send("HEAD", key)
+            etag = hashlib.md5(b"body", usedforsecurity=False).hexdigest()
+            forgets = {name for name, value in CARRIED.items() if answer.headers.get(name) != value}
+            found = Findings(
+                one.heed(key, {"if-none-match": "*", **extra}),
+                one.heed(key, {"if-match": f'"{"0" * 32}"', **extra}),
+                answer.etag == etag,
+                frozenset("metadata" if name.startswith(META) else name for name in forgets),
+            )
+        return replace(found, left=one.left)
+    except Refusal as refusal:
+        error = lane.explain(refusal, below + NAME)
+        if isinstance(error, Unreachable) and refusal.status != 501:
+            raise error from None
+        return Findings(untried=str(error))
+
+
 def keeps(lane: Lane, below: str, oddity: str) -> bool:
     """Whether a key with this oddity is listed as it was written, with its bytes."""
     with trial(lane, below) as one:
@@ -60,5 +154,15 @@ def keeps(lane: Lane, below: str, oddity: str) -> bool:
         try:
             one.put(sample, body)
             return list_exactly(lane, sample) == {sample: len(body)}
+        except StoreError:
+            return False
+
+
+def keeps_tags(lane: Lane, below: str) -> bool:
+    """Whether an object's tags are there after it was written with some."""
+    with trial(lane, below) as one:
+        try:
+            one.put(below + one.name, b"", {HEADER: "migrator=trial"})
+            return lane.send("HEAD", below + one.name).headers.get(COUNT) == "1"
         except StoreError:
             return False

