@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,7 +12,7 @@ from . import feed
 from .errors import BadInput, MigratorError, RunNotCompleted
 from .limits import read_limits
 from .migrations import registry
-from .model import LIVE, TERMINAL, Event, ItemStatus, Mode, Snapshot
+from .model import LIVE, TERMINAL, Event, ItemStatus, Mode, Shard, Snapshot
 from .recording import begin_again, begin_now, drafted, owner, spawn
 from .state import StateDB, journal
 from .state import runs as rows
@@ -68,33 +68,43 @@ class Run:
         status : str, optional
             Only items of this status.
         """
-        if status is not None:
-            known_status(status)
+        _check_statuses([] if status is None else [status])
         from .engine import duck
 
-        folder = Path(self._row()["workspace"])
-        with self.state.read() as connection:
-            shards = journal.read_shards(connection, self.id)
+        folder, shards = self._files()
         receipts = [folder / file for shard in shards for file in shard.receipts]
         return duck.relate_items(folder / "scratch", [folder / s.plan_file for s in shards], receipts, status)
 
     def page(
         self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """Some of the items, in the plan's order, as dicts of the columns of `items`.
+        """A page of the items as dictionaries, quick also where there are millions.
 
         Parameters
         ----------
         status : sequence of str
-            Only items of one of these statuses.
+            Only items of these: the first one's, then the next one's; in the plan's order.
         text : str
-            Only items with this in their key, whatever its case.
+            Only items with this in their key, whatever the case.
+        offset, limit : int
+            From which one on, and how many at most.
         """
-        from .engine import duck
+        return [row for rows in self.item_batches(status, text, offset, limit) for row in rows]
 
-        for each in status:
-            known_status(each)
-        return duck.page(self.items(), status, text, offset, limit)
+    def item_batches(
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The same in batches, by default to the end, so that memory stays flat."""
+        _check_statuses(status)
+        from .engine import paging
+
+        return paging.find_items(*self._files(), status, text, max(0, offset), limit)
+
+    def _files(self) -> tuple[Path, list[Shard]]:
+        """The workspace, and what of it the state DB names."""
+        folder = Path(self._row()["workspace"])
+        with self.state.read() as connection:
+            return folder, journal.read_shards(connection, self.id)
 
     def wait(self, timeout: float | None = None, check: bool = True) -> Snapshot:
         """Block until the run ends. Interrupting this does not touch the run.
@@ -292,6 +302,13 @@ class Run:
         return hash(self.id)
 
 
+def _check_statuses(given: Sequence[str]) -> None:
+    known = get_args(ItemStatus)
+    for status in given:
+        if status not in known:
+            raise BadInput(f"There is no item status {status!r}; there are {', '.join(known)}.")
+
+
 def _why_not_resumed(row: Any) -> str:
     run_id, status = row["id"], row["status"]
     if status == "queued":
@@ -300,11 +317,6 @@ def _why_not_resumed(row: Any) -> str:
         who = f"attempt {row['attempt']}, pid {row['pid']} on {row['host']}" if row["pid"] else "its process starts"
         return f"Run {run_id} is {status} already ({who}). `migrator follow {run_id}` shows it."
     return f"Run {run_id} is {status}; there is nothing to resume."
-
-
-def known_status(status: str) -> None:
-    if status not in get_args(ItemStatus):
-        raise BadInput(f"There is no item status {status!r}; there are {', '.join(get_args(ItemStatus))}.")
 
 
 def _checked(seen: Snapshot) -> Snapshot:

@@ -64,7 +64,7 @@ NEWEST = """
     select * exclude (filename, newest) from (
         select *, row_number() over (partition by item_no order by
             cast(split_part(parse_filename(filename), '-', 2) as integer) desc) as newest
-        from read_parquet({files}, filename = true)
+        from read_parquet({files}, filename = true) {only}
     ) where newest = 1
 """
 
@@ -114,27 +114,31 @@ def relate_items(
     The relation owns its connection. It is a fixed picture: the files are immutable.
     """
     connection = connect(scratch)
-    connection.execute(f"create temp view plan as {_union(plans, PLAN)}")
-    newest = NEWEST.format(files=_quoted(receipts)) if receipts else _empty(RECEIPT)
-    connection.execute(f"create temp view receipts as {newest}")
+    relate(connection, plans, receipts)
     relation = connection.sql(f"{ITEMS} order by p.item_no")
     return relation.filter(f"status = '{status}'") if status else relation
 
 
-def page(
-    items: duckdb.DuckDBPyRelation, statuses: Sequence[str], text: str, offset: int, limit: int
-) -> list[dict[str, Any]]:
-    """Some of a run's items in the plan's order: of these statuses, with ``text`` in their keys whatever its case."""
-    if statuses:
-        items = items.filter(f"status in ({', '.join(map(_literal, statuses))})")
-    if text:
-        items = items.filter(f"contains(lower(key), lower({_literal(text)}))")
-    found = items.order("item_no").limit(limit, offset)
-    return [dict(zip(items.columns, row, strict=True)) for row in found.fetchall()]
+def relate(
+    connection: duckdb.DuckDBPyConnection, plans: Sequence[Path], receipts: Sequence[Path], text: str = ""
+) -> None:
+    """Let ``plan`` and ``receipts`` mean these files; of the plan only keys with ``text`` in them."""
+    plan, only = _union(plans, PLAN), ""
+    if text:  # few are left, and only their receipts are looked for
+        matching = f"create or replace temp table matching as {plan} where contains(lower(key), lower(?))"
+        connection.execute(matching, [text])
+        plan, only = "select * from matching", "where item_no in (select item_no from matching)"
+    connection.execute(f"create or replace temp view plan as {plan}")
+    newest = NEWEST.format(files=_quoted(receipts), only=only) if receipts else _empty(RECEIPT)
+    connection.execute(f"create or replace temp view receipts as {newest}")
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''").replace("\0", "") + "'"
+def fetch_items(connection: duckdb.DuckDBPyConnection, status: str | None, limit: int | None) -> list[dict[str, Any]]:
+    """The first related items of this status (None: any), in the plan's order."""
+    statement = f"select * from ({ITEMS}) where status = coalesce(?, status) order by item_no limit ?"
+    found = connection.execute(statement, [status, limit])
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:
@@ -142,7 +146,7 @@ def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[st
     if not receipts:
         return {"evidence": {}, "losses": {}}
     with connect(scratch) as connection:
-        connection.execute(f"create temp view receipts as {NEWEST.format(files=_quoted(receipts))}")
+        connection.execute(f"create temp view receipts as {NEWEST.format(files=_quoted(receipts), only='')}")
         evidence = "select coalesce(evidence, status), count(*) from receipts group by 1 order by 1"
         losses = (
             "select loss, count(*) from (select unnest(string_split(losses, ',')) as loss from receipts"

@@ -28,6 +28,10 @@ RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 RUN = f"(?P<run_id>{RUN_ID})"
 MOST_ROWS = 1000
 LOG_BYTES = 1 << 20
+ITEM_COLUMNS = (
+    "key", "target_key", "size", "action", "status", "evidence", "digest", "error", "reason", "losses", "etag",
+    "written_etag", "before", "detail", "at", "item_no",
+)  # fmt: skip
 # So long a kernel has to take a start that was asked for, before the server does it.
 KERNEL_S = 2.0
 Work = Callable[[Front], Any]
@@ -225,36 +229,37 @@ def _log_before(front: Front, run_id: str, before: int, limit: int) -> dict[str,
 
 
 class ItemsHandler(Handler):
-    """A page of a run's items: ``status`` (several), ``q`` in the key; ``format=csv`` for a file of them."""
+    """A page of a run's items: ``status`` (several, in this order), ``q`` (in the key), ``offset``, ``limit``;
+    ``format=csv`` for a file of all of them."""
 
     @web.authenticated
     @authorized
     async def get(self, run_id: str) -> None:
         status, text = self.get_query_arguments("status"), self.get_query_argument("q", "")
-        if self.get_query_argument("format", "json") == "csv":
-            await self._send_csv(run_id, await self.ask(lambda front: _whole(front, run_id, status)))
-            return
         offset, limit = self.number("offset", 0), self.number("limit", 100, MOST_ROWS)
-        await self.answer(lambda front: front.run(run_id).page(status, text, max(0, offset), limit))  # pyright: ignore[reportArgumentType]
+        if self.get_query_argument("format", "json") == "csv":
+            await self._send_csv(run_id, status, text)
+            return
+        wanted: Any = [each for each in status if each]
+        await self.answer(lambda front: front.run(run_id).page(wanted, text, offset, limit))
 
-    async def _send_csv(self, run_id: str, found: tuple[list[str], list[tuple[Any, ...]]]) -> None:
+    async def _send_csv(self, run_id: str, status: list[str], text: str) -> None:
+        """A batch at a time, so that neither memory nor a database thread is held for long."""
         from ..words import disarmed
 
+        wanted: Any = [each for each in status if each]
+        batches = await self.ask(lambda front: front.run(run_id).item_batches(wanted, text))
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{run_id}.csv"')
         out = io.StringIO()
         writer = csv.writer(out)
-        writer.writerow(found[0])
-        writer.writerows([disarmed(value) for value in row] for row in found[1])
+        writer.writerow(ITEM_COLUMNS)
+        while (rows := await self.ask(lambda _: next(batches, None))) is not None:
+            writer.writerows([disarmed(row[name]) for name in ITEM_COLUMNS] for row in rows)
+            self.write(out.getvalue())
+            await self.flush()
+            out.seek(out.truncate(0))
         web.RequestHandler.finish(self, out.getvalue())
-
-
-def _whole(front: Front, run_id: str, status: list[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """All items of some statuses, as columns and rows."""
-    found = front.run(run_id).items()
-    rows = found.fetchall()
-    at = found.columns.index("status")
-    return found.columns, [row for row in rows if not status or row[at] in status]
 
 
 class ExceptionsHandler(Handler):

@@ -48,6 +48,10 @@ def test_a_run_its_events_its_log_and_its_items(server: Server, done: api.Run, t
     assert before["text"] == page["text"]
     items = server.ask(f"api/runs/{done.id}/items?limit=5&offset=115").json
     assert [item["key"] for item in items] == [f"{number:03d}.txt" for number in range(115, 120)]
+    found = server.ask(f"api/runs/{done.id}/items?status=failed&status=copied&q=11&offset=1&limit=3").json
+    assert [item["key"] for item in found] == ["110.txt", "111.txt", "112.txt"]
+    rows = list(csv.DictReader(io.StringIO(server.ask(f"api/runs/{done.id}/items?format=csv&q=09").text)))
+    assert [row["key"] for row in rows] == [f"{number:03d}.txt" for number in (9, *range(90, 100), 109)]
     rows = list(csv.DictReader(io.StringIO(server.ask(f"api/runs/{done.id}/items?format=csv").text)))
     assert len(rows) == 120
     assert {row["status"] for row in rows} == {"copied"}
@@ -111,6 +115,7 @@ def test_mistakes_are_a_sentence(server: Server, done: api.Run, slow: api.Run) -
         (f"api/runs/{slow.id}/resume", {}, 400),
         (f"api/runs/{slow.id}/limit", {"bytes_per_s": "fast"}, 400),
         (f"api/runs/{done.id}/items?status=odd", None, 400),
+        (f"api/runs/{done.id}/items?offset=x", None, 400),
     ):
         answer = server.ask(path, body)
         assert answer.status == status, (path, answer)
