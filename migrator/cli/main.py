@@ -73,6 +73,17 @@ def _has_password(url: sa.URL) -> bool:
 @click.option("--name", help="A name for people.")
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 @click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Only keys like this: '*.csv' anywhere, '2026/**'.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys like this; stronger than --include.")
+@click.option("--regex", help="Only keys in which this regular expression (RE2) is found.")
+@click.option("--where", metavar="SQL", help="Only objects for which this is true: of key, size, mtime (UTC), etag.")
+@click.option("--min-size", metavar="SIZE", help="Only objects as large as this, such as 10MiB.")
+@click.option("--max-size", metavar="SIZE", help="None larger.")
+@click.option("--newer-than", metavar="WHEN", help="Only objects as new as a time (2026-03-01) or an age (12h, 30d).")
+@click.option("--older-than", metavar="WHEN", help="Only objects older than that.")
+@click.option("--max-objects", type=int, help="More to be written, and nothing is written at all.")
+@click.option("--max-bytes", metavar="SIZE", help="The same for their bytes.")
+@click.option("--max-overwrites", type=int, help="The same for objects that would be replaced.")
 @click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once. Default: what suits the stores.")
 @click.option("--bytes-per-s", metavar="SIZE", help="A limit such as 20MiB; `migrator limit` changes it while it runs.")
 @mode_option
@@ -97,12 +108,14 @@ def copy(
     configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
     """
     from ..migrations import CopyObjects
+    from ..migrations.choosing import CHOICE
     from ..stores import Location
 
     migration = CopyObjects(
         Location.parse(source, **_options(source_options)),
         Location.parse(target, **_options(target_options)),
         overwrite=overwrite,
+        **{name: given for name in CHOICE if (given := terms.pop(name)) not in (None, ())},
     )
     run = api.start(migration, mode, dry_run, key, name, tags, **terms)
     _show_run(run, no_follow, as_json)

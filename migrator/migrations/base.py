@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..stores import Location, Store
+    from .choosing import Choosing
 
 # Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
 # or an Arrow table of the same columns.
@@ -59,10 +60,11 @@ class PlanContext(Protocol):
 
     def open(self, location: Location) -> Store: ...
 
-    def diff(self, source: Store, target: Store) -> Iterator[pa.Table]:
+    def diff(self, source: Store, target: Store, choosing: Choosing | None = None) -> Iterator[pa.Table]:
         """Both listings joined by key, in key order: ``key size mtime etag problem`` of the
         source, ``t_size t_mtime t_etag`` of the target (null where it has none), and
-        ``collides`` (another source key that can't stand beside this one in a folder)."""
+        ``collides`` (another source key that can't stand beside this one in a folder). Of the
+        source only what is chosen."""
         ...
 
     def cancelled(self) -> bool: ...

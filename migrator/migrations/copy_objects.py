@@ -15,6 +15,7 @@ from ..errors import BadInput
 from ..stores import Location, ObjectInfo, Store, open_store, overlap
 from ..words import storable, unescape
 from .base import Batch, Migration, PlanContext, Target
+from .choosing import Choosing
 from .sameness import same
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
 
 
-class CopyObjects(Migration):
+class CopyObjects(Choosing, Migration):
     """Copy objects between folders and S3-compatible stores, each checked.
 
     Parameters
@@ -41,6 +42,10 @@ class CopyObjects(Migration):
     processes : int, optional
         Processes that copy at once; by default one for each core (four at most) where there are many small objects,
         else 0: all is done in the runner.
+    **choice
+        Which objects are meant: ``include``, ``exclude``, ``regex``, ``where``, ``min_size``, ``max_size``,
+        ``newer_than``, ``older_than``; and what may be touched at most: ``max_objects``, ``max_bytes``,
+        ``max_overwrites``. See `Choosing`.
 
     Examples
     --------
@@ -98,10 +103,13 @@ class CopyObjects(Migration):
         for remark in source.remarks(to_write=False) + (target.remarks(to_write=True) if ctx.dry_run else []):
             ctx.warn(remark)
         found = False
-        for table in ctx.diff(source, target):
+        sofar: dict[str, int] = {}
+        for table in ctx.diff(source, target, self):
             found = True
-            yield decide(table, source, target, self.overwrite)
-        if not found:
+            rows = decide(table, source, target, self.overwrite)
+            self.check_amount(rows, sofar)
+            yield rows
+        if not found and not self.chooses:
             ctx.warn(f"Nothing is listed at {self.source}: there is nothing to copy.")
 
     def writes(self) -> list[Target]:

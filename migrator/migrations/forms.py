@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import BadForm, BadInput, MigrationLoadError
 from . import registry
 from .base import Migration
+from .choosing import CHOICE, Choosing
 
 # A name of numpy's docstring style, and what stands indented below it.
 _PARAMETER = re.compile(r"^(\w+(?:, \w+)*) : .*\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
@@ -49,8 +50,8 @@ def form_of(kind: type[Migration]) -> dict[str, Any]:
     ``code`` is how it is written in Python: the line that imports it, its name there, and which fields go unnamed.
     """
     schema = kind.model_json_schema()
-    text = inspect.cleandoc(kind.__doc__ or "") if "__doc__" in vars(kind) else ""
-    helps = _helps(text)
+    text = _own_words(kind)
+    helps = {name: said for each in reversed(kind.__mro__) for name, said in _helps(_own_words(each)).items()}
     fields = [_field(name, each, schema, helps.get(name, ""), kind) for name, each in schema["properties"].items()]
     reference = registry.reference(kind)
     return {
@@ -127,7 +128,7 @@ def _field(name: str, each: Mapping[str, Any], schema: Mapping[str, Any], help_:
         kind=shape,
         help=help_ or str(each.get("description", "")),
         required=name in schema.get("required", ()),
-        own=name not in Migration.model_fields,
+        own=name not in Migration.model_fields and not (issubclass(kind, Choosing) and name in CHOICE),
         default=each.get("default"),
         choices=choices,
     )
@@ -147,6 +148,11 @@ def _shape(each: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[str, tuple
     if each.get("type") == "array" and each.get("items", {}).get("type") == "string":
         return "lines", ()
     return _KINDS.get(each.get("type", ""), "json"), ()
+
+
+def _own_words(kind: type) -> str:
+    """A class's docstring, unless it is another one's."""
+    return inspect.cleandoc(kind.__doc__ or "") if issubclass(kind, BaseModel) and "__doc__" in vars(kind) else ""
 
 
 def _helps(text: str) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""Rows chosen by SQL that people wrote, on a connection that reaches nothing but those rows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_S = 60.0  # for one batch of rows
+SETTINGS = {
+    "enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
+    "lock_configuration": True, "memory_limit": "256MB", "threads": 1,
+}  # fmt: skip
+
+
+class Sieve:
+    """A filter of rows.
+
+    Parameters
+    ----------
+    where : str, optional
+        One expression of SQL over the rows' columns, written by people.
+    conditions : mapping
+        Expressions of ours, with the values for their marks.
+
+    Raises
+    ------
+    BadInput
+        If ``where`` is not one expression, or asks for more than the rows.
+    """
+
+    def __init__(self, where: str | None = None, conditions: Mapping[str, list[Any]] | None = None) -> None:
+        import duckdb
+
+        self._connection = duckdb.connect(config=dict(SETTINGS))
+        self._where, conditions = where, conditions or {}
+        parts = list(conditions)
+        if where is not None:
+            self._check(where)
+            parts.append(f"({where}\n)")  # a comment at its end ends with the line
+        self._values = [value for values in conditions.values() for value in values]
+        self._condition = " and ".join(parts) or "true"
+
+    def choose(self, rows: pa.Table) -> list[int]:
+        """The places of the rows that pass, in order; ``rows`` has the columns that the expressions name.
+
+        Raises
+        ------
+        BadInput
+            If an expression can't be worked out.
+        """
+        import duckdb
+        import pyarrow as pa
+
+        numbered = rows.append_column("__row", pa.array(range(rows.num_rows), pa.int64()))
+        self._connection.register("rows", numbered)
+        watch = threading.Timer(MOST_S, self._connection.interrupt)
+        watch.start()
+        try:
+            found = self._connection.execute(
+                f"select __row from rows where {self._condition} order by __row", self._values
+            ).fetchall()
+        except duckdb.InterruptException:
+            raise BadInput(f"where={self._where!r} takes longer than {MOST_S:.0f} s; make it simpler.") from None
+        except duckdb.Error as error:
+            columns = ", ".join(rows.column_names)
+            said = str(error).strip().partition("\n")[0]
+            raise BadInput(f"{self._named()} can't be worked out: {said} The columns are {columns}.") from None
+        finally:
+            watch.cancel()
+        return [number for (number,) in found]
+
+    def _named(self) -> str:
+        return f"where={self._where!r}" if self._where is not None else "The choice of objects"
+
+    def _check(self, where: str) -> None:
+        """One expression, of nothing but the rows: its syntax tree says so."""
+        if not where.strip():
+            raise BadInput("where= is empty, so it is no expression; leave it out to choose all.")
+        [(told,)] = self._connection.execute("select json_serialize_sql(?)", [f"select 1 where ({where}\n)"]).fetchall()
+        tree = json.loads(told)
+        if tree.get("error"):
+            raise BadInput(f"where={where!r} is no expression of SQL: {tree.get('error_message', 'it has no end')}.")
+        node = tree["statements"][0]["node"]
+        one = len(tree["statements"]) == 1 and node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY"
+        if not one or node["group_expressions"] or node.get("having") or node["modifiers"]:
+            raise BadInput(f"where={where!r} is more than one expression.")
+        if any(word in json.dumps(node["where_clause"]) for word in ('"SUBQUERY"', '"WINDOW"', '"PARAMETER"')):
+            raise BadInput(f"where={where!r} asks for more than the row at hand; write an expression over its columns.")
