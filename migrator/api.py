@@ -134,13 +134,24 @@ def runs(limit: int = 50) -> list[Run]:
     return [Run(snapshot.id, db) for snapshot in feed.snapshots(db, limit)]
 
 
-def apply(run: Run | str, *, mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = ()) -> Run:
+def apply(
+    run: Run | str, where: str | None = None, *,
+    mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = (),
+) -> Run:  # fmt: skip
     """Execute a dry run's plan, that very list, as a new run; ``mode`` as for `start`.
+
+    What changed since the plan is not touched: a source of another version, or a target that is not as it was, fails
+    or is left alone for its row, with the reason.
+
+    Parameters
+    ----------
+    where : str, optional
+        Only the rows for which this is true: one expression of SQL over the columns of `Run.plan`.
 
     Raises
     ------
     BadInput
-        If the run is no finished dry run, or its plan is no longer what it was.
+        If the run is no finished dry run, its plan is no longer what it was, or ``where`` is no expression over it.
     """
     planned = run if isinstance(run, Run) else attach(run)
     db = planned.state
@@ -158,7 +169,7 @@ def apply(run: Run | str, *, mode: Mode | None = None, name: str | None = None, 
     copied = ("title", "migration", "source_hash", "spec", "plan_hash", "actions", "total", "bytes_total")
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
-    return Run(launch(db, values, shards), db)
+    return Run(launch(db, values, shards, where=where), db)
 
 
 def queue(name: str = "default") -> Queue:

@@ -20,6 +20,8 @@ from .state import runs as rows
 if TYPE_CHECKING:
     import duckdb
 
+    from .engine.summary import PlanSummary
+
 WAIT_S = 0.2
 
 
@@ -57,6 +59,24 @@ class Run:
     def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
         """The first items that failed or were refused: ``item_no key status error``."""
         return feed.failures(self.state, self.id, limit)
+
+    def plan(self) -> duckdb.DuckDBPyRelation:
+        """Every intended action with its reason, as a DuckDB relation: ``.df()``, ``.filter("size > 1e6")``.
+
+        Its columns are those that ``where=`` of `migrator.apply` may use: ``key target_key action reason size mtime
+        etag before detail`` (``size`` in bytes, ``mtime`` a timestamp in UTC).
+        """
+        from .engine import duck
+
+        folder, shards = self._files()
+        return duck.relate_plan(folder / "scratch", [folder / shard.plan_file for shard in shards])
+
+    def plan_summary(self) -> PlanSummary:
+        """The plan by action and reason, with the biggest objects and some of each; it prints well."""
+        from .engine.summary import summarize
+
+        folder, shards = self._files()
+        return summarize(self.id, folder / "scratch", [folder / shard.plan_file for shard in shards])
 
     def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
         """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.

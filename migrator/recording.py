@@ -62,11 +62,15 @@ def here() -> dict[str, Any]:
     return {"interpreter": sys.executable, "cwd": str(Path.cwd()), "import_path": import_path()}
 
 
-def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = (), within: Any = None) -> str:
+def launch(
+    db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = (), within: Any = None, where: str | None = None
+) -> str:
     """Workspace, then record, then process: each step finds what it needs from the one before.
 
     Parameters
     ----------
+    plan : sequence of Shard
+        What to apply, of the run ``values["plan_run"]``; ``where`` selects rows of it.
     within : sqlalchemy.Connection, optional
         A transaction of the caller's on the state DB, to record the run in; for the queue only.
 
@@ -78,7 +82,7 @@ def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = (), with
     Raises
     ------
     BadInput
-        If no workspace can be made.
+        If no workspace can be made, or ``where`` is no expression over the plan, or is true for none of it.
     LeaseHeld
         If it is to run now, and a run that lives writes to the same place.
     Taken
@@ -87,7 +91,11 @@ def launch(db: StateDB, values: dict[str, Any], plan: Sequence[Shard] = (), with
     workspace = _make_workspace(workspace_root(db.url) / values["id"])
     values = {**values, "workspace": str(workspace)}
     try:
-        _link_plan(plan, values, workspace, db)
+        if where is None:
+            _link_plan(plan, values, workspace, db)
+        else:
+            plan, chosen = _select_plan(plan, where, values, workspace, db)
+            values |= chosen
         row = _record(within, db, values, plan) if within is not None else db.transact(
             lambda connection: _record(connection, db, values, plan)
         )  # fmt: skip
@@ -212,6 +220,21 @@ def _link_plan(plan: Sequence[Shard], values: dict[str, Any], workspace: Path, d
             os.link(origin / shard.plan_file, workspace / shard.plan_file)
         except OSError:  # another file system, or one without links
             shutil.copyfile(origin / shard.plan_file, workspace / shard.plan_file)
+
+
+def _select_plan(
+    plan: Sequence[Shard], where: str, values: Mapping[str, Any], workspace: Path, db: StateDB
+) -> tuple[Sequence[Shard], dict[str, Any]]:
+    """Write a part of another run's plan as this one's; its shards, and the columns that it decides."""
+    from .engine.selecting import select
+
+    with db.read() as connection:
+        origin = Path(rows.get(connection, values["plan_run"])["workspace"])
+    shards, actions, digest = select([origin / shard.plan_file for shard in plan], where, workspace, "0-selected")
+    figures = {name: sum(getattr(shard, name) for shard in shards) for name in ("items", "bytes")}
+    return shards, {
+        "plan_hash": digest, "actions": actions, "total": figures["items"], "bytes_total": figures["bytes"],
+    }  # fmt: skip
 
 
 def _insert_plan(connection: Any, run_id: str, plan: Sequence[Shard]) -> None:

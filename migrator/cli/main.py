@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -123,12 +124,22 @@ def copy(
 
 @main.command()
 @run_argument
+@json_option
+def plan(run: str, as_json: bool) -> None:
+    """Show what the plan of RUN would do, by action and reason; `migrator items RUN` lists every row."""
+    summary = api.attach(run).plan_summary()
+    output.print_json(asdict(summary)) if as_json else click.echo(str(summary))
+
+
+@main.command()
+@run_argument
+@click.option("--where", metavar="SQL", help="Only rows for which this is true: of key, action, reason, size, mtime ….")
 @click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
 @mode_option
 @json_option
-def apply(run: str, no_follow: bool, mode: Mode | None, as_json: bool) -> None:
-    """Execute the plan of the dry run RUN, as a new run."""
-    _show_run(api.apply(run, mode=mode), no_follow, as_json)
+def apply(run: str, where: str | None, no_follow: bool, mode: Mode | None, as_json: bool) -> None:
+    """Execute the plan of the dry run RUN, or a part of it, as a new run."""
+    _show_run(api.apply(run, where, mode=mode), no_follow, as_json)
 
 
 @main.command()

@@ -59,6 +59,11 @@ ITEMS = """
            p.reason, r.losses, p.etag, r.etag as written_etag, p.before, p.detail, r.at, p.item_no
     from plan p left join receipts r using (item_no)
 """
+PLANNED = """
+    select key, target_key, action, reason, bytes as size, make_timestamp_ms(mtime) as mtime, etag, before, detail,
+           item_no
+    from plan order by item_no
+"""
 # File names hold the shard and the attempt, so the greatest (attempt) per item is the newest receipt.
 NEWEST = """
     select * exclude (filename, newest) from (
@@ -117,6 +122,13 @@ def relate_items(
     relate(connection, plans, receipts)
     relation = connection.sql(f"{ITEMS} order by p.item_no")
     return relation.filter(f"status = '{status}'") if status else relation
+
+
+def relate_plan(scratch: Path, plans: Sequence[Path]) -> duckdb.DuckDBPyRelation:
+    """A plan, in its order, under the names that people see. The relation owns its connection."""
+    connection = connect(scratch)
+    relate(connection, plans, [])
+    return connection.sql(PLANNED)
 
 
 def relate(

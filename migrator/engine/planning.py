@@ -127,12 +127,17 @@ def make_plan(migration: Migration, planning: Planning, workspace: Path, label: 
     tuple
         The shards, the tally of intended actions, and the plan's hash.
     """
+    return write_plan(_number(migration.plan(planning), control), workspace, label)
+
+
+def write_plan(tables: Iterator[pa.Table], workspace: Path, label: str) -> Plan:
+    """The same of rows that are numbered already."""
     folder = workspace / "plan"
     folder.mkdir(exist_ok=True)
     shards: list[Shard] = []
     actions: Actions = {}
     digest = hashlib.sha256()
-    for table in _shard(_number(migration.plan(planning), control)):
+    for table in _shard(tables):
         name = f"plan/{len(shards):05d}-{label}.parquet"
         digest.update(files.write_durably(table, workspace / name).encode())
         shards.append(Shard(len(shards), table.num_rows, sum(table["bytes"].to_pylist()), name))

@@ -331,5 +331,5 @@ VERBS: dict[str, Callable[[Front, str, dict[str, Any]], Any]] = {
     "resume": _said(lambda run, body: run.ask_start(body.get("mode"))),
     "run-now": _said(lambda run, _: run.run_now()),
     "start-worker": lambda front, run_id, _: front.start_worker(run_id),
-    "apply": lambda front, run_id, body: front.apply(run_id, mode=body.get("mode")),
+    "apply": lambda front, run_id, body: front.apply(run_id, where=body.get("where"), mode=body.get("mode")),
 }
