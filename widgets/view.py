@@ -15,7 +15,12 @@ MODULES = (
     "figures", "nodes", "state", "mode", "limits", "queue", "sentences", "head", "progress", "items", "find", "details",
     "build", "paint", "log", "mount", "history", "python", "fields", "form", "dashboard", "comm",
 )  # fmt: skip
-SERVED = ("socket", "mime", "page")  # the way to the server, which a page under our server extension loads as they are
+SERVED = (
+    "socket",
+    "notices",
+    "mime",
+    "page",
+)  # the way to the server, which a page under our server extension loads as they are
 SHEETS = ("base", "terms", "progress", "details", "history", "form", "media")
 PAGE = ("page",)  # the colours of the page of its own
 

@@ -112,6 +112,29 @@ def test_a_form_starts_what_the_kernel_knows(notebook: Any) -> None:
     expect(board.locator(".mgp-stage .mgp-pill")).to_have_text("completed", timeout=LONG)
 
 
+# Mutation: let watchEnds take `newest` for 0 at first, and runs that ended long ago are announced.
+def test_the_end_of_a_run_is_announced_once_whatever_tab_is_in_front(lab: Lab, notebook: Any, picture: Any) -> None:
+    book = notebook(f"{IMPORTS}{RUNS}", "second.cancel()")
+    page = book.page
+    toasts = page.locator(".Toastify__toast")
+    book.run(0)
+    page.wait_for_function("() => document.querySelector('.jp-OutputArea-output')?.innerText.trim()")
+    expect(toasts.filter(has_text="the first: completed")).to_have_count(1, timeout=15_000)
+    book.run(1)
+    told = toasts.filter(has_text="the <i>second</i>: cancelled")
+    expect(told).to_have_count(1, timeout=15_000)
+    picture(page, "notice")
+    later = page.context.new_page()
+    later.goto(f"{lab.url}lab/workspaces/later?token={TOKEN}")
+    expect(later.locator(".jp-Launcher:visible, .jp-Notebook:visible").first).to_be_visible(timeout=LONG)
+    later.wait_for_timeout(7000)
+    assert later.locator(".Toastify__toast").filter(has_text=re.compile("completed|cancelled")).count() == 0
+    later.close()
+    expect(told).to_have_count(1)
+    told.get_by_role("button", name="Show").click()
+    expect(page.locator("#migrator-runs .mgp-stage .mgp-pill:visible")).to_have_text("cancelled", timeout=LONG)
+
+
 def test_a_page_of_its_own_shows_all_runs_and_each_by_its_address(lab: Lab, notebook: Any, picture: Any) -> None:
     book = notebook(f"{IMPORTS}{RUNS}\nsecond.cancel()")
     book.run(0)

@@ -4,6 +4,8 @@ import { mountDashboard } from "./dashboard.js";
 import { mount } from "./mount.js";
 import { ask, base, query, socketTransport } from "./socket.js";
 
+export { watchEnds } from "./notices.js";
+
 const TYPE = "application/vnd.migrator.run+json";
 const ID = /^[\w.-]{1,64}$/;
 const ENDED = new Set(["completed", "partial", "failed", "cancelled", "interrupted"]);

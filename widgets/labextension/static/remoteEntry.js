@@ -6,7 +6,7 @@
   const TYPE = "application/vnd.migrator.run+json";
   const NO_EXTENSION = "The panel needs the migrator server extension, and this Jupyter server does not have it: " +
     "pip install jupyter-migrator where Jupyter runs, and start it again. The run does not need the panel.";
-  const OPEN = "migrator:open";
+  const OPEN = "migrator:open", NOTIFY = "apputils:notify";
   let shared;
 
   // The newest version that is shared of a package of Lab's.
@@ -63,7 +63,8 @@
       Object.assign(widget.title, { label: "Migrations", closable: true });
       Object.assign(widget.node.style, { overflow: "auto", padding: "12px", background: "var(--jp-layout-color1)" });
       widget.disposed.connect(() => life.abort());
-      view().then((found) => found.openDashboard(widget.node, () => {}, life.signal), () => { widget.node.textContent = NO_EXTENSION; });
+      widget.board = view().then((found) => found.openDashboard(widget.node, () => {}, life.signal));
+      widget.board.catch(() => { widget.node.textContent = NO_EXTENSION; });
       return widget;
     };
     return {
@@ -73,11 +74,16 @@
         let open = null;
         app.commands.addCommand(OPEN, {
           label: "Migrations", caption: "All runs, live and past",
-          execute: () => {
+          execute: async (args) => {
             if (!open || open.isDisposed) app.shell.add((open = tab()), "main");
             app.shell.activateById(open.id);
+            if (args.run) (await open.board).draw(args.run);
           },
         });
+        const notify = ({ run, message, type }) => app.commands.hasCommand(NOTIFY) && app.commands.execute(NOTIFY, {
+          message, type, options: { autoClose: type === "success" ? 8000 : false, actions: [{ label: "Show", commandId: OPEN, args: { run } }] },
+        });
+        view().then((found) => found.watchEnds(notify, new AbortController().signal), () => {}); // without our extension there is nothing to watch
         found(ILauncher)?.add({ command: OPEN, category: "Other", rank: 20 });
         found(ICommandPalette)?.addItem({ command: OPEN, category: "Migrations" });
       },
