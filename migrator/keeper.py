@@ -24,6 +24,7 @@ from .clocks import boottime
 from .config import CANCEL_GRACE_S, state_url
 from .errors import StateError, TokenLost
 from .lifecycle import process
+from .lifecycle.notices import tell
 from .lifecycle.reap import bury, death
 from .model import Identity
 from .state import StateDB, runs
@@ -164,8 +165,10 @@ class _Keep:
         while process.alive(self._runner) and time.monotonic() < deadline:
             time.sleep(0.02)
         row = self._read()
-        if row and row["status"] == "running" and row["token"] == self._lease.token and (why := death(row)):
-            self._lease.db.transact(lambda connection: bury(connection, row, why))
+        ours = row and row["status"] == "running" and row["token"] == self._lease.token
+        why = death(row) if ours else None
+        if why and self._lease.db.transact(lambda connection: bury(connection, row, why)):
+            tell(self._lease.db, self._lease.run_id)
         return 0
 
     def _read(self) -> Any:

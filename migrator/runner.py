@@ -24,6 +24,7 @@ from .engine.output import log_to_stdout
 from .errors import MigrationLoadError, MigratorError, NewerSchema, StateError, StateFull, TokenLost
 from .keeping import Keeper
 from .lifecycle import process
+from .lifecycle.notices import tell
 from .migrations import Migration, registry
 from .outages import AGAIN_S, Outage, Patience
 from .state import Journal, StateDB, runs
@@ -56,6 +57,7 @@ def main(run_id: str) -> int:
         status, error = _attempt(journal, control, claim)
     if _record_end(journal, claim, status, error):
         log.info("%s%s", status, f": {error}" if error else "")
+        tell(db, run_id)
         return 0
     log.error("the run was taken over or given up meanwhile; this attempt's end is not recorded")
     return 1

@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import StateError
-from ..model import Identity
+from ..model import TERMINAL, Identity
 from ..state import StateDB, runs
 from . import process
+from .notices import tell_aside
 
 # Past a lease on another host: its clock and the state DB's need not agree to the second.
 SKEW_MS = 5_000
@@ -26,9 +27,11 @@ def look(db: StateDB, run_id: str) -> Row:
     with db.read() as connection:
         row = runs.get(connection, run_id)
     if why := death(row):
-        db.transact(lambda connection: bury(connection, row, why))
+        buried = db.transact(lambda connection: bury(connection, row, why))
         with db.read() as connection:
             row = runs.get(connection, run_id)
+        if buried and row["status"] in TERMINAL:
+            tell_aside(db, run_id)
     return row
 
 
