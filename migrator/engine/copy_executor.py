@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -45,8 +46,10 @@ class CopyExecutor:
         if not rows or self._tried:
             return
         self._tried = True
+        debris = [f"{control.run_id}-{attempt}-" for attempt in range(1, control.attempt)]
         with suppress(StoreError):  # each object meets that again, and says so for itself
-            for remark in self._target.try_out():
+            # The process is in the name, since several of one run may try at once.
+            for remark in self._target.try_out(f"{control.run_id}-{control.attempt}-{os.getpid()}", debris):
                 control.warn(remark)
 
     def _sync(self) -> None:

@@ -96,10 +96,11 @@ class Store(Protocol):
         """What people should know before they read from here, or write here. Sends no write."""
         ...
 
-    def try_out(self) -> list[str]:
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Find out what differs by endpoint, by writes that leave nothing; what people should know of it.
 
-        Done once, and by the first write at the latest.
+        Done once, and by the first write at the latest. ``scratch`` is in the names of what is written for it;
+        what earlier attempts left of theirs, under names that go on as ``debris``, is removed.
         """
         ...
 

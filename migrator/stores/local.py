@@ -59,7 +59,7 @@ class LocalStore:
     def remarks(self, *, to_write: bool) -> list[str]:
         return []
 
-    def try_out(self) -> list[str]:
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         return []
 
     def list(self) -> Iterator[list[ObjectInfo]]:

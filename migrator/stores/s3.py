@@ -76,7 +76,9 @@ class S3Store:
         title = self._terms.preset.title
         return [f"Writes to {title} are not conditional: each key is looked at just before it is written."]
 
-    def try_out(self) -> list[str]:
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
+        self._terms.trials.scratch = scratch
+        self._terms.trials.clear_debris(debris)
         return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..errors import StoreError
-from . import keys, presets, trials
+from . import keys, presets
 from .answers import Refusal
 from .base import Attributes
 from .listing import below
 from .locations import Location
 from .native import Lane, quoted
-from .trials import Findings, Heed
+from .trials import Findings, Heed, Trials
 
 
 class Terms:
     """What is known of a bucket, or found out when it matters for the first time. Shared by threads."""
 
     def __init__(self, lane: Lane) -> None:
-        self._lane, self._below = lane, below(lane)
+        self._lane, self.trials = lane, Trials(lane, below(lane))
         self.preset = presets.known(lane.place.endpoint or "")
         self.headers = _headers_of(lane.place)
         self._found: Findings | None = None
@@ -32,7 +32,7 @@ class Terms:
         """What the trial showed; the first who asks makes it."""
         if self._found is None:
             with self._turn:
-                self._found = self._found or trials.look(self._lane, self._below, _encryption(self.headers))
+                self._found = self._found or self.trials.look(_encryption(self.headers))
         return self._found
 
     @property
@@ -58,7 +58,7 @@ class Terms:
     def check_key(self, key: str, size: int) -> None:
         """Raise StoreError for a key, whole as in the bucket, that this server would keep under another name."""
         for oddity in keys.oddities(key, size):
-            if not self._keeps(oddity, lambda kind: trials.keeps(self._lane, self._below, kind)):
+            if not self._keeps(oddity, self.trials.keeps):
                 where = self._lane.place.endpoint
                 raise StoreError(f"{where} does not keep a key with {oddity} as it is, so {key!r} was not written.")
 
@@ -73,7 +73,7 @@ class Terms:
         return attributes, tuple(lost)
 
     def _keeps_tags(self) -> bool:
-        return self.preset.tags is not False and trials.keeps_tags(self._lane, self._below)
+        return self.preset.tags is not False and self.trials.keeps_tags()
 
     def _keeps(self, what: str, find_out: Callable[[str], bool]) -> bool:
         with self._turn:

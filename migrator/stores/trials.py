@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -73,9 +73,8 @@ class Findings:
 class Trial:
     """Objects that are written to be looked at; ``name`` is in the key of each of them."""
 
-    def __init__(self, lane: Lane, below: str) -> None:
-        self.lane, self.below = lane, below
-        self.name = NAME + secrets.token_hex(4)
+    def __init__(self, lane: Lane, below: str, name: str) -> None:
+        self.lane, self.below, self.name = lane, below, name
         self._written: dict[str, str | None] = {}
 
     def put(self, key: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
@@ -112,57 +111,69 @@ class Trial:
         return next(iter(self._written), None)
 
 
-@contextmanager
-def trial(lane: Lane, below: str) -> Iterator[Trial]:
-    """A trial of which nothing is left, unless the server does not let go of it."""
-    one = Trial(lane, below)
-    try:
-        yield one
-    finally:
-        with suppress(StoreError):
-            one.clear()
+class Trials:
+    """What is tried at one place. ``scratch`` is in the name of each object that is written for it."""
 
+    def __init__(self, lane: Lane, below: str) -> None:
+        self._lane, self._below = lane, below
+        self.scratch = secrets.token_hex(4)
 
-def look(lane: Lane, below: str, extra: Mapping[str, str]) -> Findings:
-    """Whether conditions are heeded, and what comes back of an object; ``extra`` headers go with each write."""
-    try:
-        with trial(lane, below) as one:
-            key = below + one.name
-            one.put(key, b"body", {**CARRIED, **extra})
-            answer = lane.send("HEAD", key)
-            etag = hashlib.md5(b"body", usedforsecurity=False).hexdigest()
-            forgets = {name for name, value in CARRIED.items() if answer.headers.get(name) != value}
-            found = Findings(
-                one.heed(key, {"if-none-match": "*", **extra}),
-                one.heed(key, {"if-match": f'"{"0" * 32}"', **extra}),
-                answer.etag == etag,
-                frozenset("metadata" if name.startswith(META) else name for name in forgets),
-            )
-        return replace(found, left=one.left)
-    except Refusal as refusal:
-        error = lane.explain(refusal, below + NAME)
-        if isinstance(error, Unreachable) and refusal.status != 501:
-            raise error from None
-        return Findings(untried=str(error))
-
-
-def keeps(lane: Lane, below: str, oddity: str) -> bool:
-    """Whether a key with this oddity is listed as it was written, with its bytes."""
-    with trial(lane, below) as one:
-        sample = below + SAMPLES[oddity].format(one.name)
-        body = b"" if oddity == CLOSING_SLASH else b"x"
+    def look(self, extra: Mapping[str, str]) -> Findings:
+        """Whether conditions are heeded, and what comes back of an object; ``extra`` headers go with each write."""
         try:
-            one.put(sample, body)
-            return list_exactly(lane, sample) == {sample: len(body)}
-        except StoreError:
-            return False
+            with self._trial() as one:
+                key = self._below + one.name
+                one.put(key, b"body", {**CARRIED, **extra})
+                answer = self._lane.send("HEAD", key)
+                etag = hashlib.md5(b"body", usedforsecurity=False).hexdigest()
+                forgets = {name for name, value in CARRIED.items() if answer.headers.get(name) != value}
+                found = Findings(
+                    one.heed(key, {"if-none-match": "*", **extra}),
+                    one.heed(key, {"if-match": f'"{"0" * 32}"', **extra}),
+                    answer.etag == etag,
+                    frozenset("metadata" if name.startswith(META) else name for name in forgets),
+                )
+            return replace(found, left=one.left)
+        except Refusal as refusal:
+            error = self._lane.explain(refusal, self._below + NAME)
+            if isinstance(error, Unreachable) and refusal.status != 501:
+                raise error from None
+            return Findings(untried=str(error))
 
+    def keeps(self, oddity: str) -> bool:
+        """Whether a key with this oddity is listed as it was written, with its bytes."""
+        with self._trial() as one:
+            sample = self._below + SAMPLES[oddity].format(one.name)
+            body = b"" if oddity == CLOSING_SLASH else b"x"
+            try:
+                one.put(sample, body)
+                return list_exactly(self._lane, sample) == {sample: len(body)}
+            except StoreError:
+                return False
 
-def keeps_tags(lane: Lane, below: str) -> bool:
-    """Whether an object's tags are there after it was written with some."""
-    with trial(lane, below) as one:
+    def keeps_tags(self) -> bool:
+        """Whether an object's tags are there after it was written with some."""
+        with self._trial() as one:
+            try:
+                one.put(self._below + one.name, b"", {HEADER: "migrator=trial"})
+                return self._lane.send("HEAD", self._below + one.name).headers.get(COUNT) == "1"
+            except StoreError:
+                return False
+
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        """Remove what killed attempts left whose objects' names begin so; what can't be removed is left."""
+        for scratch in scratches:
+            for start in ("", "/"):  # an oddity may stand before the name
+                with suppress(StoreError):
+                    for key in list_exactly(self._lane, f"{self._below}{start}{NAME}{scratch}"):
+                        self._lane.send("DELETE", key)
+
+    @contextmanager
+    def _trial(self) -> Iterator[Trial]:
+        """A trial of which nothing is left, unless the server does not let go of it."""
+        one = Trial(self._lane, self._below, NAME + self.scratch)
         try:
-            one.put(below + one.name, b"", {HEADER: "migrator=trial"})
-            return lane.send("HEAD", below + one.name).headers.get(COUNT) == "1"
-        except StoreError:
-            return False
+            yield one
+        finally:
+            with suppress(StoreError):
+                one.clear()

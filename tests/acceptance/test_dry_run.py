@@ -33,11 +33,14 @@ def planned_by(source: str | Path, target: str | Path, **options: Any) -> api.Ru
     return run
 
 
+TRIAL = 4  # what the bucket heeds is found out first: an object, two writes that it should refuse, and it is gone
+
+
 def test_a_dry_run_sends_no_write_in_any_direction(
     source: Path, wayside: Wayside, place: Callable[[str], str], tmp_path: Path
 ) -> None:
     api.start(CopyObjects(source, place("there"))).wait(60)
-    assert written(wayside) == 40
+    assert written(wayside) == 40 + TRIAL
     wayside.methods.clear()
     for one, other in ((source, place("new")), (place("there"), place("new")), (place("there"), tmp_path / "new")):
         seen = command_json("copy", one, other, "--dry-run")

@@ -39,7 +39,7 @@ def put(store: Store, key: str, data: bytes, attributes: Attributes = PLAIN, bef
 
 
 def said(store: Store) -> str:
-    return " ".join(store.try_out())
+    return " ".join(store.try_out("run-1-1"))
 
 
 # Mutation: in S3Store.put leave out `_check_before`, and the last two overwrite.
@@ -72,7 +72,7 @@ def test_a_server_that_does_not_heed_conditions_is_found_out(exact: ExactS3, con
 
 def test_a_good_server_gives_no_cause_for_remarks(exact: ExactS3) -> None:
     store = at(exact)
-    assert store.try_out() == []
+    assert store.try_out("run-1-1") == []
     assert store.capabilities.conditional
     assert store.remarks(to_write=True) == store.remarks(to_write=False) == []
 
@@ -83,6 +83,15 @@ def test_a_trial_that_can_not_be_taken_back_is_named(exact: ExactS3) -> None:
     [name] = exact.objects
     assert name.removeprefix("b/") in words
     assert "remove it" in words
+
+
+# Mutation: leave `clear_debris` out of S3Store.try_out.
+def test_what_a_killed_trial_left_is_removed_by_the_next_attempt(exact: ExactS3) -> None:
+    names = ["p/.migrator-trial-run-1-1-77", "p//.migrator-trial-run-1-1-77//x", "p/.migrator-trial-run-1-2-78"]
+    for name in (*names, "p/.migrator-trial-other-1-9"):
+        exact.objects[f"b/{name}"] = Stored(b"", {})
+    at(exact).try_out("run-1-2-80", ["run-1-1-"])
+    assert sorted(exact.objects) == ["b/p/.migrator-trial-other-1-9", f"b/{names[2]}"]
 
 
 def test_headers_that_a_server_forgets_are_losses(exact: ExactS3) -> None:
