@@ -166,7 +166,7 @@ class MemoryWatch:
         threading.Thread(target=self._loop, args=(starter,), daemon=True).start()
 
     def _loop(self, starter: int) -> None:
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.2):  # a look costs milliseconds, which both contenders would miss
             try:
                 family = psutil.Process(starter).children(recursive=True)
                 self._peak = max(self._peak, sum(one.memory_info().rss for one in family))
