@@ -133,8 +133,7 @@ def test_the_lease_of_a_dead_run_is_in_nobodys_way(few: Path, tmp_path: Path) ->
     keeper.kill()
     runner.kill()
     wait_for(lambda: gone(runner) and gone(keeper), 10, "both are gone")
-    assert row(first)["status"] == "running"
-    second = api.start(CopyObjects(few, tmp_path / "out"))
+    second = api.start(CopyObjects(few, tmp_path / "out"))  # who started the first may have seen it die already
     assert row(first)["status"] == "interrupted"
     assert second.wait(60).status == "completed"
 
