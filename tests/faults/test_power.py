@@ -90,7 +90,7 @@ def test_what_was_acknowledged_before_a_power_cut_is_there_after_it(cuts: int, t
     committed = 0
     for number in range(cuts):
         target = disk.place / f"out-{number}"
-        committed += cut_and_resume(tree, target, disk, Moment.any(rng, number), clean)
+        committed += cut_and_resume(tree, target, disk, Moment.any(rng, number), clean, number % 2 * 2)
     print(f"{cuts} cuts; {committed} receipts were acknowledged before them, none is lost")
 
 
@@ -101,10 +101,12 @@ def a_clean_run(tree: Path, folder: Path, disk: Disk) -> dict[str, tuple[int, st
     return facts(run)
 
 
-def cut_and_resume(tree: Path, target: Path, disk: Disk, moment: Moment, clean: dict[str, tuple[int, str]]) -> int:
+def cut_and_resume(
+    tree: Path, target: Path, disk: Disk, moment: Moment, clean: dict[str, tuple[int, str]], processes: int
+) -> int:
     """One power cut and what comes after it; how many receipts were acknowledged before."""
     with runners_under(target.parent.parent):
-        run = api.start(CopyObjects(tree, target, processes=random.choice((0, 2))), bytes_per_s=BYTES_PER_S)
+        run = api.start(CopyObjects(tree, target, processes=processes), bytes_per_s=BYTES_PER_S)
         witness = watch_until(moment, run)
         disk.cut_power()
         end_what_is_left(disk.place)
