@@ -15,7 +15,7 @@ if os.name == "nt":
 if TYPE_CHECKING:
     from .api import Queue, Run, apply, attach, queue, runs, start
     from .errors import MigratorError, RunNotCompleted
-    from .migrations import CopyObjects, Executor, Migration, Target, executes
+    from .migrations import CopyObjects, Executor, Migration, Target, Verify, executes
     from .model import Event, Item, Receipt, Shard, Snapshot
     from .stores import Location
 
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ("Queue", "Run", "apply", "attach", "queue", "runs", "start"),
     "errors": ("MigratorError", "RunNotCompleted"),
-    "migrations": ("CopyObjects", "Executor", "Migration", "Target", "executes"),
+    "migrations": ("CopyObjects", "Executor", "Migration", "Target", "Verify", "executes"),
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
     "stores": ("Location",),
 }
@@ -32,7 +32,8 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CopyObjects", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Queue", "Receipt",
-    "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "apply", "attach", "executes", "queue", "runs", "start",
+    "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach", "executes", "queue",
+    "runs", "start",
 ]  # fmt: skip
 
 

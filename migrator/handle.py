@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from .engine.summary import PlanSummary
+    from .report import Report
 
 WAIT_S = 0.2
 
@@ -77,6 +78,30 @@ class Run:
 
         folder, shards = self._files()
         return summarize(self.id, folder / "scratch", [folder / shard.plan_file for shard in shards])
+
+    def report(self) -> Report:
+        """The run's record on one page: what, by whom, by which plan, what came of it and by which evidence.
+
+        ``.to_html()``, ``.to_markdown()`` and ``.to_json()`` give it away; a notebook shows it.
+        """
+        from .engine.reporting import tally
+        from .report import Report
+
+        folder, shards = self._files()
+        receipts = [folder / file for shard in shards for file in shard.receipts]
+        tallies = tally(folder / "scratch", [folder / shard.plan_file for shard in shards], receipts)
+        told = [{"at": one.at, "kind": one.kind, "data": dict(one.data)} for one in self.events()]
+        return Report(self.snapshot(), tallies, tuple(one for one in told if one["kind"] in Report.KINDS))
+
+    def key_map(self) -> duckdb.DuckDBPyRelation:
+        """The objects that stand at the target now, and under which name: ``key target_key status etag``.
+
+        From it references to them are rewritten: ``.df()``, ``.write_parquet("map.parquet")``. Several keys may have
+        one name, where the same bytes were copied once.
+        """
+        held = "status in ('copied', 'adopted', 'skipped') and action != 'omit'"
+        columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag"
+        return self.items().filter(held).project(columns)
 
     def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
         """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.

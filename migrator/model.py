@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from .words import CALLED, OUTCOMES
 from .words import Mode as Mode
 
 Status = Literal[
@@ -14,7 +15,7 @@ Status = Literal[
     "completed", "partial", "failed", "cancelled", "interrupted",
 ]  # fmt: skip
 ItemStatus = Literal["pending", "copied", "adopted", "skipped", "failed", "refused", "cancelled"]
-Action = Literal["create", "overwrite", "skip", "refuse", "run"]
+Action = Literal["create", "overwrite", "skip", "omit", "refuse", "run", "compare", "missing", "extra", "changed"]
 Evidence = Literal["server-hash", "re-read", "size-only", "listed"]
 
 TERMINAL: frozenset[str] = frozenset({"completed", "partial", "failed", "cancelled", "interrupted"})
@@ -210,6 +211,13 @@ class Snapshot:
     @property
     def terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def outcome(self) -> str:
+        """What came of the settled items, in words: ``1,500 copied, 2 failed``."""
+        called = CALLED.get(self.migration, {})
+        counts = {name: getattr(self, name) for name in OUTCOMES}
+        return ", ".join(f"{count:,} {called.get(name, name)}" for name, count in counts.items() if count)
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as plain JSON-ready data."""

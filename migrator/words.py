@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 Mode = Literal["streaming", "queue"]
 
+# What a settled item is called where people read it; a check has words of its own for what came of it.
+OUTCOMES = ("copied", "adopted", "skipped", "failed", "refused")
+CALLED = {"verify": {"skipped": "the same", "failed": "different", "refused": "not comparable"}}
+
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
 _STORED = re.compile("\x10([0-9a-f]{4})")
 
@@ -18,6 +22,20 @@ def sized(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} PB"
+
+
+def lasting(seconds: float) -> str:
+    """A time as people say it: ``3 min 20 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def shown(text: str) -> str:
+    """Text from outside on one line: what is not printable as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def disarmed(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -14,15 +14,11 @@ from ..errors import BadInput
 from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
 from .doors import Door, json_option, run_argument
-from .progress import follow_run
+from .options import mode_option
+from .progress import show_run
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-mode_option = click.option(
-    "--mode", type=click.Choice(get_args(Mode)),
-    help="streaming: now. queue: at its turn, by a worker. Default: $MIGRATOR_MODE, else streaming.",
-)  # fmt: skip
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,67 +58,6 @@ def _has_password(url: sa.URL) -> bool:
 
 
 @main.command()
-@click.argument("source")
-@click.argument("target")
-@click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
-@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
-@json_option
-@click.option(
-    "--overwrite", type=click.Choice(["never", "if-different", "always"]), default="never", show_default=True,
-    help="What to do where a different object stands at the target; what is replaced can't be brought back.",
-)  # fmt: skip
-@click.option("--name", help="A name for people.")
-@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
-@click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only keys like this: '*.csv' anywhere, '2026/**'.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys like this; stronger than --include.")
-@click.option("--regex", help="Only keys in which this regular expression (RE2) is found.")
-@click.option("--where", metavar="SQL", help="Only objects for which this is true: of key, size, mtime (UTC), etag.")
-@click.option("--min-size", metavar="SIZE", help="Only objects as large as this, such as 10MiB.")
-@click.option("--max-size", metavar="SIZE", help="None larger.")
-@click.option("--newer-than", metavar="WHEN", help="Only objects as new as a time (2026-03-01) or an age (12h, 30d).")
-@click.option("--older-than", metavar="WHEN", help="Only objects older than that.")
-@click.option("--max-objects", type=int, help="More to be written, and nothing is written at all.")
-@click.option("--max-bytes", metavar="SIZE", help="The same for their bytes.")
-@click.option("--max-overwrites", type=int, help="The same for objects that would be replaced.")
-@click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once. Default: what suits the stores.")
-@click.option("--bytes-per-s", metavar="SIZE", help="A limit such as 20MiB; `migrator limit` changes it while it runs.")
-@mode_option
-@click.option("--queue", default="default", show_default=True, help="The queue, with --mode queue.")
-@click.option("--priority", default=0, show_default=True, help="Higher goes first in the queue, then age.")
-@click.option("--not-before", type=click.DateTime(), help="Not to start earlier (local time), in the queue.")
-@click.option(
-    "--max-attempts", default=3, show_default=True, help="In the queue: after so many crashes it is given up."
-)
-@click.option("--source-option", "source_options", multiple=True, metavar="NAME=VALUE",
-              help="endpoint, region, profile, addressing, allow_http, anonymous, storage_class, kms_key or "
-                   "requester_pays, for the source.")  # fmt: skip
-@click.option("--target-option", "target_options", multiple=True, metavar="NAME=VALUE", help="The same for the target.")
-def copy(
-    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,
-    tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...],
-    mode: Mode | None, **terms: Any,
-) -> None:  # fmt: skip
-    """Copy every object of SOURCE to TARGET, each checked.
-
-    SOURCE and TARGET are folders, s3://bucket/prefix, or name://bucket/prefix with a named connection of the
-    configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
-    """
-    from ..migrations import CopyObjects
-    from ..migrations.choosing import CHOICE
-    from ..stores import Location
-
-    migration = CopyObjects(
-        Location.parse(source, **_options(source_options)),
-        Location.parse(target, **_options(target_options)),
-        overwrite=overwrite,
-        **{name: given for name in CHOICE if (given := terms.pop(name)) not in (None, ())},
-    )
-    run = api.start(migration, mode, dry_run, key, name, tags, **terms)
-    _show_run(run, no_follow, as_json)
-
-
-@main.command()
 @run_argument
 @json_option
 def plan(run: str, as_json: bool) -> None:
@@ -139,7 +74,7 @@ def plan(run: str, as_json: bool) -> None:
 @json_option
 def apply(run: str, where: str | None, no_follow: bool, mode: Mode | None, as_json: bool) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
-    _show_run(api.apply(run, where, mode=mode), no_follow, as_json)
+    show_run(api.apply(run, where, mode=mode), no_follow, as_json)
 
 
 @main.command()
@@ -163,7 +98,7 @@ def show(run: str, as_json: bool) -> None:
 @json_option
 def follow(run: str, as_json: bool) -> None:
     """Watch RUN until it ends. Ctrl-C stops watching, not the run."""
-    _show_run(api.attach(run), False, as_json)
+    show_run(api.attach(run), False, as_json)
 
 
 @main.command()
@@ -196,7 +131,7 @@ def resume(run: str, no_follow: bool, mode: Mode | None, here: bool, as_json: bo
     """
     if here and mode == "queue":
         raise click.UsageError("--here starts it now; it can't go with --mode queue.")
-    _show_run(api.attach(run).resume("streaming" if here else mode), no_follow, as_json)
+    show_run(api.attach(run).resume("streaming" if here else mode), no_follow, as_json)
 
 
 @main.command()
@@ -219,28 +154,3 @@ def log(run: str) -> None:
         if not text:
             return
         click.echo(output.plain(text), nl=False)
-
-
-def _show_run(run: api.Run, no_follow: bool, as_json: bool) -> None:
-    if no_follow:
-        output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)
-        return
-    try:
-        seen = follow_run(run, quiet=as_json)
-    except KeyboardInterrupt:
-        click.echo(f"\n{run.id} goes on without us. `migrator follow {run.id}` comes back, `migrator cancel {run.id}` "
-                   "stops it.", err=True)  # fmt: skip
-        sys.exit(0)
-    if as_json:
-        output.print_json(seen.to_dict())
-    sys.exit(EXIT_CODES[seen.status])
-
-
-def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise click.UsageError(f"An option of a store is NAME=VALUE, such as endpoint=http://…; not {pair!r}.")
-        options[name] = {"true": True, "false": False}.get(value.lower(), value)
-    return options

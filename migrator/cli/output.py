@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..model import Snapshot
-from ..words import disarmed, sized
+from ..words import disarmed, lasting, sized
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,9 +110,11 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
 
 
 def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
-    rows = relation.select(*ITEM_COLUMNS).limit(TABLE_ROWS + 1).fetchall()
+    columns = [name for name in ITEM_COLUMNS if name in relation.columns]
+    columns = columns if "size" in columns else relation.columns
+    rows = relation.select(*columns).limit(TABLE_ROWS + 1).fetchall()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ITEM_COLUMNS:
+    for name in columns:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
         table.add_row(
@@ -174,10 +176,4 @@ def moment(at: int | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """``3 min 20 s``; ``unknown`` where there is none."""
-    if seconds is None:
-        return "unknown"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return "unknown" if seconds is None else lasting(seconds)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from ..api import Run
-from ..model import Snapshot
+from ..model import EXIT_CODES, Snapshot
 from ..words import sized
 from . import output
 
@@ -78,9 +80,10 @@ def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
             console.print(Text(f"  {action:10} {tally['items']:>12,}  {sized(tally['bytes'])}"))
         console.print(Text(f"Nothing was written. `migrator apply {run.id}` executes this plan."))
         return
-    tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
-    counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name)) or "nothing to do"
-    line = Text.assemble(output.status_text(seen), f": {counts}, {sized(seen.bytes_done)}")
+    losses = f", {seen.losses:,} losses" if seen.losses else ""
+    line = Text.assemble(
+        output.status_text(seen), f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_done)}"
+    )
     console.print(line.append(f" in {output.duration(seen.engine_s)}"))
     if seen.error:
         console.print(Text(output.plain(seen.error)))
@@ -88,3 +91,19 @@ def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
         console.print(Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}")))
     if seen.failed or seen.refused:
         console.print(Text(f"`migrator items {run.id} --status failed` (or refused) lists them."))
+
+
+def show_run(run: Run, no_follow: bool, as_json: bool) -> None:
+    """Watch a run, or name it and return; a program gets JSON. Ends with the exit code of the run's end."""
+    if no_follow:
+        output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)
+        return
+    try:
+        seen = follow_run(run, quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo(f"\n{run.id} goes on without us. `migrator follow {run.id}` comes back, `migrator cancel {run.id}` "
+                   "stops it.", err=True)  # fmt: skip
+        sys.exit(0)
+    if as_json:
+        output.print_json(seen.to_dict())
+    sys.exit(EXIT_CODES[seen.status])

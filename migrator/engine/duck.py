@@ -1,8 +1,8 @@
-"""The one place that knows DuckDB: the join of two listings, and plans joined with receipts."""
+"""DuckDB: its connection, and plans joined with receipts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,49 +12,13 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from ..stores.names import Folding
 
 MEMORY = "256MB"
-BATCH = 10_000
 
-# What a folder can't hold beside each other: a file and a folder of one name; where it folds names, two that fold
-# to one. `names` are the files that are to be there, here = of the source; `needed` the folders that they lie in.
-COLLISIONS = """
-    create temp table names as
-        select key, {fold} as folded, true as here from source where problem is null
-        union all select key, {fold}, false from target;
-    create temp table needed as
-        select key, here, unnest([array_to_string(parts[1:i], '/') for i in range(1, len(parts))]) as folder{spelling}
-        from (select key, here, string_split(folded, '/') as parts, string_split(key, '/') as spelled
-              from names where contains(folded, '/'));
-    create temp table collisions as
-        select key, min(other) as other from (
-            select n.key, d.key as other from names n join needed d on n.folded = d.folder where n.here
-            union all
-            select d.key, n.key from needed d join names n on n.folded = d.folder where d.here and not n.here
-            {twins}
-        ) group by key
-"""
-SPELLING = ", unnest([array_to_string(spelled[1:i], '/') for i in range(1, len(parts))]) as spelling"
-TWINS = """
-            union all
-            select n.key, o.key from names n join names o on n.folded = o.folded where n.here and n.key != o.key
-            union all
-            select d.key, if(d.key = o.key, o.last, o.key) from needed d join (
-                select folder, min(key) as key, max(key) as last from needed
-                group by folder having count(distinct spelling) > 1
-            ) o on d.folder = o.folder where d.here
-"""
-JOIN = """
-    select s.key, s.size, s.mtime, s.etag, s.problem,
-           t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides
-    from source s left join target t on s.key = t.key {folders}
-    order by s.key
-"""
 ITEMS = """
     select p.key, p.target_key, p.bytes as size, p.action,
-           coalesce(r.status, case p.action when 'skip' then 'skipped' when 'refuse' then 'refused'
-                              else 'pending' end) as status,
+           coalesce(r.status, case when p.action in ('skip', 'omit') then 'skipped'
+                              when p.action = 'refuse' then 'refused' else 'pending' end) as status,
            r.evidence, r.digest, coalesce(r.error, case when p.action = 'refuse' then p.reason end) as error,
            p.reason, r.losses, p.etag, r.etag as written_etag, p.before, p.detail, r.at, p.item_no
     from plan p left join receipts r using (item_no)
@@ -89,28 +53,6 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=settings)
 
 
-def join_listings(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, folding: Folding | None
-) -> Iterator[pa.Table]:
-    """Two listings joined by key, in key order, a batch at a time, out of core.
-
-    Where the target is a folder, ``folding`` says how it tells names apart: keys are looked for that can't stand
-    beside each other there.
-    """
-    import pyarrow as pa
-
-    for name, path in (("source", source), ("target", target)):
-        connection.execute(f"create view {name} as select * from read_parquet({_quoted([path])})")
-    if folding is not None:
-        more = {"spelling": SPELLING, "twins": TWINS} if any(folding) else {"spelling": "", "twins": ""}
-        connection.execute(COLLISIONS.format(fold=_folded("key", folding), **more))
-    join = "" if folding is None else "left join collisions c on s.key = c.key"
-    statement = JOIN.format(collides="c.other" if join else "null::varchar", folders=join)
-    reader = connection.sql(statement).to_arrow_reader(BATCH)
-    for batch in reader:
-        yield pa.Table.from_batches([batch])
-
-
 def relate_items(
     scratch: Path, plans: Sequence[Path], receipts: Sequence[Path], status: str | None
 ) -> duckdb.DuckDBPyRelation:
@@ -141,16 +83,23 @@ def relate(
         connection.execute(matching, [text])
         plan, only = "select * from matching", "where item_no in (select item_no from matching)"
     connection.execute(f"create or replace temp view plan as {plan}")
-    newest = NEWEST.format(files=_quoted(receipts), only=only) if receipts else _empty(RECEIPT)
+    newest = NEWEST.format(files=quoted(receipts), only=only) if receipts else _empty(RECEIPT)
     connection.execute(f"create or replace temp view receipts as {newest}")
+
+
+def dicts(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[Any] = ()
+) -> tuple[dict[str, Any], ...]:
+    """What a statement finds, a dictionary a row."""
+    found = connection.execute(statement, list(values))
+    names = [column[0] for column in found.description or ()]
+    return tuple(dict(zip(names, row, strict=True)) for row in found.fetchall())
 
 
 def fetch_items(connection: duckdb.DuckDBPyConnection, status: str | None, limit: int | None) -> list[dict[str, Any]]:
     """The first related items of this status (None: any), in the plan's order."""
     statement = f"select * from ({ITEMS}) where status = coalesce(?, status) order by item_no limit ?"
-    found = connection.execute(statement, [status, limit])
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return list(dicts(connection, statement, [status, limit]))
 
 
 def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:
@@ -158,7 +107,7 @@ def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[st
     if not receipts:
         return {"evidence": {}, "losses": {}}
     with connect(scratch) as connection:
-        connection.execute(f"create temp view receipts as {NEWEST.format(files=_quoted(receipts), only='')}")
+        connection.execute(f"create temp view receipts as {NEWEST.format(files=quoted(receipts), only='')}")
         evidence = "select coalesce(evidence, status), count(*) from receipts group by 1 order by 1"
         losses = (
             "select loss, count(*) from (select unnest(string_split(losses, ',')) as loss from receipts"
@@ -170,14 +119,8 @@ def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[st
         }
 
 
-def _folded(name: str, folding: Folding) -> str:
-    """A name as a folder compares it."""
-    name = f"nfc_normalize({name})" if folding.form else name
-    return f"lower({name})" if folding.case else name
-
-
 def _union(files: Sequence[Path], schema: pa.Schema) -> str:
-    return f"select * from read_parquet({_quoted(files)})" if files else _empty(schema)
+    return f"select * from read_parquet({quoted(files)})" if files else _empty(schema)
 
 
 def _empty(schema: pa.Schema) -> str:
@@ -186,6 +129,6 @@ def _empty(schema: pa.Schema) -> str:
     return f"select * from (select {columns}) where false"
 
 
-def _quoted(files: Iterable[Path]) -> str:
+def quoted(files: Iterable[Path]) -> str:
     """File names as a SQL list. They are ours, but the workspace's folder is the user's to name."""
     return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..migrations import CopyObjects, Executor, Migration, registry
+from ..migrations import CopyObjects, Executor, Migration, Verify, registry
 
 
 def executor_of(migration: Migration) -> Executor:
@@ -17,4 +17,8 @@ def executor_of(migration: Migration) -> Executor:
         from .copy_executor import CopyExecutor
 
         return CopyExecutor(migration)
+    if isinstance(migration, Verify):
+        from .verify_executor import VerifyExecutor
+
+        return VerifyExecutor(migration)
     return registry.executor_of(migration)

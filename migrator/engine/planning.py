@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..config import SHARD_BYTES, SHARD_ITEMS
 from ..migrations import Migration
 from ..migrations.choosing import Choosing
+from ..migrations.renaming import Renaming
 from ..model import Shard
-from ..stores import Location, ObjectInfo, Store, open_store
+from ..stores import Location, Store, open_store
 from ..stores.local import LocalStore
 from . import duck, files
-from .sieve import Sieve
+from .joining import Terms, join_listings
+from .listings import Listings, View, sieve_of
 
 if TYPE_CHECKING:
     from .control import Control
 
-log = logging.getLogger("migrator")
-
-LISTING = pa.schema(
-    [
-        ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
-        ("problem", pa.string()),
-    ]
-)  # fmt: skip
-
 Actions = dict[str, dict[str, int]]
 Plan: TypeAlias = tuple[list[Shard], Actions, str]
-Refusal: TypeAlias = Callable[[str, int], str | None]
 
 
 class Planning:
@@ -51,13 +40,20 @@ class Planning:
     def open(self, location: Location) -> Store:
         return open_store(location)
 
-    def diff(self, source: Store, target: Store, choosing: Choosing | None = None) -> Iterator[pa.Table]:
-        sieve = _sieve(choosing) if choosing else None
-        here = self._list(source, "source", must_exist=True, refusal=target.refusal, sieve=sieve)
-        there = self._list(target, "target", must_exist=False)
+    def diff(
+        self, source: Store, target: Store, choosing: Choosing | None = None, renaming: Renaming | None = None, *,
+        extras: bool = False,
+    ) -> Iterator[pa.Table]:  # fmt: skip
+        sieve = sieve_of(choosing)
+        listings = Listings(self._scratch, self._control)
+        here = listings.source(source, View(sieve, renaming, target.refusal, whole=extras))
+        there = listings.target(target, View(sieve, whole=True) if extras else View())
+        terms = Terms(
+            target.folding() if isinstance(target, LocalStore) else None, bool(renaming and renaming.renames),
+            renaming.collisions if renaming else "refuse", extras,
+        )  # fmt: skip
         with duck.connect(self._scratch) as connection:
-            folding = target.folding() if isinstance(target, LocalStore) else None
-            yield from duck.join_listings(connection, here, there, folding)
+            yield from join_listings(connection, here, there, terms)
 
     def cancelled(self) -> bool:
         return self._control.cancelled()
@@ -68,55 +64,6 @@ class Planning:
     def clear(self) -> None:
         self._control.listed_items = 0
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _list(
-        self, store: Store, name: str, *, must_exist: bool, refusal: Refusal | None = None, sieve: Sieve | None = None
-    ) -> Path:
-        """A listing on disk, so that memory stays flat whatever its length.
-
-        ``refusal`` says what of it the target can't hold: such a key is in no other key's way. ``sieve`` leaves out
-        what was not chosen.
-        """
-        listed = chosen = 0
-        path = self._scratch / f"{name}.parquet"
-        absent = not must_exist and store.location.kind == "local" and not Path(str(store.location.path)).exists()
-        with pq.ParquetWriter(path, LISTING) as writer:
-            for page in () if absent else store.list():
-                self._control.check()
-                self._control.listed(len(page) if must_exist else 0)
-                listed += len(page)
-                if sieve and page:
-                    page = [page[place] for place in sieve.choose(_seen(page))]
-                chosen += len(page)
-                if refusal:
-                    page = [one._replace(problem=why) if (why := _problem(one, refusal)) else one for one in page]
-                columns = zip(*page, strict=True) if page else ([] for _ in LISTING)
-                writer.write_table(
-                    pa.table([files.column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
-                )
-        if sieve:
-            log.info("plan: %s of %s listed objects are chosen", f"{chosen:,}", f"{listed:,}")
-            if listed and not chosen:
-                self._control.warn(f"None of the {listed:,} objects listed at {store.location} is chosen.")
-        return path
-
-
-def _sieve(choosing: Choosing) -> Sieve | None:
-    conditions = choosing.conditions(datetime.now(UTC))
-    return Sieve(choosing.where, conditions) if conditions or choosing.where is not None else None
-
-
-def _seen(page: Sequence[ObjectInfo]) -> pa.Table:
-    """Listed objects as people name their columns."""
-    keys, sizes, times, etags, _ = zip(*page, strict=True)
-    return pa.table({
-        "key": files.column(keys, pa.string()), "size": pa.array(sizes, pa.int64()),
-        "mtime": pa.array(times, pa.timestamp("ms")), "etag": files.column(etags, pa.string()),
-    })  # fmt: skip
-
-
-def _problem(one: ObjectInfo, refusal: Refusal) -> str | None:
-    return one.problem or refusal(one.key, one.size)
 
 
 def make_plan(migration: Migration, planning: Planning, workspace: Path, label: str, control: Control) -> Plan:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
+from ..words import escape, unescape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,3 +95,31 @@ class Sieve:
             raise BadInput(f"where={where!r} is more than one expression.")
         if any(word in json.dumps(node["where_clause"]) for word in ('"SUBQUERY"', '"WINDOW"', '"PARAMETER"')):
             raise BadInput(f"where={where!r} asks for more than the row at hand; write an expression over its columns.")
+
+
+def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str]:
+    """Names with every match of a regular expression (RE2, which can't run away) replaced.
+
+    Raises
+    ------
+    BadInput
+        If it is no regular expression, or ``becomes`` names a group that it does not have.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    connection = _substitution()
+    connection.register("names", pa.table({"place": range(len(names)), "name": [escape(name) for name in names]}))
+    statement = "select regexp_replace(name, ?, ?, 'gs') from names order by place"
+    try:
+        return [unescape(name) for (name,) in connection.execute(statement, [pattern, becomes]).fetchall()]
+    except duckdb.Error as error:
+        said = str(error).strip().partition("\n")[0]
+        raise BadInput(f"rename={pattern!r} to {becomes!r} can't be done: {said}") from None
+
+
+@cache
+def _substitution() -> Any:
+    import duckdb
+
+    return duckdb.connect(config=dict(SETTINGS))

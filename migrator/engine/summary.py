@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..words import sized
+from ..words import shown, sized
 from . import duck
 
 BIGGEST, SAMPLES = 5, 3
@@ -18,9 +18,9 @@ _GROUPS = """
            sum(bytes)::bigint as bytes, arg_min(key, item_no, {samples}) as samples
     from plan group by all order by action, items desc
 """
-_BIGGEST = (
-    "select key, action, bytes from plan where action not in ('skip', 'refuse') order by bytes desc, key limit {}"
-)
+_BIGGEST = """
+    select key, action, bytes from plan where action not in ('skip', 'omit', 'refuse') order by bytes desc, key limit {}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PlanSummary:
     @property
     def to_write(self) -> tuple[int, int]:
         """How many objects would be written, and how many bytes."""
-        rows = [group for group in self.groups if group["action"] not in ("skip", "refuse")]
+        rows = [group for group in self.groups if group["action"] not in ("skip", "omit", "refuse")]
         return sum(row["items"] for row in rows), sum(row["bytes"] for row in rows)
 
     def __str__(self) -> str:
@@ -50,10 +50,10 @@ class PlanSummary:
         lines = [f"The plan of {self.run}: {items:,} to write, {sized(size)}"]
         for one in self.groups:
             lines.append(f"  {one['action']:<10}{one['items']:>10,}  {sized(one['bytes']):>10}  {one['why']}")
-            lines += [f"  {'':32}  {_shown(key)}" for key in one["samples"]]
+            lines += [f"  {'':32}  {shown(key)}" for key in one["samples"]]
         if self.biggest:
             lines.append("  the biggest:")
-            lines += [f"  {sized(one['bytes']):>32}  {_shown(one['key'])}" for one in self.biggest]
+            lines += [f"  {sized(one['bytes']):>32}  {shown(one['key'])}" for one in self.biggest]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -65,7 +65,7 @@ class PlanSummary:
         rows = "".join(
             f"<tr><td>{one['action']}</td><td>{one['items']:,}</td><td>{sized(one['bytes'])}</td>"
             f"<td>{html.escape(one['why'])}</td>"
-            f"<td>{'<br>'.join(html.escape(_shown(key)) for key in one['samples'])}</td></tr>"
+            f"<td>{'<br>'.join(html.escape(shown(key)) for key in one['samples'])}</td></tr>"
             for one in self.groups
         )
         return f"<p>The plan of {self.run}: {items:,} to write, {sized(size)}</p><table>{head}{rows}</table>"
@@ -75,15 +75,5 @@ def summarize(run_id: str, scratch: Path, plan_files: Sequence[Path]) -> PlanSum
     """Add a plan up."""
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
-        groups = _dicts(connection, _GROUPS.format(samples=SAMPLES))
-        return PlanSummary(run_id, groups, _dicts(connection, _BIGGEST.format(BIGGEST)))
-
-
-def _dicts(connection: Any, statement: str) -> tuple[dict[str, Any], ...]:
-    found = connection.execute(statement)
-    names = [column[0] for column in found.description]
-    return tuple(dict(zip(names, row, strict=True)) for row in found.fetchall())
-
-
-def _shown(key: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in key)
+        groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
+        return PlanSummary(run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)))

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..model import Counts, Item, Receipt, Shard
+from ..words import shown
 from . import files
 
 log = logging.getLogger("migrator")
 
 # A receipt with one of these is the last word; any other item comes again with the next attempt.
 FINAL = frozenset({"copied", "adopted", "skipped", "refused"})
-PLANNED = {"skip": "skipped", "refuse": "refused"}
+PLANNED = {"skip": "skipped", "omit": "skipped", "refuse": "refused"}
 NAMED_FAILURES = 20
 
 
@@ -86,7 +87,7 @@ def _planned(row: Item, now: int) -> Receipt:
     return Receipt(
         row.item_no,
         PLANNED[row.action],
-        evidence=None if refused else "listed",
+        evidence="listed" if row.action == "skip" else None,
         bytes=row.bytes,
         error=row.reason if refused else None,
         at=now,
@@ -102,8 +103,3 @@ def log_failures(receipts: Iterable[tuple[Item, Receipt]], named: int) -> int:
     if named > NAMED_FAILURES:
         log.warning("%s items failed or were refused so far; `migrator items RUN` lists them all", f"{named:,}")
     return named
-
-
-def shown(text: str) -> str:
-    """Text from outside on one line: control characters as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -3,5 +3,6 @@
 from .base import Batch, Control, Executor, Migration, PlanContext, Target
 from .copy_objects import CopyObjects
 from .registry import executes
+from .verify import Verify
 
-__all__ = ["Batch", "Control", "CopyObjects", "Executor", "Migration", "PlanContext", "Target", "executes"]
+__all__ = ["Batch", "Control", "CopyObjects", "Executor", "Migration", "PlanContext", "Target", "Verify", "executes"]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..stores import Location, Store
     from .choosing import Choosing
+    from .renaming import Renaming
 
 # Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
 # or an Arrow table of the same columns.
@@ -60,11 +61,18 @@ class PlanContext(Protocol):
 
     def open(self, location: Location) -> Store: ...
 
-    def diff(self, source: Store, target: Store, choosing: Choosing | None = None) -> Iterator[pa.Table]:
-        """Both listings joined by key, in key order: ``key size mtime etag problem`` of the
-        source, ``t_size t_mtime t_etag`` of the target (null where it has none), and
-        ``collides`` (another source key that can't stand beside this one in a folder). Of the
-        source only what is chosen."""
+    def diff(
+        self, source: Store, target: Store, choosing: Choosing | None = None, renaming: Renaming | None = None, *,
+        extras: bool = False,
+    ) -> Iterator[pa.Table]:  # fmt: skip
+        """Both listings joined by name, in the order of the source's keys; of the source only what is chosen.
+
+        The columns: ``key size mtime etag problem`` of the source, ``name`` at the target, ``t_size t_mtime t_etag``
+        of what stands there (null where nothing does), ``collides`` (another name that can't stand beside this one
+        in a folder), ``twin`` (another key that would get the same name), ``r_key r_size r_mtime r_etag`` (the one
+        that keeps a name which this one yields). With ``extras`` also what only the target has, and the choice means:
+        ``key`` is null then.
+        """
         ...
 
     def cancelled(self) -> bool: ...

@@ -16,7 +16,8 @@ from ..stores import Location, ObjectInfo, Store, open_store, overlap
 from ..words import storable, unescape
 from .base import Batch, Migration, PlanContext, Target
 from .choosing import Choosing
-from .sameness import same
+from .renaming import Collisions, Renaming
+from .sameness import identical, same
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,7 @@ MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
 
 
-class CopyObjects(Choosing, Migration):
+class CopyObjects(Choosing, Renaming, Migration):
     """Copy objects between folders and S3-compatible stores, each checked.
 
     Parameters
@@ -46,6 +47,9 @@ class CopyObjects(Choosing, Migration):
         Which objects are meant: ``include``, ``exclude``, ``regex``, ``where``, ``min_size``, ``max_size``,
         ``newer_than``, ``older_than``; and what may be touched at most: ``max_objects``, ``max_bytes``,
         ``max_overwrites``. See `Choosing`.
+    **names
+        What they are called at the target: ``strip_prefix``, ``rename`` and ``rename_to``, ``flatten``, ``template``,
+        ``add_prefix``; and who yields where two would get one name: ``collisions``. See `Renaming`.
 
     Examples
     --------
@@ -104,9 +108,9 @@ class CopyObjects(Choosing, Migration):
             ctx.warn(remark)
         found = False
         sofar: dict[str, int] = {}
-        for table in ctx.diff(source, target, self):
+        for table in ctx.diff(source, target, self, self):
             found = True
-            rows = decide(table, source, target, self.overwrite)
+            rows = decide(table, source, target, self.overwrite, self.collisions)
             self.check_amount(rows, sofar)
             yield rows
         if not found and not self.chooses:
@@ -121,17 +125,26 @@ class CopyObjects(Choosing, Migration):
 
 
 class Pair(NamedTuple):
-    """A row of the joined listings: a source object, and the target's under the same key."""
+    """A row of the joined listings: a source object, its name at the target, and what stands there.
+
+    ``collides``: a name that can't stand beside it; ``twin``: a key that would get the same name; ``rival``: the object
+    that keeps the name, so that this one yields.
+    """
 
     source: ObjectInfo
-    target: ObjectInfo | None
-    collides: str | None
+    name: str
+    target: ObjectInfo | None = None
+    collides: str | None = None
+    twin: str | None = None
+    rival: ObjectInfo | None = None
 
 
-def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) -> list[dict[str, Any]]:
+def decide(
+    table: pa.Table, source: Store, target: Store, overwrite: Overwrite, collisions: Collisions = "refuse"
+) -> list[dict[str, Any]]:
     """The intended action for each pair of a joined listing, with its reason."""
     pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-    rows = [_decide_alone(pair, target) for pair in pairs]
+    rows = [_decide_alone(pair, source, target, collisions) for pair in pairs]
     open_pairs = [number for number, row in enumerate(rows) if row is None]
     # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
     with ThreadPoolExecutor(4) as pool:
@@ -142,23 +155,39 @@ def decide(table: pa.Table, source: Store, target: Store, overwrite: Overwrite) 
 
 
 def _pair(row: tuple[Any, ...], target: Store) -> Pair:
-    key, size, mtime, etag, problem, t_size, t_mtime, t_etag, collides = row
-    key, collides = unescape(key), collides and unescape(collides)
-    standing = None if t_size is None else ObjectInfo(key, t_size, t_mtime, t_etag)
-    if standing is None and not problem and target.location.kind == "local" and (not key or key[-1] == "/"):
-        standing = target.head(key)  # a folder is in no listing, and its marker may be there all the same
-    return Pair(ObjectInfo(key, size, mtime, etag, problem), standing, collides)
+    key, size, mtime, etag, problem, name, *standing, collides, twin, r_key, r_size, r_mtime, r_etag = row
+    name, (collides, twin, r_key) = unescape(name), (text and unescape(text) for text in (collides, twin, r_key))
+    there = None if standing[0] is None else ObjectInfo(name, *standing)
+    if there is None and not problem and target.location.kind == "local" and (not name or name[-1] == "/"):
+        there = target.head(name)  # a folder is in no listing, and its marker may be there all the same
+    rival = None if r_key is None else ObjectInfo(r_key, r_size, r_mtime, r_etag)
+    return Pair(ObjectInfo(unescape(key), size, mtime, etag, problem), name, there, collides, twin, rival)
 
 
-def _decide_alone(pair: Pair, target: Store) -> dict[str, Any] | None:
+def _decide_alone(pair: Pair, source: Store, target: Store, collisions: Collisions) -> dict[str, Any] | None:
     """What needs no look at the target's object; None when it does."""
-    if problem := pair.source.problem or target.refusal(pair.source.key, pair.source.size):
+    if problem := pair.source.problem or target.refusal(pair.name, pair.source.size):
         return _row(pair, "refuse", problem)
+    if pair.twin is not None:
+        return _row(
+            pair, "refuse", f"{pair.twin!r} would get the same name, {pair.name!r}; collisions= says who yields"
+        )
+    if pair.rival is not None:
+        return _yield(pair, pair.rival, source, collisions)
     if pair.collides:
         return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
     if pair.target is None:
         return _row(pair, "create", "not at the target")
     return None
+
+
+def _yield(pair: Pair, rival: ObjectInfo, source: Store, collisions: Collisions) -> dict[str, Any]:
+    """What becomes of an object whose name another one keeps."""
+    if collisions == "keep-newest":
+        return _row(pair, "omit", f"{rival.key!r} has the same name and is newer")
+    if identical(source, pair.source, rival):
+        return _row(pair, "skip", f"the same bytes as {rival.key!r}, which has the name")
+    return _row(pair, "refuse", f"{rival.key!r} gets the same name, {pair.name!r}, and has other bytes")
 
 
 def _decide_against(pair: Pair, verdict: str | None, overwrite: Overwrite) -> dict[str, Any]:
@@ -179,7 +208,7 @@ def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:
     before = None if there is None else {"size": there.size, "mtime": there.mtime, "etag": there.etag}
     return {
         "key": pair.source.key,
-        "target_key": pair.source.key,
+        "target_key": pair.name,
         "action": action,
         "reason": reason,
         "bytes": pair.source.size,

@@ -20,6 +20,7 @@ from ..errors import BadForm, BadInput, MigrationLoadError
 from . import registry
 from .base import Migration
 from .choosing import CHOICE, Choosing
+from .renaming import RENAMING, Renaming
 
 # A name of numpy's docstring style, and what stands indented below it.
 _PARAMETER = re.compile(r"^(\w+(?:, \w+)*) : .*\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
@@ -128,7 +129,7 @@ def _field(name: str, each: Mapping[str, Any], schema: Mapping[str, Any], help_:
         kind=shape,
         help=help_ or str(each.get("description", "")),
         required=name in schema.get("required", ()),
-        own=name not in Migration.model_fields and not (issubclass(kind, Choosing) and name in CHOICE),
+        own=name not in Migration.model_fields and not _is_shared(kind, name),
         default=each.get("default"),
         choices=choices,
     )
@@ -191,3 +192,8 @@ def _can_be_found(kind: type[Migration]) -> bool:
 def forms(kinds: Iterable[type[Migration]]) -> list[dict[str, Any]]:
     """The forms of several, as they go to a page."""
     return json.loads(json.dumps([form_of(kind) for kind in kinds], default=str))
+
+
+def _is_shared(kind: type[Migration], name: str) -> bool:
+    """Whether a field is one of a choice's or of names', which a form shows when somebody asks for more."""
+    return (issubclass(kind, Choosing) and name in CHOICE) or (issubclass(kind, Renaming) and name in RENAMING)

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from ..errors import MigrationLoadError
 from .base import Executor, Migration
 from .copy_objects import CopyObjects
+from .verify import Verify
 
-BUILT_IN: dict[str, type[Migration]] = {"copy-objects": CopyObjects}
+BUILT_IN: dict[str, type[Migration]] = {"copy-objects": CopyObjects, "verify": Verify}
 _executors: dict[type[Migration], type[Executor]] = {}
 
 E = TypeVar("E", bound=type)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import xxhash
 
-PART_BYTES = 8 << 20
+MIB = 1 << 20
+PART_BYTES = 8 * MIB
+# Part sizes that tools write by default, in MiB; others are guessed from the number of parts.
+USUAL_PARTS = (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512)
 # What an ETag looks like when it may be the MD5 of the bytes.
 PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -21,6 +24,35 @@ PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 def parts_of(size: int) -> int:
     """How many parts of `PART_BYTES` an object of ``size`` bytes has."""
     return max(1, -(-size // PART_BYTES))
+
+
+def sizes_of_parts(size: int, etag: str) -> list[int]:
+    """Part sizes in bytes, whole MiB, by which an object of ``size`` bytes may have got this ETag of parts."""
+    number = etag.rpartition("-")[2]
+    if not re.fullmatch(r"[0-9a-f]{32}-[1-9][0-9]{0,4}", etag):
+        return []
+    least = -(-size // int(number))
+    usual = {part * MIB for part in USUAL_PARTS} | {-(-least // MIB) * MIB}
+    return sorted(part for part in usual if part and max(1, -(-size // part)) == int(number))
+
+
+def digests_of_parts(chunks: Iterable[bytes], sizes: Sequence[int]) -> list[str]:
+    """The ``md5-parts`` of one object for several part sizes; ``chunks`` are of one MiB each, the last one shorter."""
+    whole = [hashlib.md5(usedforsecurity=False) for _ in sizes]
+    parts = [hashlib.md5(usedforsecurity=False) for _ in sizes]
+    numbers, done = [0] * len(sizes), 0
+    for chunk in chunks:
+        done += len(chunk)
+        for which, size in enumerate(sizes):
+            parts[which].update(chunk)
+            if done % size == 0:
+                whole[which].update(parts[which].digest())
+                parts[which], numbers[which] = hashlib.md5(usedforsecurity=False), numbers[which] + 1
+    for which, size in enumerate(sizes):
+        if done % size or not done:
+            whole[which].update(parts[which].digest())
+            numbers[which] += 1
+    return [f"{each.hexdigest()}-{number}" for each, number in zip(whole, numbers, strict=True)]
 
 
 def digest_of(chunks: Iterable[bytes], algorithm: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from migrator.config import SHARD_BYTES, SHARD_ITEMS
 from migrator.engine import duck, files
 from migrator.engine.control import Control
+from migrator.engine.joining import Terms, join_listings
 from migrator.engine.planning import Planning, make_plan
 from migrator.migrations import CopyObjects, Migration
 from migrator.model import Item, Receipt
@@ -134,16 +135,17 @@ def colliding(folder: Path, keys: list[str], there: list[str], case: bool = Fals
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from migrator.engine.planning import LISTING
+    from migrator.engine.listings import LISTING
     from migrator.stores.names import Folding
 
     for name, listed in (("source", keys), ("target", there)):
         columns = [listed, [1] * len(listed), [1] * len(listed), ["e"] * len(listed), [None] * len(listed)]
+        columns += [[None] * len(listed), [True] * len(listed)]
         columns[4] = ["refused anyway" if "//" in key else None for key in listed]
         table = pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], schema=LISTING)
         pq.write_table(table, folder / name)
     with duck.connect(folder) as connection:
-        tables = duck.join_listings(connection, folder / "source", folder / "target", Folding(case, form))
+        tables = join_listings(connection, folder / "source", folder / "target", Terms(Folding(case, form)))
         found = {row["key"]: row["collides"] for table in tables for row in table.to_pylist()}
     assert list(found) == sorted(keys)
     return {key for key, by in found.items() if by}

@@ -69,10 +69,18 @@ class Crew:
         return sum(len(file.read_text().splitlines()) for file in self.folder.iterdir())
 
     def hands(self) -> list[psutil.Process]:
-        return [child for child in psutil.Process().children() if "migrator.engine.hand" in " ".join(child.cmdline())]
+        return [child for child in psutil.Process().children() if "migrator.engine.hand" in _line_of(child)]
 
     def settled(self) -> list[int]:
         return sorted(number for numbers in self.done.values() for number in numbers)
+
+
+def _line_of(process: psutil.Process) -> str:
+    """How a process was started; one that is about to be gone has nothing to say."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def work_of(number: int) -> Work:

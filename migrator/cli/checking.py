@@ -1,0 +1,78 @@
+"""Commands that look and change nothing: verify a copy, report on a run, map its keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import api
+from ..model import Mode
+from . import output
+from .doors import json_option, run_argument
+from .options import (
+    GroupedCommand,
+    choosing_options,
+    mode_option,
+    place_options,
+    read_options,
+    renaming_options,
+    take,
+)  # fmt: skip
+from .progress import show_run
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source")
+@click.argument("target")
+@click.option("--sample", metavar="SHARE", help="Read so many again on both sides, such as 1%; says the confidence.")
+@click.option("--download", is_flag=True, help="Read all of them again on both sides.")
+@click.option("--metadata", is_flag=True, help="Also compare headers, user metadata and tags: a request more for each.")
+@click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once. Default: what suits the stores.")
+@mode_option
+@click.option("--name", help="A name for people.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
+@json_option
+@choosing_options
+@renaming_options
+@place_options
+def verify(
+    source: str, target: str, sample: str | None, no_follow: bool, as_json: bool, name: str | None,
+    tags: tuple[str, ...], source_options: tuple[str, ...], target_options: tuple[str, ...], mode: Mode | None,
+    download: bool, metadata: bool, in_flight: int | None, **terms: Any,
+) -> None:  # fmt: skip
+    """Check that TARGET holds what SOURCE holds, whatever tool copied it. Writes to neither.
+
+    Files are read and compared with the server's hashes, or with each other; two servers' hashes with each other.
+    What differs is a failed item: missing, extra, changed, metadata or unreadable. Exit code 10 when anything does.
+    """
+    from ..migrations import Verify
+    from ..stores import Location
+
+    migration = Verify(
+        Location.parse(source, **read_options(source_options)),
+        Location.parse(target, **read_options(target_options)),
+        sample=sample, download=download, metadata=metadata, in_flight=in_flight, **take(terms),
+    )  # fmt: skip
+    show_run(api.start(migration, mode, name=name, tags=tags), no_follow, as_json)
+
+
+@click.command()
+@run_argument
+@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True,
+              help="Markdown, a whole HTML page, or everything as JSON.")  # fmt: skip
+def report(run: str, form: str) -> None:
+    """Print the record of RUN: what, by whom, by which plan, and what came of it by which evidence."""
+    made = api.attach(run).report()
+    text = {"md": made.to_markdown, "html": made.to_html, "json": made.to_json}[form]()
+    click.echo(text, nl=False)
+
+
+@click.command("map")
+@run_argument
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
+              show_default=True, help="parquet goes to a pipe or a file: > map.parquet")  # fmt: skip
+def key_map(run: str, form: str) -> None:
+    """List which key of the source stands under which name at the target now."""
+    output.show_items(api.attach(run).key_map(), form)

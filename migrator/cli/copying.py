@@ -1,0 +1,81 @@
+"""``migrator copy``: the main job, with all that can be said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import api
+from ..model import Mode
+from .doors import json_option
+from .options import (
+    GroupedCommand,
+    choosing_options,
+    grouped,
+    mode_option,
+    place_options,
+    read_options,
+    renaming_options,
+    take,
+)  # fmt: skip
+from .progress import show_run
+
+limiting_options = grouped(
+    "What it may use and touch",
+    ("--max-objects", {"type": int, "help": "More to be written, and nothing is written at all."}),
+    ("--max-bytes", {"metavar": "SIZE", "help": "The same for their bytes."}),
+    ("--max-overwrites", {"type": int, "help": "The same for objects that would be replaced."}),
+    ("--in-flight", {"type": click.IntRange(1, 512), "help": "Objects at once. Default: what suits the stores."}),
+    ("--bytes-per-s", {"metavar": "SIZE", "help": "A limit such as 20MiB; `migrator limit` changes it while it runs."}),
+)
+queue_options = grouped(
+    "In the queue, with --mode queue",
+    ("--queue", {"default": "default", "show_default": True, "help": "Which one."}),
+    ("--priority", {"default": 0, "show_default": True, "help": "Higher goes first, then age."}),
+    ("--not-before", {"type": click.DateTime(), "help": "Not to start earlier (local time)."}),
+    ("--max-attempts", {"default": 3, "show_default": True, "help": "After so many crashes it is given up."}),
+)
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source")
+@click.argument("target")
+@click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
+@click.option(
+    "--overwrite", type=click.Choice(["never", "if-different", "always"]), default="never", show_default=True,
+    help="What to do where a different object stands at the target; what is replaced can't be brought back.",
+)  # fmt: skip
+@mode_option
+@click.option("--name", help="A name for people.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
+@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
+@json_option
+@choosing_options
+@renaming_options
+@limiting_options
+@queue_options
+@place_options
+def copy(
+    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,
+    tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...],
+    mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None, **terms: Any,
+) -> None:  # fmt: skip
+    """Copy every object of SOURCE to TARGET, each checked.
+
+    SOURCE and TARGET are folders, s3://bucket/prefix, or name://bucket/prefix with a named connection of the
+    configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
+    """
+    from ..migrations import CopyObjects
+    from ..stores import Location
+
+    most = {"max_objects": max_objects, "max_bytes": max_bytes, "max_overwrites": max_overwrites}
+    migration = CopyObjects(
+        Location.parse(source, **read_options(source_options)),
+        Location.parse(target, **read_options(target_options)),
+        overwrite=overwrite,
+        **take(terms),
+        **{name: given for name, given in most.items() if given is not None},
+    )
+    show_run(api.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)

@@ -1,0 +1,140 @@
+"""Two objects compared: by a server's word where that proves something, else by reading both."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..errors import StoreError
+from ..migrations import Control
+from ..migrations.verify import DIFFERENT
+from ..model import Item, Receipt
+from ..stores import Attributes, Store
+from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, sizes_of_parts
+
+
+class Stopped(Exception):
+    """The run was asked to stop in the middle of an object."""
+
+
+class Verdict(NamedTuple):
+    """``evidence`` that both are the same, or what the difference is."""
+
+    evidence: str | None
+    digest: str | None = None
+    difference: str | None = None
+
+
+class Comparer:
+    """Compares the items of one run. Used by many threads at once; holds nothing that changes."""
+
+    def __init__(self, source: Store, target: Store, control: Control, *, metadata: bool) -> None:
+        self._source, self._target, self._control, self._metadata = source, target, control, metadata
+        self._remote = (source.capabilities.remote, target.capabilities.remote)
+        self._both_hold = source.capabilities.holds_attributes and target.capabilities.holds_attributes
+
+    def compare(self, item: Item) -> Receipt:
+        """What is true of one item.
+
+        Raises
+        ------
+        Stopped
+            If the run was asked to stop meanwhile.
+        """
+        if item.action in DIFFERENT:
+            return _receipt(item, Verdict(None, difference=f"{item.action}: {item.reason}"))
+        try:
+            return _receipt(item, self._compare(item))
+        except StoreError as error:
+            return _receipt(item, Verdict(None, difference=f"unreadable: {error}"))
+
+    def _compare(self, item: Item) -> Verdict:
+        again = json.loads(item.detail or "{}").get("again", False)
+        verdict = None if again else self._by_word(item)
+        verdict = verdict or self._by_reading(item)
+        if verdict.difference is None and self._both_hold and (self._metadata or again):
+            difference = self._attributes_differ(item)
+            return Verdict(None, difference=difference) if difference else verdict
+        return verdict
+
+    def _by_word(self, item: Item) -> Verdict | None:
+        """What the ETags tell without reading a bucket; None where both have to be read."""
+        here, there = item.etag, _standing(item)
+        if self._remote == (True, True):
+            if here and here == there:
+                return Verdict("listed")
+            told = PLAIN_MD5.match(here or "") and PLAIN_MD5.match(there or "")
+            return None if told else Verdict("size-only")
+        if self._remote == (False, False):
+            return None
+        store, key, pinned = self._of_file(item)
+        return self._against(store, key, pinned, item.bytes, there if self._remote[1] else here)
+
+    def _of_file(self, item: Item) -> tuple[Store, str, str | None]:
+        if self._remote[0]:
+            return self._target, item.target_key or item.key, _standing(item)
+        return self._source, item.key, item.etag
+
+    def _against(self, store: Store, key: str, pinned: str | None, size: int, etag: str | None) -> Verdict | None:
+        """A file against an object's ETag; one that is not the file's hash may be no hash at all."""
+        if PLAIN_MD5.match(etag or ""):
+            digest = self._hash(store, key, pinned, "md5")
+            return Verdict("server-hash", f"md5:{digest}") if digest == etag else None
+        sizes = sizes_of_parts(size, etag or "")
+        with store.open(key, pinned) as body:
+            digests = digests_of_parts(self._unless_stopped(body.chunks(MIB)), sizes) if sizes else ()
+        return Verdict("server-hash", f"md5-parts:{etag}") if etag in digests else Verdict("size-only")
+
+    def _by_reading(self, item: Item) -> Verdict:
+        here = self._hash(self._source, item.key, item.etag, "xxh3")
+        there = self._hash(self._target, item.target_key or item.key, _standing(item), "xxh3")
+        if here == there:
+            return Verdict("re-read", f"xxh3:{here}")
+        return Verdict(None, difference=f"changed: the bytes differ (XXH3 {here[:12]}… here, {there[:12]}… there)")
+
+    def _attributes_differ(self, item: Item) -> str | None:
+        with self._source.open(item.key, item.etag) as body:
+            here = body.attributes
+        with self._target.open(item.target_key or item.key, _standing(item)) as body:
+            there = body.attributes
+        return "metadata: " + ", ".join(names) if (names := _differing(here, there)) else None
+
+    def _hash(self, store: Store, key: str, pinned: str | None, algorithm: str) -> str:
+        with store.open(key, pinned) as body:
+            return digest_of(self._unless_stopped(body.chunks(MIB)), algorithm)
+
+    def _unless_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._control.cancelled():
+                raise Stopped
+            self._control.spend(len(chunk))
+            yield chunk
+
+
+def _standing(item: Item) -> str | None:
+    return json.loads(item.before)["etag"] if item.before else None
+
+
+def _differing(here: Attributes, there: Attributes) -> list[str]:
+    """The attributes that differ, with both values."""
+    kinds = (
+        ("", here.headers, there.headers),
+        ("meta ", here.metadata, there.metadata),
+        ("tag ", here.tags, there.tags),
+    )
+    return [
+        f"{kind}{name} {ours.get(name)!r} here, {theirs.get(name)!r} there"
+        for kind, ours, theirs in kinds
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def _receipt(item: Item, verdict: Verdict) -> Receipt:
+    status = "failed" if verdict.difference else "skipped"
+    now = time.time_ns() // 1_000_000
+    return Receipt(
+        item.item_no, status, verdict.evidence, verdict.digest, item.bytes, None, None, verdict.difference, now
+    )

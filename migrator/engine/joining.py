@@ -1,0 +1,155 @@
+"""Two listings joined out of core: which names meet, at the target and among themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .duck import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from ..migrations.renaming import Collisions
+    from ..stores.names import Folding
+
+BATCH = 10_000
+
+# What is chosen of the source, under the names that it gets.
+LISTED = """
+    create view listed as select *, coalesce(target_key, key) as name from read_parquet({source});
+    create view target as select * from read_parquet({target});
+"""
+# Several of one name: `best` is the one that keeps it.
+RIVALS = """
+    create temp table rivals as
+        select {fold} as folded, {best} as best from listed where chosen and problem is null
+        group by folded having count(*) > 1;
+    create view source as
+        select l.* exclude (name), {name} as name, if({yields}, r.best, null) as rival
+        from (select *, {fold} as folded from listed) l left join rivals r using (folded) where chosen
+"""
+NO_RIVALS = """
+    create view source as
+        select *, null::struct(key varchar, size bigint, mtime bigint, etag varchar) as rival from listed where chosen
+"""
+PACKED = "struct_pack(key := key, size := size, mtime := mtime, etag := etag)"
+YIELDS = "r.best is not null and r.best.key != l.key"
+# The stem of the last segment, eight digits of the key's SHA-256, the suffix: as `renaming.hash8` has them.
+SUFFIXED = (
+    r"""if({yields}, regexp_replace(l.name, '([^/])(\.[^./]*)?$', '\1-' || left(sha256(l.key), 8) || '\2'), l.name)"""
+)
+TWINS = """
+    create temp table twins as
+        select name, min(key) as first, max(key) as last from source where problem is null and rival is null
+        group by name having count(*) > 1
+"""
+
+# What a folder can't hold beside each other: a file and a folder of one name; where it folds names, two that fold
+# to one. `names` are the files that are to be there, here = of the source; `needed` the folders that they lie in.
+COLLISIONS = """
+    create temp table names as
+        select name as key, {fold} as folded, true as here from source where problem is null and rival is null
+        union all select key as name, {fold}, false from target;
+    create temp table needed as
+        select key, here, unnest([array_to_string(parts[1:i], '/') for i in range(1, len(parts))]) as folder{spelling}
+        from (select key, here, string_split(folded, '/') as parts, string_split(key, '/') as spelled
+              from names where contains(folded, '/'));
+    create temp table collisions as
+        select key, min(other) as other from (
+            select n.key, d.key as other from names n join needed d on n.folded = d.folder where n.here
+            union all
+            select d.key, n.key from needed d join names n on n.folded = d.folder where d.here and not n.here
+            {folded}
+        ) group by key
+"""
+SPELLING = ", unnest([array_to_string(spelled[1:i], '/') for i in range(1, len(parts))]) as spelling"
+FOLDED = """
+            union all
+            select n.key, o.key from names n join names o on n.folded = o.folded where n.here and n.key != o.key
+            union all
+            select d.key, if(d.key = o.key, o.last, o.key) from needed d join (
+                select folder, min(key) as key, max(key) as last from needed
+                group by folder having count(distinct spelling) > 1
+            ) o on d.folder = o.folder where d.here
+"""
+JOIN = """
+    from (select s.key, s.size, s.mtime, s.etag, s.problem, s.name,
+           t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides, {twin} as twin,
+           s.rival.key as r_key, s.rival.size as r_size, s.rival.mtime as r_mtime, s.rival.etag as r_etag
+    from source s left join target t on s.name = t.key {joins}
+    {extras}) order by coalesce(key, name)
+"""
+# A name that an object of the source has is no extra, though that object may not be chosen.
+EXTRAS = """
+    union all
+    select null, null, null, null, null, t.key, t.size, t.mtime, t.etag, null, null, null, null, null, null
+    from target t where t.chosen and not exists (from listed l where l.name = t.key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How two listings are joined.
+
+    ``folding``: how a folder at the target tells names apart; None for a bucket. ``renamed``: names may have changed.
+    ``collisions``: who yields where several get one name. ``extras``: also what only the target has.
+    """
+
+    folding: Folding | None = None
+    renamed: bool = False
+    collisions: Collisions = "refuse"
+    extras: bool = False
+
+
+def join_listings(
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, terms: Terms
+) -> Iterator[pa.Table]:
+    """Two listings joined by name, in the order of the source's keys, a batch at a time, out of core."""
+    import pyarrow as pa
+
+    connection.execute(LISTED.format(source=quoted([source]), target=quoted([target])))
+    connection.execute(_settle(terms))
+    statement = _join(connection, terms)
+    reader = connection.sql(statement).to_arrow_reader(BATCH)
+    for batch in reader:
+        yield pa.Table.from_batches([batch])
+
+
+def _settle(terms: Terms) -> str:
+    """Who keeps a name that several would get."""
+    if terms.collisions == "refuse":
+        return NO_RIVALS
+    best = f"arg_max({PACKED}, (mtime, key))" if terms.collisions == "keep-newest" else f"arg_min({PACKED}, key)"
+    renaming = terms.collisions == "rename"
+    return RIVALS.format(
+        fold=_folded("name", terms.folding), best=best,
+        name=SUFFIXED.format(yields=YIELDS) if renaming else "l.name", yields="false" if renaming else YIELDS,
+    )  # fmt: skip
+
+
+def _join(connection: duckdb.DuckDBPyConnection, terms: Terms) -> str:
+    """Look for names that can't stand beside each other, and say how the listings are joined."""
+    joins, collides, twin = [], "null::varchar", "null::varchar"
+    if terms.renamed or terms.collisions == "rename":
+        connection.execute(TWINS)
+        joins.append("left join twins w on s.name = w.name")
+        twin = "if(s.key = w.first, w.last, w.first)"
+    if terms.folding is not None:
+        more = {"spelling": SPELLING, "folded": FOLDED} if any(terms.folding) else {"spelling": "", "folded": ""}
+        connection.execute(COLLISIONS.format(fold=_folded("name", terms.folding), **more))
+        joins.append("left join collisions c on s.name = c.key")
+        collides = "c.other"
+    extras = EXTRAS if terms.extras else ""
+    return JOIN.format(collides=collides, twin=twin, joins=" ".join(joins), extras=extras)
+
+
+def _folded(name: str, folding: Folding | None) -> str:
+    """A name as a folder compares it; a bucket tells all apart."""
+    if folding is None:
+        return name
+    name = f"nfc_normalize({name})" if folding.form else name
+    return f"lower({name})" if folding.case else name

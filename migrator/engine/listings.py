@@ -1,0 +1,121 @@
+"""Listings on disk, so that memory stays flat whatever their length."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..migrations.choosing import Choosing
+from ..migrations.renaming import Renaming
+from ..stores import ObjectInfo, Store
+from . import files
+from .sieve import Sieve, substitute
+
+if TYPE_CHECKING:
+    from .control import Control
+
+log = logging.getLogger("migrator")
+
+LISTING = pa.schema(
+    [
+        ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
+        ("problem", pa.string()), ("target_key", pa.string()), ("chosen", pa.bool_()),
+    ]
+)  # fmt: skip
+
+Refusal: TypeAlias = Callable[[str, int], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a listing is looked at.
+
+    ``sieve`` says what of it is chosen, ``renaming`` what it is called at the target, ``refusal`` what the target can't
+    hold under that name: such a one is in no other's way. ``whole`` also keeps what is not chosen.
+    """
+
+    sieve: Sieve | None = None
+    renaming: Renaming | None = None
+    refusal: Refusal | None = None
+    whole: bool = False
+
+
+class Listings:
+    """Where listings are written, and whom they tell how far they are."""
+
+    def __init__(self, scratch: Path, control: Control) -> None:
+        self._scratch, self._control = scratch, control
+
+    def source(self, store: Store, view: View) -> Path:
+        """List a source; that it is not there is an error."""
+        listed = chosen = 0
+        with _writer(path := self._scratch / "source.parquet") as writer:
+            for page in store.list():
+                self._control.check()
+                self._control.listed(len(page))
+                table = look(page, view)
+                listed, chosen = listed + len(page), chosen + (table["chosen"].to_pylist().count(True))
+                writer.write_table(table)
+        if view.sieve:
+            log.info("plan: %s of %s listed objects are chosen", f"{chosen:,}", f"{listed:,}")
+            if listed and not chosen:
+                self._control.warn(f"None of the {listed:,} objects listed at {store.location} is chosen.")
+        return path
+
+    def target(self, store: Store, view: View) -> Path:
+        """List a target; a folder that is not there yet is empty."""
+        absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
+        with _writer(path := self._scratch / "target.parquet") as writer:
+            for page in () if absent else store.list():
+                self._control.check()
+                writer.write_table(look(page, view))
+        return path
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, LISTING)
+
+
+def sieve_of(choosing: Choosing | None) -> Sieve | None:
+    """The filter that a choice asks for, if any."""
+    if choosing is None:
+        return None
+    conditions = choosing.conditions(datetime.now(UTC))
+    return Sieve(choosing.where, conditions) if conditions or choosing.where is not None else None
+
+
+def look(page: Sequence[ObjectInfo], view: View) -> pa.Table:
+    """A page of a listing as a table: chosen, named, and with what is in the way of each."""
+    chosen = [True] * len(page)
+    if view.sieve and page:
+        places = set(view.sieve.choose(_seen(page)))
+        chosen = [place in places for place in range(len(page))]
+        if not view.whole:
+            page, chosen = [one for one, mine in zip(page, chosen, strict=True) if mine], [True] * len(places)
+    renames = view.renaming is not None and view.renaming.renames
+    names = view.renaming.names(page, substitute) if view.renaming and renames else [one.key for one in page]
+    if view.refusal:
+        page = [_refused(one, name, view.refusal) for one, name in zip(page, names, strict=True)]
+    columns = [*(zip(*page, strict=True) if page else [()] * 5), names if renames else [None] * len(page), chosen]
+    return pa.table([files.column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
+
+
+def _refused(one: ObjectInfo, name: str, refusal: Refusal) -> ObjectInfo:
+    why = one.problem or refusal(name, one.size)
+    return one._replace(problem=why) if why else one
+
+
+def _seen(page: Sequence[ObjectInfo]) -> pa.Table:
+    """Listed objects as people name their columns."""
+    keys, sizes, times, etags, _ = zip(*page, strict=True)
+    return pa.table({
+        "key": files.column(keys, pa.string()), "size": pa.array(sizes, pa.int64()),
+        "mtime": pa.array(times, pa.timestamp("ms")), "etag": files.column(etags, pa.string()),
+    })  # fmt: skip
