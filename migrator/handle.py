@@ -103,6 +103,23 @@ class Run:
         columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag"
         return self.items().filter(held).project(columns)
 
+    def manifest(self, *statuses: ItemStatus) -> Path:
+        """The keys of the items of these statuses as a Parquet file, which ``manifest=`` of another run takes.
+
+        Raises
+        ------
+        BadInput
+            If there are none.
+        """
+        _check_statuses(statuses)
+        folder, _ = self._files()
+        chosen = self.items().filter(f"status in ({', '.join(repr(status) for status in statuses)})").select("key")
+        if not chosen.limit(1).fetchall():
+            raise BadInput(f"Run {self.id} has no items that are {' or '.join(statuses)}.")
+        path = folder / f"manifest-{'-'.join(statuses)}-{time.time_ns()}.parquet"
+        chosen.write_parquet(str(path))
+        return path
+
     def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
         """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.
 

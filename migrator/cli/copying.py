@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from .. import api
+from ..migrations.copy_objects import Overwrite
 from ..model import Mode
-from .doors import json_option
+from .doors import json_option, run_argument
 from .options import (
     GroupedCommand,
     choosing_options,
@@ -43,7 +44,7 @@ queue_options = grouped(
 @click.argument("target")
 @click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
 @click.option(
-    "--overwrite", type=click.Choice(["never", "if-different", "always"]), default="never", show_default=True,
+    "--overwrite", type=click.Choice(get_args(Overwrite)), default="never", show_default=True,
     help="What to do where a different object stands at the target; what is replaced can't be brought back.",
 )  # fmt: skip
 @mode_option
@@ -79,3 +80,22 @@ def copy(
         **{name: given for name, given in most.items() if given is not None},
     )
     show_run(api.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)
+
+
+@click.command()
+@run_argument
+@click.option("--overwrite", type=click.Choice(get_args(Overwrite)), help="Now, where it was something else then.")
+@click.option("--dry-run", is_flag=True, help="Stop after the plan.")
+@mode_option
+@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+@json_option
+def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
+    """Copy again, as a new run, the objects that failed or were refused in RUN.
+
+    `migrator resume` carries RUN itself on, by its plan; this looks at source and target anew.
+    """
+    from ..migrations import CopyObjects
+
+    changes = {} if overwrite is None else {"overwrite": overwrite}
+    again = CopyObjects.retry(api.attach(run), **changes)
+    show_run(api.start(again, mode, dry_run), no_follow, as_json)

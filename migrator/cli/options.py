@@ -63,6 +63,10 @@ choosing_options = grouped(
     ("--max-size", {"metavar": "SIZE", "help": "None larger."}),
     ("--newer-than", {"metavar": "WHEN", "help": "Only objects as new as a time (2026-03-01) or an age (12h, 30d)."}),
     ("--older-than", {"metavar": "WHEN", "help": "Only objects older than that."}),
+    (
+        "--manifest",
+        {"metavar": "FILE", "help": "Only the keys of this CSV or Parquet file (column key), a path or s3://…"},
+    ),
 )
 
 renaming_options = grouped(

@@ -20,9 +20,15 @@ BATCH = 10_000
 
 # What is chosen of the source, under the names that it gets.
 LISTED = """
-    create view listed as select *, coalesce(target_key, key) as name from read_parquet({source});
+    create view listed as select *, coalesce(target_key, key) as name from {source};
     create view target as select * from read_parquet({target});
 """
+# Of a manifest's keys all have a row: one that the source does not have is refused.
+MANIFEST = """(
+    select * replace (chosen and key in (from manifest) as chosen) from read_parquet({source}) union all
+    select key, 0, null, null, 'the manifest names it, and the source does not have it', null, true
+    from manifest where key not in (select key from read_parquet({source}))
+)"""
 # Several of one name: `best` is the one that keeps it.
 RIVALS = """
     create temp table rivals as
@@ -96,13 +102,15 @@ class Terms:
     """How two listings are joined.
 
     ``folding``: how a folder at the target tells names apart; None for a bucket. ``renamed``: names may have changed.
-    ``collisions``: who yields where several get one name. ``extras``: also what only the target has.
+    ``collisions``: who yields where several get one name. ``extras``: also what only the target has. ``manifest``: only
+    what the table of that name has.
     """
 
     folding: Folding | None = None
     renamed: bool = False
     collisions: Collisions = "refuse"
     extras: bool = False
+    manifest: bool = False
 
 
 def join_listings(
@@ -111,7 +119,8 @@ def join_listings(
     """Two listings joined by name, in the order of the source's keys, a batch at a time, out of core."""
     import pyarrow as pa
 
-    connection.execute(LISTED.format(source=quoted([source]), target=quoted([target])))
+    here = (MANIFEST if terms.manifest else "read_parquet({source})").format(source=quoted([source]))
+    connection.execute(LISTED.format(source=here, target=quoted([target])))
     connection.execute(_settle(terms))
     statement = _join(connection, terms)
     reader = connection.sql(statement).to_arrow_reader(BATCH)

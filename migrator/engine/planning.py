@@ -17,7 +17,7 @@ from ..migrations.renaming import Renaming
 from ..model import Shard
 from ..stores import Location, Store, open_store
 from ..stores.local import LocalStore
-from . import duck, files
+from . import duck, files, manifests
 from .joining import Terms, join_listings
 from .listings import Listings, View, sieve_of
 
@@ -46,13 +46,18 @@ class Planning:
     ) -> Iterator[pa.Table]:  # fmt: skip
         sieve = sieve_of(choosing)
         listings = Listings(self._scratch, self._control)
-        here = listings.source(source, View(sieve, renaming, target.refusal, whole=extras))
+        manifest = choosing.manifest if choosing else None
+        named = manifests.fetch(manifest, self._scratch) if manifest else None
+        whole = extras or manifest is not None
+        here = listings.source(source, View(sieve, renaming, target.refusal, whole))
         there = listings.target(target, View(sieve, whole=True) if extras else View())
         terms = Terms(
             target.folding() if isinstance(target, LocalStore) else None, bool(renaming and renaming.renames),
-            renaming.collisions if renaming else "refuse", extras,
+            renaming.collisions if renaming else "refuse", extras, manifest is not None,
         )  # fmt: skip
         with duck.connect(self._scratch) as connection:
+            if manifest and named:
+                manifests.load(connection, named, manifest)
             yield from join_listings(connection, here, there, terms)
 
     def cancelled(self) -> bool:

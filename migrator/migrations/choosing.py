@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 from ..errors import BadInput
+from ..stores import Location
 from ..words import sized
 from .globs import regex_of
 
@@ -34,6 +35,8 @@ class Choosing(BaseModel):
         Bytes, also ``"10MB"`` or ``"10MiB"``.
     newer_than, older_than : str, optional
         A time (``2026-03-01``, in UTC) or an age when it is planned (``12h``, ``30d``).
+    manifest : str or path, optional
+        A CSV or Parquet file with a column ``key``: only these. One that the source does not have is refused.
     max_objects, max_bytes, max_overwrites : int, optional
         More than that to be written, or to be replaced, and there is no plan.
     """
@@ -48,6 +51,7 @@ class Choosing(BaseModel):
     max_size: ByteSize | None = None
     newer_than: str | None = None
     older_than: str | None = None
+    manifest: Location | None = None
     max_objects: int | None = Field(default=None, ge=0)
     max_bytes: ByteSize | None = None
     max_overwrites: int | None = Field(default=None, ge=0)
@@ -89,7 +93,7 @@ class Choosing(BaseModel):
     @property
     def chooses(self) -> bool:
         """Whether anything is left out."""
-        return self.where is not None or bool(self.conditions(datetime.now(UTC)))
+        return self.where is not None or self.manifest is not None or bool(self.conditions(datetime.now(UTC)))
 
     def check_amount(self, rows: Iterable[Mapping[str, Any]], sofar: dict[str, int]) -> None:
         """Count rows of a plan into ``sofar``; raise BadInput when it is more than was allowed."""

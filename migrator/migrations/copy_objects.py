@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ from .sameness import identical, same
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ..model import ItemStatus, Snapshot
 
 # One interpreter keeps one core busy. A process more costs a third of a second and 50 MB: a few thousand small objects.
 MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
@@ -74,7 +76,8 @@ class CopyObjects(Choosing, Renaming, Migration):
         return f"{self.source} → {self.target}"
 
     def resolve(self) -> CopyObjects:
-        return self.model_copy(update={"source": self.source.resolve(), "target": self.target.resolve()})
+        places = {name: getattr(self, name) for name in ("source", "target", "manifest")}
+        return self.model_copy(update={name: place.resolve() for name, place in places.items() if place})
 
     def check(self) -> None:
         """Raise BadInput or StoreError when source and target can't work together."""
@@ -116,12 +119,45 @@ class CopyObjects(Choosing, Renaming, Migration):
         if not found and not self.chooses:
             ctx.warn(f"Nothing is listed at {self.source}: there is nothing to copy.")
 
+    @classmethod
+    def retry(cls, run: Retried, **changes: Any) -> CopyObjects:
+        """The same copy again, of those objects only that failed or were refused in an earlier run.
+
+        Parameters
+        ----------
+        run : Run
+            The earlier run, of `CopyObjects`.
+        **changes
+            What is to be different this time, such as ``overwrite="if-different"``.
+
+        Raises
+        ------
+        BadInput
+            If nothing failed or was refused in it, or it copied no objects.
+        """
+        seen = run.snapshot()
+        if seen.migration != "copy-objects":
+            raise BadInput(f"Run {seen.id} is one of {seen.migration}; only a copy of objects can be retried so.")
+        return cls.model_validate({**seen.spec, "manifest": str(run.manifest("failed", "refused")), **changes})
+
     def writes(self) -> list[Target]:
         scope, path = self.target.identity()
         return [Target(scope, "/".join(path))]
 
+    def places(self) -> list[Location]:
+        """All that it reads and writes."""
+        return [place for place in (self.source, self.target, self.manifest) if place]
+
     def needs(self) -> list[str]:
-        return sorted({need for place in (self.source, self.target) for need in place.needs()})
+        return sorted({need for place in self.places() for need in place.needs()})
+
+
+class Retried(Protocol):
+    """What `CopyObjects.retry` asks of a run's handle."""
+
+    def snapshot(self) -> Snapshot: ...
+
+    def manifest(self, *statuses: ItemStatus) -> Path: ...
 
 
 class Pair(NamedTuple):

@@ -76,7 +76,8 @@ class Verify(Choosing, Renaming, Migration):
         return f"verify {self.source} = {self.target}"
 
     def resolve(self) -> Verify:
-        return self.model_copy(update={"source": self.source.resolve(), "target": self.target.resolve()})
+        places = {name: getattr(self, name) for name in ("source", "target", "manifest")}
+        return self.model_copy(update={name: place.resolve() for name, place in places.items() if place})
 
     def check(self) -> None:
         """Raise BadInput or StoreError when one of the two can't be listed."""
@@ -97,7 +98,7 @@ class Verify(Choosing, Renaming, Migration):
             ctx.warn(said)
 
     def needs(self) -> list[str]:
-        return sorted({need for place in (self.source, self.target) for need in place.needs()})
+        return sorted({need for place in (self.source, self.target, self.manifest) if place for need in place.needs()})
 
     def _judge(self, pair: _Pair, source: Store, target: Store, tally: Sampling) -> dict[str, Any]:
         """What is known of a pair by the listings, and whether to look closer."""

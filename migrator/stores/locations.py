@@ -142,6 +142,29 @@ class Location(BaseModel):
         here = self.resolve()
         return f"s3|{here.endpoint}|{here.bucket}", tuple(here.prefix.split("/")) if here.prefix else ()
 
+    def parent(self) -> tuple[Location, str]:
+        """The folder that it lies in, and its name there: a single object as a place.
+
+        Raises
+        ------
+        BadInput
+            If it is a whole bucket or the root of a disk.
+        """
+        folder, _, name = (self.path or self.prefix).rpartition("/")
+        if not name:
+            raise BadInput(f"{self} is a whole {'disk' if self.kind == 'local' else 'bucket'}, not one object.")
+        if self.kind == "local":
+            return self.model_copy(update={"path": folder or "/", "url": folder or "/"}), name
+        url = self.url.rstrip("/").removesuffix(name)
+        return self.model_copy(update={"prefix": folder, "url": url}), name
+
+    def below(self, name: str) -> Location:
+        """A place inside this one."""
+        url = f"{self.url.rstrip('/')}/{name}"
+        if self.kind == "local":
+            return self.model_copy(update={"path": url, "url": url})
+        return self.model_copy(update={"prefix": f"{self.prefix}/{name}".lstrip("/"), "url": f"{url}/"})
+
     def needs(self) -> list[str]:
         """Where its credentials come from, resolved: ``env:NAME`` or ``profile:NAME``; nothing for a folder."""
         given = self.credentials
