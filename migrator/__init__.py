@@ -13,7 +13,7 @@ if os.name == "nt":
     raise ImportError("migrator runs on Linux and macOS, not on Windows; use WSL there.")
 
 if TYPE_CHECKING:
-    from .api import Queue, Run, apply, attach, queue, runs, start
+    from .api import Queue, Run, apply, attach, queue, restore, runs, start
     from .errors import MigratorError, RunNotCompleted
     from .migrations import CopyObjects, Executor, Migration, Target, Verify, executes
     from .model import Event, Item, Receipt, Shard, Snapshot
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Queue", "Run", "apply", "attach", "queue", "runs", "start"),
+    "api": ("Queue", "Run", "apply", "attach", "queue", "restore", "runs", "start"),
     "errors": ("MigratorError", "RunNotCompleted"),
     "migrations": ("CopyObjects", "Executor", "Migration", "Target", "Verify", "executes"),
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
@@ -33,7 +33,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "CopyObjects", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Queue", "Receipt",
     "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach", "executes", "queue",
-    "runs", "start",
+    "restore", "runs", "start",
 ]  # fmt: skip
 
 

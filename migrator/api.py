@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed
-from .config import default_mode, state_url
+from .config import QUARANTINE, default_mode, state_url
 from .errors import BadInput, KeyConflict
 from .handle import Run
 from .limits import read_limits
-from .migrations import Migration, forms, registry
+from .migrations import CopyObjects, Migration, forms, registry
 from .model import LIVE, RESUMABLE, Mode
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
@@ -24,7 +24,20 @@ from .state import runs as rows
 if TYPE_CHECKING:
     import sqlalchemy
 
-__all__ = ["Queue", "Run", "apply", "attach", "default_mode", "draft", "forms", "open_state", "queue", "runs", "start"]
+__all__ = [
+    "Queue",
+    "Run",
+    "apply",
+    "attach",
+    "default_mode",
+    "draft",
+    "forms",
+    "open_state",
+    "queue",
+    "restore",
+    "runs",
+    "start",
+]
 
 
 def start(
@@ -170,6 +183,30 @@ def apply(
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards, where=where), db)
+
+
+def restore(run: Run | str, **terms: Any) -> Run:
+    """Bring back what a run replaced, as a run of its own; what stands there now is kept in quarantine in turn.
+
+    Parameters
+    ----------
+    run : Run or str
+        A run of `CopyObjects` with ``before="keep"``.
+    **terms
+        As for `start`: ``dry_run=True`` shows first what would be done.
+
+    Raises
+    ------
+    BadInput
+        If it is no such run, or replaced nothing.
+    """
+    seen = (run if isinstance(run, Run) else attach(run)).snapshot()
+    if seen.migration != "copy-objects" or not seen.actions.get("overwrite") or seen.spec.get("before") != "keep":
+        raise BadInput(f"Run {seen.id} kept nothing in quarantine, so there is nothing to bring back.")
+    made = CopyObjects.model_validate(seen.spec)
+    return start(
+        CopyObjects(made.target.below(f"{QUARANTINE}{seen.id}"), made.target, overwrite="if-different"), **terms
+    )
 
 
 def queue(name: str = "default") -> Queue:

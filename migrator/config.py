@@ -34,6 +34,8 @@ CANCEL_GRACE_S = 4.0  # from the request until SIGTERM may be sent; SIGKILL afte
 SHARD_ITEMS = 2_500
 SHARD_BYTES = 4 << 30
 LARGE_BYTES = 8 << 20  # an object above this is streamed in parts, never held whole
+# Below a target: what runs replaced there, by run and full key. It is in no listing that a plan is made of.
+QUARANTINE = ".migrator-quarantine/"
 EXCEPTION_ROWS = 10_000  # rows kept in the state DB a run; receipts keep every one
 
 

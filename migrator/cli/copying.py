@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from .. import api
-from ..migrations.copy_objects import Overwrite
+from ..migrations.copy_objects import Before, Overwrite
 from ..model import Mode
 from .doors import json_option, run_argument
 from .options import (
@@ -45,7 +45,11 @@ queue_options = grouped(
 @click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
 @click.option(
     "--overwrite", type=click.Choice(get_args(Overwrite)), default="never", show_default=True,
-    help="What to do where a different object stands at the target; what is replaced can't be brought back.",
+    help="What to do where a different object stands at the target.",
+)  # fmt: skip
+@click.option(
+    "--before", type=click.Choice(get_args(Before)), default="keep", show_default=True,
+    help="What is replaced: keep it below the target, where `migrator restore` finds it; none: it can't be undone.",
 )  # fmt: skip
 @mode_option
 @click.option("--name", help="A name for people.")
@@ -59,8 +63,9 @@ queue_options = grouped(
 @queue_options
 @place_options
 def copy(
-    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, name: str | None,
-    tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...],
+    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, before: str,
+    name: str | None, tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...],
+    target_options: tuple[str, ...],
     mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None, **terms: Any,
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
@@ -76,6 +81,7 @@ def copy(
         Location.parse(source, **read_options(source_options)),
         Location.parse(target, **read_options(target_options)),
         overwrite=overwrite,
+        before=before,
         **take(terms),
         **{name: given for name, given in most.items() if given is not None},
     )
@@ -99,3 +105,14 @@ def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_
     changes = {} if overwrite is None else {"overwrite": overwrite}
     again = CopyObjects.retry(api.attach(run), **changes)
     show_run(api.start(again, mode, dry_run), no_follow, as_json)
+
+
+@click.command()
+@run_argument
+@click.option("--dry-run", is_flag=True, help="Stop after the plan.")
+@mode_option
+@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+@json_option
+def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
+    """Bring back what RUN replaced, as a new run. What stands there now is kept in turn."""
+    show_run(api.restore(run, mode=mode, dry_run=dry_run), no_follow, as_json)

@@ -14,6 +14,7 @@ from ..model import Item, Receipt, Shard
 from ..stores import open_store
 from .copying import Abandoned, Copier
 from .crew import Crew
+from .quarantine import Quarantine
 
 # So many in a row that no other object got through: it is not the objects, it is the store.
 HOPELESS = 20
@@ -35,7 +36,11 @@ class CopyExecutor:
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
         copier = Copier(self._source, self._target, control)
-        crew: Crew[Receipt] = Crew(max(1, self._threads(rows) // control.shares), control)
+        threads = max(1, self._threads(rows) // control.shares)
+        if self._migration.before == "keep" and any(row.action == "overwrite" for row in rows):
+            rows, failed = Quarantine(self._target, control).keep(rows, threads)
+            yield from failed
+        crew: Crew[Receipt] = Crew(threads, control)
         try:
             yield from crew.run(lambda item: self._copy(copier, item, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it

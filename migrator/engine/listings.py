@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..config import QUARANTINE
 from ..migrations.choosing import Choosing
 from ..migrations.renaming import Renaming
 from ..stores import ObjectInfo, Store
@@ -57,8 +58,7 @@ class Listings:
         """List a source; that it is not there is an error."""
         listed = chosen = 0
         with _writer(path := self._scratch / "source.parquet") as writer:
-            for page in store.list():
-                self._control.check()
+            for page in self._pages(store):
                 self._control.listed(len(page))
                 table = look(page, view)
                 listed, chosen = listed + len(page), chosen + (table["chosen"].to_pylist().count(True))
@@ -73,10 +73,21 @@ class Listings:
         """List a target; a folder that is not there yet is empty."""
         absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
         with _writer(path := self._scratch / "target.parquet") as writer:
-            for page in () if absent else store.list():
-                self._control.check()
+            for page in () if absent else self._pages(store):
                 writer.write_table(look(page, view))
         return path
+
+    def _pages(self, store: Store) -> Iterator[Sequence[ObjectInfo]]:
+        """A store's listing, but for what runs have replaced there."""
+        kept = 0
+        for page in store.list():
+            self._control.check()
+            if any(one.key.startswith(QUARANTINE) for one in page):
+                rest = [one for one in page if not one.key.startswith(QUARANTINE)]
+                kept, page = kept + len(page) - len(rest), rest
+            yield page
+        if kept:
+            log.info("plan: %s objects below %s%s are left out", f"{kept:,}", store.location, QUARANTINE)
 
 
 def _writer(path: Path) -> pq.ParquetWriter:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from ..config import QUARANTINE
 from ..errors import BadInput
 from ..stores import Location, ObjectInfo, Store, open_store, overlap
 from ..words import storable, unescape
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # One interpreter keeps one core busy. A process more costs a third of a second and 50 MB: a few thousand small objects.
 MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
+Before = Literal["keep", "none"]
 
 
 class CopyObjects(Choosing, Renaming, Migration):
@@ -39,7 +41,11 @@ class CopyObjects(Choosing, Renaming, Migration):
         ``name://bucket/prefix`` with a named connection of the configuration file.
     overwrite : {"never", "if-different", "always"}
         What to do where a different object stands at the target. ``never`` refuses it;
-        the other two replace it, which can't be undone.
+        the other two replace it.
+    before : {"keep", "none"}
+        What becomes of what is replaced. ``keep`` copies it to ``.migrator-quarantine/<run>/<key>`` below the target,
+        checked and durable, before anything is written; `migrator.restore` brings it back. ``none`` does not: the item
+        is marked irreversible in the plan.
     in_flight : int, optional
         Objects at once; by default what suits the two stores.
     processes : int, optional
@@ -64,6 +70,7 @@ class CopyObjects(Choosing, Renaming, Migration):
     source: Location
     target: Location
     overwrite: Overwrite = "never"
+    before: Before = "keep"
     in_flight: int | None = Field(default=None, ge=1, le=512)
     processes: int | None = Field(default=None, ge=0, le=64)
 
@@ -82,6 +89,8 @@ class CopyObjects(Choosing, Renaming, Migration):
     def check(self) -> None:
         """Raise BadInput or StoreError when source and target can't work together."""
         where = overlap(self.source, self.target)
+        if where == "a inside b" and self._is_kept():
+            where = None  # no listing of the target has what is in quarantine there
         if where == "same":
             raise BadInput(f"Source and target are the same place: {self.target}. Choose another target.")
         if where:
@@ -95,6 +104,11 @@ class CopyObjects(Choosing, Renaming, Migration):
             open_store(self.target).probe()
         else:
             _check_folder(self.target)
+
+    def _is_kept(self) -> bool:
+        """Whether the source is what earlier runs replaced at the target."""
+        (_, here), (_, there) = self.source.identity(), self.target.identity()
+        return here[len(there) :][:1] == (QUARANTINE.rstrip("/"),)
 
     def processes_for(self, items: int, size: int) -> int:
         if self.processes is not None:
@@ -113,7 +127,7 @@ class CopyObjects(Choosing, Renaming, Migration):
         sofar: dict[str, int] = {}
         for table in ctx.diff(source, target, self, self):
             found = True
-            rows = decide(table, source, target, self.overwrite, self.collisions)
+            rows = decide(table, source, target, self)
             self.check_amount(rows, sofar)
             yield rows
         if not found and not self.chooses:
@@ -175,18 +189,16 @@ class Pair(NamedTuple):
     rival: ObjectInfo | None = None
 
 
-def decide(
-    table: pa.Table, source: Store, target: Store, overwrite: Overwrite, collisions: Collisions = "refuse"
-) -> list[dict[str, Any]]:
+def decide(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> list[dict[str, Any]]:
     """The intended action for each pair of a joined listing, with its reason."""
     pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-    rows = [_decide_alone(pair, source, target, collisions) for pair in pairs]
+    rows = [_decide_alone(pair, source, target, how.collisions) for pair in pairs]
     open_pairs = [number for number, row in enumerate(rows) if row is None]
     # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
     with ThreadPoolExecutor(4) as pool:
         verdicts = pool.map(lambda n: same(source, target, pairs[n].source, pairs[n].target), open_pairs)
         for number, verdict in zip(open_pairs, verdicts, strict=True):
-            rows[number] = _decide_against(pairs[number], verdict, overwrite)
+            rows[number] = _decide_against(pairs[number], verdict, how)
     return [row for row in rows if row is not None]
 
 
@@ -226,15 +238,17 @@ def _yield(pair: Pair, rival: ObjectInfo, source: Store, collisions: Collisions)
     return _row(pair, "refuse", f"{rival.key!r} gets the same name, {pair.name!r}, and has other bytes")
 
 
-def _decide_against(pair: Pair, verdict: str | None, overwrite: Overwrite) -> dict[str, Any]:
+def _decide_against(pair: Pair, verdict: str | None, how: CopyObjects) -> dict[str, Any]:
     assert pair.target is not None
-    if verdict and overwrite != "always":
+    if verdict and how.overwrite != "always":
         return _row(pair, "skip", f"the same stands at the target ({verdict})")
-    if overwrite == "never":
+    if how.overwrite == "never":
         shown = f"{pair.target.size:,} bytes there, {pair.source.size:,} here"
         reason = f"a different object stands at the target ({shown}); overwrite='if-different' would replace it"
         return _row(pair, "refuse", reason)
-    return _row(pair, "overwrite", "differs; what stands there now can't be brought back", irreversible=True)
+    if how.before == "none":
+        return _row(pair, "overwrite", "differs; what stands there now can't be brought back", irreversible=True)
+    return _row(pair, "overwrite", "differs; what stands there now is kept in quarantine first")
 
 
 def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:

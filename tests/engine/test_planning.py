@@ -124,7 +124,7 @@ def test_overwrite_must_be_asked_for_and_is_marked(places: tuple[Path, Path], tm
     put(target, "differs", "22")
     put(source, "same", "1", 1e9)
     put(target, "same", "1", 1e9)
-    row = rows_of(CopyObjects(source, target, overwrite="if-different"), tmp_path / "a")
+    row = rows_of(CopyObjects(source, target, overwrite="if-different", before="none"), tmp_path / "a")
     assert {key: r.action for key, r in row.items()} == {"differs": "overwrite", "same": "skip"}
     assert json.loads(row["differs"].detail or "") == {"irreversible": True}
     row = rows_of(CopyObjects(source, target, overwrite="always"), tmp_path / "b")
