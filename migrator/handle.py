@@ -120,6 +120,24 @@ class Run:
         chosen.write_parquet(str(path))
         return path
 
+    def proved(self) -> Path:
+        """What this copy has proved, as a Parquet file: ``key target_key size mtime etag written_etag evidence``.
+
+        Raises
+        ------
+        BadInput
+            If it proved nothing.
+        """
+        folder, _ = self._files()
+        proof = "status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
+        columns = "key, coalesce(target_key, key) as target_key, size, null::bigint as mtime, etag, written_etag,"
+        found = self.items().filter(proof).project(f"{columns} evidence")
+        if not found.limit(1).fetchall():
+            raise BadInput(f"Run {self.id} has copied nothing by evidence of server-hash or re-read.")
+        path = folder / f"proved-{time.time_ns()}.parquet"
+        found.write_parquet(str(path))
+        return path
+
     def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
         """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.
 

@@ -14,15 +14,19 @@ Status = Literal[
     "draft", "queued", "starting", "running",
     "completed", "partial", "failed", "cancelled", "interrupted",
 ]  # fmt: skip
-ItemStatus = Literal["pending", "copied", "adopted", "skipped", "failed", "refused", "cancelled"]
-Action = Literal["create", "overwrite", "skip", "omit", "refuse", "run", "compare", "missing", "extra", "changed"]
+ItemStatus = Literal["pending", "copied", "adopted", "skipped", "failed", "refused", "cancelled", "deleted"]
+Action = Literal[
+    "create", "overwrite", "skip", "omit", "refuse", "run", "compare", "missing", "extra", "changed", "delete"
+]
 Evidence = Literal["server-hash", "re-read", "size-only", "listed"]
 
 TERMINAL: frozenset[str] = frozenset({"completed", "partial", "failed", "cancelled", "interrupted"})
 LIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
 RESUMABLE: frozenset[str] = frozenset({"interrupted", "cancelled", "failed", "partial"})
 # An item with one of these needs nothing more; `done` counts them.
-SETTLED: frozenset[str] = frozenset({"copied", "adopted", "skipped", "failed", "refused"})
+SETTLED: frozenset[str] = frozenset({"copied", "adopted", "skipped", "failed", "refused", "deleted"})
+# What a run did is tallied in one column, whatever it was.
+TALLIED_AS: Mapping[str, str] = {"deleted": "copied"}
 EXIT_CODES: Mapping[str, int] = {
     "completed": 0, "partial": 10, "failed": 11, "cancelled": 12, "interrupted": 13,
 }  # fmt: skip
@@ -85,7 +89,8 @@ class Counts:
     def add(self, receipt: Receipt, times: int = 1) -> None:
         """Count a receipt; with ``times`` -1 take it back."""
         if receipt.status in SETTLED:
-            setattr(self, receipt.status, getattr(self, receipt.status) + times)
+            column = TALLIED_AS.get(receipt.status, receipt.status)
+            setattr(self, column, getattr(self, column) + times)
             self.bytes_done += receipt.bytes * times
             if receipt.losses:
                 self.losses += (receipt.losses.count(",") + 1) * times

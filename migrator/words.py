@@ -9,7 +9,10 @@ Mode = Literal["streaming", "queue"]
 
 # What a settled item is called where people read it; a check has words of its own for what came of it.
 OUTCOMES = ("copied", "adopted", "skipped", "failed", "refused")
-CALLED = {"verify": {"skipped": "the same", "failed": "different", "refused": "not comparable"}}
+CALLED = {
+    "verify": {"skipped": "the same", "failed": "different", "refused": "not comparable"},
+    "delete-source": {"copied": "deleted", "skipped": "gone already", "refused": "left"},
+}
 
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
 _STORED = re.compile("\x10([0-9a-f]{4})")

@@ -116,3 +116,27 @@ def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_
 def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
     """Bring back what RUN replaced, as a new run. What stands there now is kept in turn."""
     show_run(api.restore(run, mode=mode, dry_run=dry_run), no_follow, as_json)
+
+
+@click.command("delete-source")
+@run_argument
+@click.option("--yes", is_flag=True, help="Do it; without, only what would be deleted is shown.")
+@click.option(
+    "--before", type=click.Choice(get_args(Before)), default="none", show_default=True,
+    help="keep: copy each below the source first, to .migrator-quarantine/.",
+)  # fmt: skip
+@click.option("--max-objects", type=int, help="More than that, and nothing is deleted.")
+@mode_option
+@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+@json_option
+def delete_source(
+    run: str, yes: bool, before: str, max_objects: int | None, mode: Mode | None, no_follow: bool, as_json: bool
+) -> None:
+    """Finish a move: delete the source objects whose copies RUN has proved, and nothing else.
+
+    One that changed since, or whose copy is no longer there as it was written, stays.
+    """
+    from ..migrations import DeleteSource
+
+    migration = DeleteSource.of(api.attach(run), before=before, max_objects=max_objects)
+    show_run(api.start(migration, mode, dry_run=not yes), no_follow, as_json)

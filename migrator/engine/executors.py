@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..migrations import CopyObjects, Executor, Migration, Verify, registry
+from ..migrations import CopyObjects, DeleteSource, Executor, Migration, Verify, registry
 
 
 def executor_of(migration: Migration) -> Executor:
@@ -21,4 +21,8 @@ def executor_of(migration: Migration) -> Executor:
         from .verify_executor import VerifyExecutor
 
         return VerifyExecutor(migration)
+    if isinstance(migration, DeleteSource):
+        from .delete_executor import DeleteExecutor
+
+        return DeleteExecutor(migration)
     return registry.executor_of(migration)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..model import Shard
+from ..model import SETTLED, TALLIED_AS, Shard
 from . import duck
 
 MOST_SHARDS = 32  # in one batch: about 160,000 items
@@ -60,9 +60,9 @@ def _held(shard: Shard, status: str | None) -> int | None:
     """How many items of this status it holds, where its row tells."""
     if status is None:
         return shard.items
-    settled = status in ("copied", "adopted", "skipped", "failed", "refused")
+    settled = status in SETTLED
     if shard.state == "done":
-        return getattr(shard.counts, status) if settled else 0
+        return getattr(shard.counts, TALLIED_AS.get(status, status)) if settled else 0
     return 0 if not shard.receipts and status in ("copied", "adopted", "failed", "cancelled") else None
 
 

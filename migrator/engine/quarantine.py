@@ -16,10 +16,10 @@ from .crew import Crew
 
 
 class Quarantine:
-    """Keeps what a run replaces, under the target's own prefix `QUARANTINE`, the run's id and the full key."""
+    """Keeps what a run replaces or deletes where it stands, below `QUARANTINE` and the run's id, under the full key."""
 
-    def __init__(self, target: Store, control: Control) -> None:
-        self._target, self._control = target, control
+    def __init__(self, target: Store, control: Control, replaced: tuple[str, ...] = ("overwrite",)) -> None:
+        self._target, self._control, self._replaced = target, control, replaced
         self._copier = Copier(target, target, control)
 
     def keep(self, rows: Sequence[Item], threads: int) -> tuple[list[Item], list[Receipt]]:
@@ -27,12 +27,12 @@ class Quarantine:
 
         What was kept is durable when this returns.
         """
-        replaced = [row for row in rows if row.action == "overwrite"]
+        replaced = [row for row in rows if row.action in self._replaced]
         kept: set[int] = set()
         crew: Crew[Receipt] = Crew(threads, self._control)
         failed = list(crew.run(lambda item: self._keep(item, kept), replaced))
         self._target.sync()
-        return [row for row in rows if row.action != "overwrite" or row.item_no in kept], failed
+        return [row for row in rows if row.action not in self._replaced or row.item_no in kept], failed
 
     def _keep(self, item: Item, kept: set[int]) -> Receipt | None:
         try:
@@ -49,6 +49,8 @@ class Quarantine:
 
 
 def _aside(item: Item, run_id: str) -> Item:
+    if item.action == "delete":
+        return item._replace(target_key=f"{QUARANTINE}{run_id}/{item.key}", action="create", before=None)
     standing = json.loads(item.before or "{}")
     name = item.target_key or item.key
     return Item(

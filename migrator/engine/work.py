@@ -15,7 +15,7 @@ from . import files
 log = logging.getLogger("migrator")
 
 # A receipt with one of these is the last word; any other item comes again with the next attempt.
-FINAL = frozenset({"copied", "adopted", "skipped", "refused"})
+FINAL = frozenset({"copied", "adopted", "skipped", "refused", "deleted"})
 PLANNED = {"skip": "skipped", "omit": "skipped", "refuse": "refused"}
 NAMED_FAILURES = 20
 

@@ -2,7 +2,19 @@
 
 from .base import Batch, Control, Executor, Migration, PlanContext, Target
 from .copy_objects import CopyObjects
+from .delete_source import DeleteSource
 from .registry import executes
 from .verify import Verify
 
-__all__ = ["Batch", "Control", "CopyObjects", "Executor", "Migration", "PlanContext", "Target", "Verify", "executes"]
+__all__ = [
+    "Batch",
+    "Control",
+    "CopyObjects",
+    "DeleteSource",
+    "Executor",
+    "Migration",
+    "PlanContext",
+    "Target",
+    "Verify",
+    "executes",
+]

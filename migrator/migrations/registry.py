@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from ..errors import MigrationLoadError
 from .base import Executor, Migration
 from .copy_objects import CopyObjects
+from .delete_source import DeleteSource
 from .verify import Verify
 
-BUILT_IN: dict[str, type[Migration]] = {"copy-objects": CopyObjects, "verify": Verify}
+BUILT_IN: dict[str, type[Migration]] = {"copy-objects": CopyObjects, "verify": Verify, "delete-source": DeleteSource}
 _executors: dict[type[Migration], type[Executor]] = {}
 
 E = TypeVar("E", bound=type)

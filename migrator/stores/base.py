@@ -138,6 +138,10 @@ class Store(Protocol):
         """The same for a large object, holding a few chunks at a time. An error leaves nothing."""
         ...
 
+    def remove(self, key: str, pinned: str) -> bool:
+        """Delete an object that is still the version ``pinned``; whether it was."""
+        ...
+
     def sync(self) -> None:
         """Make all that was put durable."""
         ...

@@ -180,6 +180,20 @@ class S3Store:
             raise self._explain_copy(refusal, source, key, target_key, before) from None
         return Written(etag_in(read_xml(answer.data)))
 
+    def remove(self, key: str, pinned: str) -> bool:
+        standing = self.head(key)
+        if standing is None or standing.etag != pinned:
+            return False
+        try:  # the condition closes the gap since the look, where a server heeds it
+            self._lane.send("DELETE", self.full(key), (), {"if-match": quoted(pinned)})
+        except Refusal as refusal:
+            if refusal.status in (404, 409, 412):
+                return False
+            if refusal.status != 501:
+                raise self._lane.explain(refusal, self.full(key)) from None
+            self._lane.send("DELETE", self.full(key))
+        return True
+
     def sync(self) -> None:
         """Nothing to do: a server answers when it has the object."""
 

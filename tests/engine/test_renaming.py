@@ -185,7 +185,7 @@ def test_no_object_is_lost_and_no_name_is_given_twice(
     from migrator.engine import duck
     from migrator.engine.joining import Terms, join_listings
     from migrator.engine.listings import LISTING, View, look
-    from migrator.migrations.copy_objects import decide
+    from migrator.migrations.deciding import decide
     from migrator.stores import open_store
     from migrator.stores.names import Folding
 

@@ -1,0 +1,121 @@
+"""What is intended for each object of a copy, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..stores import ObjectInfo, Store
+from ..words import storable, unescape
+from .renaming import Collisions
+from .sameness import identical, same
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .copy_objects import CopyObjects
+
+
+class Pair(NamedTuple):
+    """A row of the joined listings: a source object, its name at the target, and what stands there.
+
+    ``collides``: a name that can't stand beside it; ``twin``: a key that would get the same name; ``rival``: the object
+    that keeps the name, so that this one yields.
+    """
+
+    source: ObjectInfo
+    name: str
+    target: ObjectInfo | None = None
+    collides: str | None = None
+    twin: str | None = None
+    rival: ObjectInfo | None = None
+
+
+def decide(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> list[dict[str, Any]]:
+    """The intended action for each pair of a joined listing, with its reason."""
+    pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+    rows = [_decide_alone(pair, source, target, how.collisions) for pair in pairs]
+    undecided = [number for number, row in enumerate(rows) if row is None]
+    verdicts = _compare(source, target, [pairs[number] for number in undecided])
+    for number, verdict in zip(undecided, verdicts, strict=True):
+        rows[number] = _decide_against(pairs[number], verdict, how)
+    return [row for row in rows if row is not None]
+
+
+def _compare(source: Store, target: Store, pairs: Sequence[Pair]) -> list[str | None]:
+    """By which evidence each pair is the same."""
+    if source.location.kind != "local" and target.location.kind != "local":
+        return [same(source, target, pair.source, pair.target) for pair in pairs]
+    # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda pair: same(source, target, pair.source, pair.target), pairs))
+
+
+def _pair(row: tuple[Any, ...], target: Store) -> Pair:
+    key, size, mtime, etag, problem, name, *standing, collides, twin, r_key, r_size, r_mtime, r_etag = row
+    name, collides, twin = unescape(name), collides and unescape(collides), twin and unescape(twin)
+    there = None if standing[0] is None else ObjectInfo(name, *standing)
+    if there is None and not problem and target.location.kind == "local" and (not name or name[-1] == "/"):
+        there = target.head(name)  # a folder is in no listing, and its marker may be there all the same
+    rival = None if r_key is None else ObjectInfo(unescape(r_key), r_size, r_mtime, r_etag)
+    return Pair(ObjectInfo(unescape(key), size, mtime, etag, problem), name, there, collides, twin, rival)
+
+
+def _decide_alone(pair: Pair, source: Store, target: Store, collisions: Collisions) -> dict[str, Any] | None:
+    """What needs no look at the target's object; None when it does."""
+    if problem := pair.source.problem or target.refusal(pair.name, pair.source.size):
+        return _row(pair, "refuse", problem)
+    if pair.twin is not None:
+        return _row(
+            pair, "refuse", f"{pair.twin!r} would get the same name, {pair.name!r}; collisions= says who yields"
+        )
+    if pair.rival is not None:
+        return _yield(pair, pair.rival, source, collisions)
+    if pair.collides:
+        return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
+    if pair.target is None:
+        return _row(pair, "create", "not at the target")
+    return None
+
+
+def _yield(pair: Pair, rival: ObjectInfo, source: Store, collisions: Collisions) -> dict[str, Any]:
+    """What becomes of an object whose name another one keeps."""
+    if collisions == "keep-newest":
+        return _row(pair, "omit", f"{rival.key!r} has the same name and is newer")
+    if identical(source, pair.source, rival):
+        return _row(pair, "skip", f"the same bytes as {rival.key!r}, which has the name")
+    return _row(pair, "refuse", f"{rival.key!r} gets the same name, {pair.name!r}, and has other bytes")
+
+
+def _decide_against(pair: Pair, verdict: str | None, how: CopyObjects) -> dict[str, Any]:
+    assert pair.target is not None
+    if verdict and how.overwrite != "always":
+        return _row(pair, "skip", f"the same stands at the target ({verdict})")
+    if how.overwrite == "never":
+        shown = f"{pair.target.size:,} bytes there, {pair.source.size:,} here"
+        reason = f"a different object stands at the target ({shown}); overwrite='if-different' would replace it"
+        return _row(pair, "refuse", reason)
+    if how.before == "none":
+        return _row(pair, "overwrite", "differs; what stands there now can't be brought back", irreversible=True)
+    return _row(pair, "overwrite", "differs; what stands there now is kept in quarantine first")
+
+
+def _row(pair: Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:
+    there = pair.target
+    if not pair.source.key.isascii() and not storable(pair.source.key):
+        detail["key_bytes"] = os.fsencode(pair.source.key).hex()  # what the key is shown by is only its escaped form
+    before = None if there is None else {"size": there.size, "mtime": there.mtime, "etag": there.etag}
+    return {
+        "key": pair.source.key,
+        "target_key": pair.name,
+        "action": action,
+        "reason": reason,
+        "bytes": pair.source.size,
+        "mtime": pair.source.mtime,
+        "etag": pair.source.etag,
+        "before": before and json.dumps(before),
+        "detail": json.dumps(detail) if detail else None,
+    }

@@ -1,0 +1,113 @@
+"""The second half of a move: delete what an earlier run copied and proved, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import ByteSize, Field
+
+from ..errors import BadInput
+from ..stores import Location, open_store
+from .base import Batch, Migration, PlanContext, Target
+from .choosing import Choosing
+from .copy_objects import Before, CopyObjects
+
+if TYPE_CHECKING:
+    from ..model import Snapshot
+
+# By which evidence a copy is proved: the target's own hash of the bytes, or a second reading of them.
+PROVED = ("server-hash", "re-read")
+BATCH = 10_000
+
+
+class Copied(Protocol):
+    """What `DeleteSource.of` asks of a run's handle."""
+
+    def snapshot(self) -> Snapshot: ...
+
+    def proved(self) -> Path: ...
+
+
+class DeleteSource(Migration):
+    """Delete the source objects of a copy that has receipts which prove it. Made by `DeleteSource.of`.
+
+    Each is looked at once more: one that changed since it was copied stays, and so does one whose copy is not there any
+    more as it was written. Before the first, a trial object shows that source and target are not one place seen twice.
+
+    Parameters
+    ----------
+    source, target : Location
+        As the run had them.
+    proved : Location
+        Keys, versions and evidence of what it copied: a Parquet file.
+    run : str
+        That run.
+    before : {"none", "keep"}
+        ``keep`` copies each to ``.migrator-quarantine/<run>/<key>`` below the source first.
+    max_objects : int, optional
+    max_bytes : int or str, optional
+        More than that, and there is no plan.
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("plan", "delete", "report")
+
+    source: Location
+    target: Location
+    proved: Location
+    run: str
+    before: Before = "none"
+    max_objects: int | None = Field(default=None, ge=0)
+    max_bytes: ByteSize | None = None
+
+    @classmethod
+    def of(cls, run: Copied, **terms: Any) -> DeleteSource:
+        """What may be deleted after a run.
+
+        Raises
+        ------
+        BadInput
+            If it is no copy that ended, or proved nothing.
+        """
+        seen = run.snapshot()
+        if seen.migration != "copy-objects" or seen.dry_run or seen.status not in ("completed", "partial"):
+            what = "a dry run" if seen.dry_run else seen.status if seen.migration == "copy-objects" else "no copy"
+            raise BadInput(f"Run {seen.id} is {what}; only what a completed or partial copy has proved can be deleted.")
+        made = CopyObjects.model_validate(seen.spec)
+        return cls(source=made.source, target=made.target, proved=str(run.proved()), run=seen.id, **terms)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def title(self) -> str:
+        return f"delete {self.source}, copied to {self.target} by {self.run}"
+
+    def check(self) -> None:
+        """Raise BadInput or StoreError when one of the places can't be reached."""
+        for place in (self.source, self.target):
+            open_store(place).probe()
+
+    def plan(self, ctx: PlanContext) -> Iterator[Batch]:
+        import pyarrow.parquet as pq
+
+        limits, sofar = Choosing(max_objects=self.max_objects, max_bytes=self.max_bytes), {}
+        for batch in pq.ParquetFile(str(self.proved.path)).iter_batches(BATCH):
+            rows = [_row(one) for one in batch.to_pylist()]
+            limits.check_amount([{**row, "action": "create"} for row in rows], sofar)
+            yield rows
+
+    def writes(self) -> list[Target]:
+        scope, path = self.source.identity()
+        return [Target(scope, "/".join(path))]
+
+    def needs(self) -> list[str]:
+        return sorted({need for place in (self.source, self.target) for need in place.needs()})
+
+
+def _row(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "key": one["key"], "target_key": one["target_key"], "action": "delete", "bytes": one["size"],
+        "reason": f"its copy is proved ({one['evidence']})", "mtime": one["mtime"], "etag": one["etag"],
+        "before": json.dumps({"size": one["size"], "mtime": None, "etag": one["written_etag"]}),
+        "detail": json.dumps({"evidence": one["evidence"]}),
+    }  # fmt: skip

@@ -1,0 +1,123 @@
+"""A move is a copy, and then the deletion of what it proved: nothing else goes, whatever happened in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import command, ends, runner_of
+from trees import in_folder, listed
+
+import migrator as mg
+from migrator.errors import BadInput
+
+
+def lay(folder: Path, number: int) -> Path:
+    for n in range(number):
+        (folder / f"d{n % 3}").mkdir(parents=True, exist_ok=True)
+        (folder / f"d{n % 3}" / f"{n}.txt").write_text(f"text {n}")
+    return folder
+
+
+def copied(source: object, target: object, **how: Any) -> mg.Run:
+    run = mg.start(mg.CopyObjects(source, target, **how))
+    run.wait(60, check=False)
+    return run
+
+
+def deleted(run: mg.Run, **how: Any) -> mg.Run:
+    again = mg.start(mg.DeleteSource.of(run, **how))
+    again.wait(60, check=False)
+    return again
+
+
+# Mutations: leave out the look at the source's version; at the target's.
+def test_only_what_is_proved_and_unchanged_is_deleted(tmp_path: Path) -> None:
+    source, target = lay(tmp_path / "in", 12), tmp_path / "out"
+    run = copied(source, target)
+    (source / "d1" / "1.txt").write_text("changed since")
+    (source / "d2" / "new.txt").write_text("came later")
+    (target / "d2" / "2.txt").unlink()
+    (target / "d0" / "3.txt").write_text("overwritten")
+    answer = command("delete-source", run.id)
+    assert "12" in answer.err
+    assert len(in_folder(source)) == 13  # that was a dry run
+    answer = command("delete-source", run.id, "--yes")
+    assert answer.code == 10
+    assert "partial: 9 deleted, 3 left" in answer.err
+    assert sorted(in_folder(source)) == [
+        "d0/3.txt", "d1/1.txt", "d2/2.txt", "d2/new.txt",
+    ]  # fmt: skip
+    told = dict(mg.runs(1)[0].items().select("key", "status").fetchall())
+    assert told["d0/0.txt"] == "deleted"
+    why = {row["key"]: row["error"] for row in mg.runs(1)[0].page(["refused"])}
+    assert why == {
+        "d0/3.txt": "its copy is another version now, so it stays",
+        "d1/1.txt": "it changed since it was copied, so it stays",
+        "d2/2.txt": "its copy is gone, so it stays",
+    }  # fmt: skip
+    assert [row["status"] for row in mg.runs(1)[0].page(["deleted"])] == ["deleted"] * 9
+
+
+def test_from_a_bucket_with_what_is_deleted_kept(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    lay(tmp_path / "in", 6)
+    copied(tmp_path / "in", place("a"))
+    run = copied(place("a"), place("b"), add_prefix="moved/")
+    assert deleted(run, before="keep").status == "completed"
+    kept = mg.runs(1)[0].id
+    assert sorted(listed(client, bucket, f"{prefix}/a")) == sorted(
+        f".migrator-quarantine/{kept}/{key}" for key in in_folder(tmp_path / "in")
+    )
+    assert len(listed(client, bucket, f"{prefix}/b")) == 6
+
+
+# Mutation: leave `_tell_apart` out, and the only copy is gone.
+def test_one_place_seen_under_two_names_loses_nothing(aws: Any, place: Callable[[str], str], tmp_path: Path) -> None:
+    """The same server under another host name: identities differ, and so does nothing else."""
+    lay(tmp_path / "in", 4)
+    copied(tmp_path / "in", place("x"))
+    other = aws.endpoint.replace("127.0.0.1", "localhost")
+    assert other != aws.endpoint
+    run = copied(place("x"), mg.Location.parse(place("x"), endpoint=other), overwrite="always", before="none")
+    if not run.snapshot().copied:
+        pytest.skip("the copy refused that by itself")
+    seen = deleted(run).snapshot()
+    assert seen.status == "failed"
+    assert "the same place under two names" in str(seen.error)
+    assert mg.start(mg.Verify(tmp_path / "in", place("x"))).wait(60).skipped == 4
+
+
+def test_more_than_was_allowed_deletes_nothing(tmp_path: Path) -> None:
+    run = copied(lay(tmp_path / "in", 5), tmp_path / "out")
+    seen = deleted(run, max_objects=4).snapshot()
+    assert (seen.status, seen.phase) == ("failed", "plan")
+    assert len(in_folder(tmp_path / "in")) == 5
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_proved_nothing_deletes_nothing(dry_run: bool, tmp_path: Path) -> None:
+    lay(tmp_path / "in", 2)
+    (tmp_path / "out").mkdir()
+    run = mg.start(mg.CopyObjects(tmp_path / "in", tmp_path / "out", include="*.no"), dry_run=dry_run)
+    run.wait(60)
+    with pytest.raises(BadInput, match=r"a dry run|copied nothing"):
+        mg.DeleteSource.of(run)
+
+
+def test_killed_while_it_deletes_it_goes_on(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", 4_000)
+    before = in_folder(source)
+    run = copied(source, tmp_path / "out")
+    gone = mg.start(mg.DeleteSource.of(run))
+    os.killpg(runner_of(gone).pid, signal.SIGKILL)
+    assert gone.wait(30, check=False).status == "interrupted"
+    gone.resume()
+    assert ends(gone) == "completed"
+    assert in_folder(source) == {}
+    assert in_folder(tmp_path / "out") == before
