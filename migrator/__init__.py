@@ -31,9 +31,9 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CopyObjects", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration", "MigratorError", "Queue",
-    "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach", "executes", "queue",
-    "restore", "runs", "start",
+    "CopyObjects", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration", "MigratorError",
+    "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach",
+    "executes", "queue", "restore", "runs", "start",
 ]  # fmt: skip
 
 

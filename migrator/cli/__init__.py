@@ -8,7 +8,8 @@ from .steering import limit, pause, run_now, unpause
 from .upkeep import leases, state
 
 for command in (
-    copy, retry, restore, delete_source, verify, report, key_map, pause, unpause, limit, run_now, queue, worker, leases, state,
+    copy, retry, restore, delete_source, verify, report, key_map, pause, unpause, limit, run_now, queue, worker,
+    leases, state,
 ):  # fmt: skip
     main.add_command(command)
 
