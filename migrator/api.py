@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,7 +14,8 @@ from .errors import BadInput, KeyConflict
 from .handle import Run
 from .limits import read_limits
 from .migrations import CopyObjects, Migration, forms, registry
-from .model import LIVE, RESUMABLE, Mode
+from .migrations.choosing import read_time
+from .model import LIVE, RESUMABLE, Mode, Snapshot
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
 from .recording import draft as record_draft
@@ -141,14 +142,25 @@ def attach(run_id: str) -> Run:
     return run
 
 
-def runs(limit: int = 50) -> list[Run]:
-    """Runs, newest first."""
+def runs(limit: int = 50, *, status: Sequence[str] | str = (), text: str = "", tag: str | None = None) -> list[Run]:
+    """Runs, newest first.
+
+    Parameters
+    ----------
+    status : str or sequence of str, optional
+        Only runs with one of these.
+    text : str
+        Only runs with this in their id, name or title, whatever the case.
+    tag : str, optional
+        Only runs with this tag.
+    """
     db = open_state()
-    return [Run(snapshot.id, db) for snapshot in feed.snapshots(db, limit)]
+    status = (status,) if isinstance(status, str) else status
+    return [Run(snapshot.id, db) for snapshot in feed.snapshots(db, limit, status=status, text=text, tag=tag)]
 
 
 def apply(
-    run: Run | str, where: str | None = None, *,
+    run: Run | str, where: str | None = None, *, max_cost: float | None = None, max_age: str = "1d",
     mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = (),
 ) -> Run:  # fmt: skip
     """Execute a dry run's plan, that very list, as a new run; ``mode`` as for `start`.
@@ -160,6 +172,10 @@ def apply(
     ----------
     where : str, optional
         Only the rows for which this is true: one expression of SQL over the columns of `Run.plan`.
+    max_cost : float, optional
+        Nothing is done when the whole plan would cost more, as `Run.plan_summary` has it.
+    max_age : str
+        A plan older than this (``12h``, ``7d``) is not what is true any more, and refused.
 
     Raises
     ------
@@ -181,6 +197,7 @@ def apply(
     values = new_row(migration, terms)
     copied = ("title", "migration", "source_hash", "spec", "plan_hash", "actions", "total", "bytes_total")
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
+    _check_worth(planned, seen, max_cost, max_age)
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards, where=where), db)
 
@@ -253,6 +270,18 @@ def _check_arguments(migration: object, terms: Terms, connection: object) -> Non
         raise BadInput(
             "connection= is for mode='queue': a process can't be started in a transaction that may be undone."
         )
+
+
+def _check_worth(planned: Run, seen: Snapshot, max_cost: float | None, max_age: str) -> None:
+    made = datetime.fromtimestamp((seen.finished_at or 0) / 1000, UTC).replace(tzinfo=None)
+    if made < read_time(max_age, datetime.now(UTC)):
+        raise BadInput(
+            f"The plan of run {seen.id} is of {made:%Y-%m-%d %H:%M} UTC, older than {max_age}. Make the dry run again, "
+            "or allow it by max_age."
+        )
+    cost = None if max_cost is None else planned.plan_summary().cost
+    if cost is not None and max_cost is not None and cost.total > max_cost:
+        raise BadInput(f"The plan of run {seen.id} costs {cost}; max_cost allows {max_cost:g}. Nothing was done.")
 
 
 def _earlier(db: StateDB, key: str, migration: Migration, dry_run: bool) -> Run | None:

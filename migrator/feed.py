@@ -30,8 +30,9 @@ def snapshot(db: StateDB, run_id: str) -> Snapshot:
 
 
 def snapshots(
-    db: StateDB, limit: int = 50, *, before: int | None = None, status: Sequence[str] = (), text: str = ""
-) -> list[Snapshot]:
+    db: StateDB, limit: int = 50, *, before: int | None = None, status: Sequence[str] = (), text: str = "",
+    tag: str | None = None,
+) -> list[Snapshot]:  # fmt: skip
     """Runs, newest first.
 
     Parameters
@@ -42,9 +43,11 @@ def snapshots(
         Only runs that the state DB has with one of these.
     text : str
         Only runs with this in their id, name or title.
+    tag : str, optional
+        Only runs with this tag.
     """
     with db.read() as connection:
-        rows = runs.newest(connection, limit, before=before, status=status, text=text)
+        rows = runs.newest(connection, limit, before=before, status=status, text=text, tag=tag)
     return [picture(db, reap.look(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
 
 

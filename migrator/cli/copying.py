@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from .. import api
-from ..migrations.copy_objects import Before, Overwrite
+from ..migrations.copy_objects import Before, OnLoss, Overwrite
 from ..model import Mode
 from .doors import json_option, run_argument
 from .options import (
@@ -51,6 +51,11 @@ queue_options = grouped(
     "--before", type=click.Choice(get_args(Before)), default="keep", show_default=True,
     help="What is replaced: keep it below the target, where `migrator restore` finds it; none: it can't be undone.",
 )  # fmt: skip
+@click.option("--preview-loss", is_flag=True, help="Find out what a folder would not keep: a request an object.")
+@click.option(
+    "--on-loss", type=click.Choice(get_args(OnLoss)), default="report", show_default=True,
+    help="Objects with headers, metadata or tags that the target can't hold.",
+)  # fmt: skip
 @mode_option
 @click.option("--name", help="A name for people.")
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
@@ -64,8 +69,8 @@ queue_options = grouped(
 @place_options
 def copy(
     source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, before: str,
-    name: str | None, tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...],
-    target_options: tuple[str, ...],
+    preview_loss: bool, on_loss: str, name: str | None, tags: tuple[str, ...], key: str | None,
+    source_options: tuple[str, ...], target_options: tuple[str, ...],
     mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None, **terms: Any,
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
@@ -82,6 +87,8 @@ def copy(
         Location.parse(target, **read_options(target_options)),
         overwrite=overwrite,
         before=before,
+        preview_loss=preview_loss,
+        on_loss=on_loss,
         **take(terms),
         **{name: given for name, given in most.items() if given is not None},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -63,26 +62,44 @@ def _has_password(url: sa.URL) -> bool:
 def plan(run: str, as_json: bool) -> None:
     """Show what the plan of RUN would do, by action and reason; `migrator items RUN` lists every row."""
     summary = api.attach(run).plan_summary()
-    output.print_json(asdict(summary)) if as_json else click.echo(str(summary))
+    output.print_json(summary.to_dict()) if as_json else click.echo(str(summary))
 
 
 @main.command()
 @run_argument
 @click.option("--where", metavar="SQL", help="Only rows for which this is true: of key, action, reason, size, mtime ….")
+@click.option("--max-cost", type=float, help="Nothing is done when the plan would cost more; see `migrator plan`.")
+@click.option("--max-age", default="1d", show_default=True, help="An older plan is refused: 12h, 7d.")
 @click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
 @mode_option
 @json_option
-def apply(run: str, where: str | None, no_follow: bool, mode: Mode | None, as_json: bool) -> None:
+def apply(
+    run: str, where: str | None, max_cost: float | None, max_age: str, no_follow: bool, mode: Mode | None, as_json: bool
+) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
-    show_run(api.apply(run, where, mode=mode), no_follow, as_json)
+    show_run(api.apply(run, where, max_cost=max_cost, max_age=max_age, mode=mode), no_follow, as_json)
 
 
 @main.command()
 @json_option
 @click.option("--limit", default=50, show_default=True, help="How many.")
-def runs(as_json: bool, limit: int) -> None:
+@click.option("--status", multiple=True, help="Only these, such as failed; may be given several times.")
+@click.option("--text", default="", help="Only runs with this in their id, name or title.")
+@click.option("--tag", help="Only runs with this tag.")
+def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str | None) -> None:
     """List runs, newest first."""
-    output.show_runs([run.snapshot() for run in api.runs(limit)], as_json)
+    found = api.runs(limit, status=status, text=text, tag=tag)
+    output.show_runs([run.snapshot() for run in found], as_json)
+
+
+@main.command()
+@run_argument
+@click.argument("other")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+              help="What to print.")  # fmt: skip
+def compare(run: str, other: str, form: str) -> None:
+    """List the items in which RUN and OTHER differ: only in one of them, or with another outcome."""
+    output.show_items(api.attach(run).compare(api.attach(other)), form)
 
 
 @main.command()

@@ -8,17 +8,16 @@ same bytes are *adopted* (an attempt that died wrote them), anything else is lef
 from __future__ import annotations
 
 import json
-import mimetypes
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..config import LARGE_BYTES
 from ..errors import AlreadyExists, StoreError
 from ..migrations import Control
+from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
 from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher, digest_of
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 # Below this two requests by obstore cost less than one by the native lane.
 SERVER_COPY_BYTES = 1 << 20
-UNKNOWN_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-directory"})
 
 
 class Abandoned(Exception):
@@ -230,31 +228,10 @@ class Copier:
     def _fit(self, key: str, attributes: Attributes) -> tuple[Attributes, str | None]:
         """The attributes that the target gets, and the names of those it can't hold."""
         if not self._target.capabilities.holds_attributes:
-            return attributes, _lost(key, attributes)
-        if not self._source.capabilities.holds_attributes and (guess := _type_of(key)):
+            return attributes, lost(key, attributes)
+        if not self._source.capabilities.holds_attributes and (guess := type_of(key)):
             return Attributes({"content-type": guess}), None
         return attributes, None
-
-
-def _lost(key: str, attributes: Attributes) -> str | None:
-    """Attributes that a file does not keep; a type that its name tells anyway is not lost."""
-    kind = attributes.headers.get("content-type")
-    implied = kind in UNKNOWN_TYPES or kind == _type_of(key)
-    names = [name for name in attributes.headers if name != "content-type" or not implied]
-    names += [f"meta:{name}".replace(",", ";") for name in attributes.metadata]
-    names += [f"tag:{name}".replace(",", ";") for name in attributes.tags]
-    return ",".join(names) or None
-
-
-def _type_of(key: str) -> str | None:
-    """The content type that a name tells by its last suffix."""
-    return _type_of_suffix(key[at:].lower()) if (at := key.rfind(".")) > key.rfind("/") else None
-
-
-@lru_cache(maxsize=1024)
-def _type_of_suffix(suffix: str) -> str | None:
-    kind, encoding = mimetypes.guess_type("x" + suffix, strict=False)
-    return None if encoding else kind
 
 
 def _target_key(item: Item) -> str:

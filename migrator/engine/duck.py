@@ -66,6 +66,23 @@ def relate_items(
     return relation.filter(f"status = '{status}'") if status else relation
 
 
+def relate_difference(
+    scratch: Path, one: tuple[Sequence[Path], Sequence[Path]], other: tuple[Sequence[Path], Sequence[Path]]
+) -> duckdb.DuckDBPyRelation:
+    """Items of two runs, each by its plans and receipts, that differ. The relation owns its connection."""
+    connection = connect(scratch)
+    for name, files in (("one", one), ("other", other)):
+        relate(connection, *files)
+        connection.execute(f"create temp table {name} as {ITEMS}")
+    names = ("action", "status", "size", "etag", "error")
+    columns = [f"a.{name}" for name in names] + [f"b.{name} as other_{name}" for name in names]
+    differ = " or ".join(f"a.{name} is distinct from b.{name}" for name in ("status", "size", "etag"))
+    return connection.sql(
+        f"select coalesce(a.key, b.key) as key, {', '.join(columns)} from one a full join other b on a.key = b.key"
+        f" where {differ} order by key"
+    )
+
+
 def relate_plan(scratch: Path, plans: Sequence[Path]) -> duckdb.DuckDBPyRelation:
     """A plan, in its order, under the names that people see. The relation owns its connection."""
     connection = connect(scratch)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..stores import Location
 from ..words import shown, sized
-from . import duck
+from . import duck, pricing
+from .pricing import Cost, Prices
 
-BIGGEST, SAMPLES = 5, 3
+BIGGEST, SAMPLES, PREFIXES, BAR = 5, 3, 8, 24
 # A reason may name figures; rows that differ in those only are one line.
 _GROUPS = """
     select action, regexp_replace(coalesce(reason, ''), '[0-9][0-9,]*', '…', 'g') as why, count(*) as items,
@@ -20,6 +23,25 @@ _GROUPS = """
 """
 _BIGGEST = """
     select key, action, bytes from plan where action not in ('skip', 'omit', 'refuse') order by bytes desc, key limit {}
+"""
+_PREFIXES = """
+    select if(contains(key, '/'), split_part(key, '/', 1) || '/', '') as prefix, count(*) as items,
+           sum(bytes)::bigint as bytes, min(mtime) as oldest, max(mtime) as newest
+    from plan where action not in ('skip', 'omit', 'refuse') group by 1 order by bytes desc, prefix limit {}
+"""
+_LOSSES = """
+    select loss, count(*) as items from (
+        select unnest(string_split(json_extract_string(detail, '$.loses'), ',')) as loss from plan
+        where detail like '%"loses"%'
+    ) group by 1 order by 2 desc, 1 limit 50
+"""
+# Only where the source's tags are hashes of the bytes.
+_DOUBLES = r"""
+    select count(*) as groups, coalesce(sum(items), 0)::bigint as items, coalesce(sum(spare), 0)::bigint as bytes from (
+        select count(*) as items, sum(bytes) - any_value(bytes) as spare from plan
+        where regexp_full_match(etag, '[0-9a-f]{32}') and bytes > 0 and action not in ('skip', 'omit', 'refuse')
+        group by etag, bytes having count(*) > 1
+    )
 """
 
 
@@ -33,11 +55,23 @@ class PlanSummary:
         ``action``, ``why``, ``items``, ``bytes``, and a few ``samples`` of keys.
     biggest : tuple of dict
         The largest objects that would be written: ``key``, ``action``, ``bytes``.
+    prefixes : tuple of dict
+        What would be written by its keys' first segment: ``prefix``, ``items``, ``bytes``, ``oldest``, ``newest`` (ms).
+    losses : tuple of dict
+        With ``preview_loss``: ``loss`` (an attribute that the target can't hold) and ``items``.
+    doubles : dict
+        Objects of the same bytes, as far as a listing tells: ``groups``, ``items``, and the ``bytes`` to be spared.
+    cost : Cost, optional
+        Requests, bytes that leave, and what the stores would take for it.
     """
 
     run: str
     groups: tuple[dict[str, Any], ...]
     biggest: tuple[dict[str, Any], ...]
+    prefixes: tuple[dict[str, Any], ...] = ()
+    losses: tuple[dict[str, Any], ...] = ()
+    doubles: dict[str, Any] = field(default_factory=dict)
+    cost: Cost | None = None
 
     @property
     def to_write(self) -> tuple[int, int]:
@@ -54,7 +88,33 @@ class PlanSummary:
         if self.biggest:
             lines.append("  the biggest:")
             lines += [f"  {sized(one['bytes']):>32}  {shown(one['key'])}" for one in self.biggest]
-        return "\n".join(lines)
+        if len(self.prefixes) > 1:
+            lines.append("  by prefix:")
+            lines += [f"  {line}" for line in self._picture().split("\n")]
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes())])
+
+    def notes(self) -> list[str]:
+        """What else there is to know, a sentence each."""
+        notes = []
+        if self.losses:
+            lost = ", ".join(f"{one['loss']} of {one['items']:,}" for one in self.losses[:10])
+            notes.append(f"Not held by the target: {shown(lost)}.")
+        if self.doubles.get("items"):
+            same, spare = self.doubles["items"], sized(self.doubles["bytes"])
+            notes.append(f"{same:,} objects have the bytes of another one: {spare} more than once.")
+        if self.cost is not None:
+            notes.append(f"Cost: {self.cost}.")
+        return notes
+
+    def _bar(self, one: dict[str, Any]) -> str:
+        most = max(each["bytes"] for each in self.prefixes) or 1
+        return "█" * max(1, round((BAR - 2) * one["bytes"] / most))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, with ``notes`` in words."""
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "cost"}
+        cost = self.cost and self.cost.to_dict()
+        return {**told, "to_write": self.to_write, "notes": self.notes(), "cost": cost}
 
     __repr__ = __str__
 
@@ -68,12 +128,32 @@ class PlanSummary:
             f"<td>{'<br>'.join(html.escape(shown(key)) for key in one['samples'])}</td></tr>"
             for one in self.groups
         )
-        return f"<p>The plan of {self.run}: {items:,} to write, {sized(size)}</p><table>{head}{rows}</table>"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        picture = f"<pre>{html.escape(self._picture())}</pre>" if len(self.prefixes) > 1 else ""
+        top = f"<p>The plan of {self.run}: {items:,} to write, {sized(size)}</p>"
+        return f"{top}<table>{head}{rows}</table>{picture}{notes}"
+
+    def _picture(self) -> str:
+        return "\n".join(f"{self._bar(one):<{BAR}}{sized(one['bytes']):>10}  {_told(one)}" for one in self.prefixes)
 
 
-def summarize(run_id: str, scratch: Path, plan_files: Sequence[Path]) -> PlanSummary:
-    """Add a plan up."""
+def summarize(
+    run_id: str, scratch: Path, plan_files: Sequence[Path], places: tuple[Location, Location] | None = None
+) -> PlanSummary:
+    """Add a plan up; with source and target also what it would cost."""
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
         groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
-        return PlanSummary(run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)))
+        [doubles], [needs] = duck.dicts(connection, _DOUBLES), duck.dicts(connection, pricing.NEEDS)
+        listed = sum(group["items"] for group in groups)
+        return PlanSummary(
+            run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)),
+            duck.dicts(connection, _PREFIXES.format(PREFIXES)), duck.dicts(connection, _LOSSES), doubles,
+            pricing.estimate(needs, listed, *places, Prices.read()) if places else None,
+        )  # fmt: skip
+
+
+def _told(one: dict[str, Any]) -> str:
+    """A prefix with the days that its objects are of."""
+    days = [f"{datetime.fromtimestamp(one[name] / 1000, UTC):%Y-%m-%d}" for name in ("oldest", "newest") if one[name]]
+    return f"{shown(one['prefix']) or '(no folder)'}  {one['items']:,}, {' to '.join(dict.fromkeys(days))}"

@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..stores import Location, open_store, overlap
 from .base import Batch, Migration, PlanContext, Target
 from .choosing import Choosing
-from .deciding import decide
+from .deciding import decide, weigh_losses
 from .renaming import Renaming
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
 Before = Literal["keep", "none"]
+OnLoss = Literal["report", "refuse"]
 
 
 class CopyObjects(Choosing, Renaming, Migration):
@@ -41,6 +42,10 @@ class CopyObjects(Choosing, Renaming, Migration):
         What becomes of what is replaced. ``keep`` copies it to ``.migrator-quarantine/<run>/<key>`` below the target,
         checked and durable, before anything is written; `migrator.restore` brings it back. ``none`` does not: the item
         is marked irreversible in the plan.
+    preview_loss : bool
+        Find out in the plan which headers, user metadata and tags a folder would not keep: a request for each object.
+    on_loss : {"report", "refuse"}
+        Copy what loses something and count it; or refuse it, in the plan.
     in_flight : int, optional
         Objects at once; by default what suits the two stores.
     processes : int, optional
@@ -66,6 +71,8 @@ class CopyObjects(Choosing, Renaming, Migration):
     target: Location
     overwrite: Overwrite = "never"
     before: Before = "keep"
+    preview_loss: bool = False
+    on_loss: OnLoss = "report"
     in_flight: int | None = Field(default=None, ge=1, le=512)
     processes: int | None = Field(default=None, ge=0, le=64)
 
@@ -123,6 +130,8 @@ class CopyObjects(Choosing, Renaming, Migration):
         for table in ctx.diff(source, target, self, self):
             found = True
             rows = decide(table, source, target, self)
+            if self.preview_loss or self.on_loss == "refuse":
+                rows = weigh_losses(rows, source, target, self.on_loss)
             self.check_amount(rows, sofar)
             yield rows
         if not found and not self.chooses:

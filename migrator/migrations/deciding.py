@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..stores import ObjectInfo, Store
 from ..words import storable, unescape
+from .losses import look_for_losses
 from .renaming import Collisions
 from .sameness import identical, same
 
@@ -43,6 +44,19 @@ def decide(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> l
     for number, verdict in zip(undecided, verdicts, strict=True):
         rows[number] = _decide_against(pairs[number], verdict, how)
     return [row for row in rows if row is not None]
+
+
+def weigh_losses(rows: list[dict[str, Any]], source: Store, target: Store, on_loss: str) -> list[dict[str, Any]]:
+    """The same rows, with what each object would lose at the target in its detail; or refused for it."""
+    if target.capabilities.holds_attributes or not source.capabilities.holds_attributes:
+        return rows
+    written = [row for row in rows if row["action"] in ("create", "overwrite")]
+    for row, names in zip(written, look_for_losses(written, source), strict=True):
+        if names:
+            row["detail"] = json.dumps(json.loads(row["detail"] or "{}") | {"loses": names})
+        if names and on_loss == "refuse":
+            row |= {"action": "refuse", "reason": f"a folder does not keep its {names.replace(',', ', ')}"}
+    return rows
 
 
 def _compare(source: Store, target: Store, pairs: Sequence[Pair]) -> list[str | None]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import command, command_json
 
 import migrator as mg
-from migrator.errors import BadInput
+from migrator.errors import BadInput, ConfigError
 
 
 @pytest.fixture
@@ -90,3 +92,75 @@ def test_what_selects_nothing_or_is_no_expression_leaves_nothing(planned: mg.Run
     assert answer.code == 1
     assert said in " ".join(answer.err.split())
     assert len(mg.runs()) == before
+
+
+def test_the_summary_pictures_prefixes_and_tells_what_is_there_twice_and_the_cost(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    for n in range(4):
+        client.put_object(Bucket=bucket, Key=f"{prefix}/in/{'ab'[n % 2]}/{n}", Body=b"the same" * 1000)
+    run = mg.start(mg.CopyObjects(place("in"), tmp_path / "out"), dry_run=True)
+    run.wait(60)
+    summary = run.plan_summary()
+    assert [(one["prefix"], one["items"], one["bytes"]) for one in summary.prefixes] == [
+        ("a/", 2, 16_000), ("b/", 2, 16_000),
+    ]  # fmt: skip
+    assert summary.doubles == {"groups": 1, "items": 4, "bytes": 24_000}
+    assert summary.cost
+    assert summary.cost.requests == {"PUT": 0, "GET": 4, "LIST": 1}
+    assert summary.cost.bytes_out == 32_000
+    text, page = str(summary), summary._repr_html_()
+    assert "█" in text
+    assert "4 objects have the bytes of another one" in page
+    assert "4 GET, 1 LIST" in text
+
+
+# Mutation: leave `_check_worth` out of apply.
+def test_a_plan_that_costs_more_or_is_old_is_not_applied(place: Callable[[str], str], tmp_path: Path) -> None:
+    Path(os.environ["MIGRATOR_CONFIG"]).write_text("[prices]\nput_1000 = 1000\ncurrency = 'EUR'\n")
+    lay(tmp_path / "in", {"a": "1", "b": "2"})
+    plan = mg.start(mg.CopyObjects(tmp_path / "in", place("out")), dry_run=True)
+    plan.wait(60)
+    with pytest.raises(BadInput, match=r"costs about 3.00 EUR: 2 PUT, 1 LIST.*max_cost allows 2"):
+        mg.apply(plan, max_cost=2)
+    with pytest.raises(BadInput, match="older than 0m"):
+        mg.apply(plan, max_age="0m")
+    assert mg.apply(plan, max_cost=3).wait(60).copied == 2
+    Path(os.environ["MIGRATOR_CONFIG"]).write_text("[prices]\npu_1000 = 1000\n")
+    with pytest.raises(ConfigError, match="'pu_1000'; it may hold currency"):
+        plan.plan_summary()
+
+
+# Mutation: leave weigh_losses out of the plan.
+def test_what_a_folder_would_not_keep_is_told_before_and_refused_where_that_is_asked(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    client.put_object(
+        Bucket=bucket,
+        Key=f"{prefix}/in/a",
+        Body=b"1",
+        Metadata={"owner": "ann"},
+        CacheControl="no-store",
+        ContentType="application/octet-stream",
+    )
+    client.put_object(Bucket=bucket, Key=f"{prefix}/in/b", Body=b"2", ContentType="application/octet-stream")
+    run = mg.start(mg.CopyObjects(place("in"), tmp_path / "out", preview_loss=True), dry_run=True)
+    run.wait(60)
+    assert {one["loss"]: one["items"] for one in run.plan_summary().losses} == {"cache-control": 1, "meta:owner": 1}
+    seen = mg.start(mg.CopyObjects(place("in"), tmp_path / "out", on_loss="refuse")).wait(60, check=False)
+    assert (seen.copied, seen.refused) == (1, 1)
+    assert not (tmp_path / "out" / "a").exists()
+
+
+def test_runs_are_found_and_compared(tmp_path: Path) -> None:
+    lay(tmp_path / "in", {"a": "1", "b": "2"})
+    first = mg.start(mg.CopyObjects(tmp_path / "in", tmp_path / "out"), tags=["nightly", "größe"], name="one")
+    first.wait(60)
+    lay(tmp_path / "in", {"b": "changed", "c": "3"})
+    second = mg.start(mg.CopyObjects(tmp_path / "in", tmp_path / "out"), tags=["night"])
+    second.wait(60, check=False)
+    assert mg.runs(tag="nightly") == mg.runs(tag="größe") == mg.runs(text="ONE") == [first]
+    assert mg.runs(tag="night") == mg.runs(status="partial") == [second]
+    differ = first.compare(second).select("key", "status", "other_status").fetchall()
+    assert differ == [("a", "copied", "skipped"), ("b", "copied", "refused"), ("c", None, "copied")]
+    assert command("compare", first.id, second.id, "--format", "csv").out.splitlines()[3].startswith("c,,,,,,create")

@@ -192,3 +192,11 @@ def test_a_rolled_back_write_leaves_nothing(db: StateDB) -> None:
         write_and_fail()
     with db.read() as connection, pytest.raises(UnknownRun):
         runs.get(connection, "r9")
+
+
+@pytest.mark.parametrize("tag", ["nightly", "größe", 'with "quotes" and \\', "100%_"])
+def test_a_run_is_found_by_its_whole_tag(db: StateDB, tag: str) -> None:
+    make(db, "r1", tags=[tag, "other"])
+    make(db, "r2", tags=[f"{tag}-not"])
+    with db.read() as connection:
+        assert [row["id"] for row in runs.newest(connection, 5, tag=tag)] == ["r1"]

@@ -1,0 +1,85 @@
+"""What a plan would cost: its requests and the bytes that leave a store, by a table of prices."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..config import LARGE_BYTES, config_path, read_config
+from ..errors import ConfigError
+from ..stores import Location
+from ..stores.digests import PART_BYTES
+
+LIST_PAGE = 1000
+NEEDS = f"""
+    select count(*) as objects, coalesce(sum(bytes), 0)::bigint as bytes,
+           coalesce(sum(if(bytes <= {LARGE_BYTES}, 1, ceil(bytes / {PART_BYTES}) + 2)), 0)::bigint as puts
+    from plan where action in ('create', 'overwrite')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What things cost; ``[prices]`` of the configuration file replaces each.
+
+    The defaults are the list prices of Amazon S3 Standard in us-east-1 (aws.amazon.com/s3/pricing): a thousand PUT or
+    LIST requests, a thousand GET requests, a GB that leaves for the internet.
+    """
+
+    currency: str = "USD"
+    put_1000: float = 0.005
+    get_1000: float = 0.0004
+    gb_out: float = 0.09
+
+    @classmethod
+    def read(cls) -> Prices:
+        """The prices that are set, and the defaults for the others.
+
+        Raises
+        ------
+        ConfigError
+            If one is unknown or no price.
+        """
+        given = read_config().get("prices", {})
+        known = [field.name for field in fields(cls)]
+        for name, value in given.items():
+            if name not in known:
+                raise ConfigError(f"[prices] in {config_path()} has {name!r}; it may hold {', '.join(known)}.")
+            if (name == "currency") != isinstance(value, str) or (name != "currency" and not value >= 0):
+                raise ConfigError(f"[prices] in {config_path()}: {name} = {value!r} is no price.")
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What applying a plan asks of the stores, and what they would take for it.
+
+    ``requests`` by kind, ``bytes_out`` that leave the source's service, ``total`` in ``currency``; ``free`` where no
+    store is asked. Evidence by a second reading, where a server's hash does not compare, comes on top.
+    """
+
+    requests: dict[str, int]
+    bytes_out: int
+    total: float
+    currency: str
+
+    def __str__(self) -> str:
+        asked = ", ".join(f"{count:,} {kind}" for kind, count in self.requests.items() if count)
+        if not asked:
+            return "no requests: both are folders"
+        return f"about {self.total:,.2f} {self.currency}: {asked}, {self.bytes_out / 1e9:,.1f} GB out"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "told": str(self)}
+
+
+def estimate(needs: dict[str, Any], listed: int, source: Location, target: Location, prices: Prices) -> Cost:
+    """The cost of a plan that writes ``needs`` (``objects``, ``bytes``, ``puts``) and lists so many objects."""
+    remote = source.kind != "local", target.kind != "local"
+    together = all(remote) and source.resolve().endpoint == target.resolve().endpoint
+    gets = needs["objects"] if remote[0] else 0
+    puts = needs["puts"] if remote[1] else 0
+    lists = sum(-(-listed // LIST_PAGE) for each in remote if each)
+    out = needs["bytes"] if remote[0] and not together else 0
+    total = (puts + lists) / 1000 * prices.put_1000 + gets / 1000 * prices.get_1000 + out / 1e9 * prices.gb_out
+    return Cost({"PUT": puts, "GET": gets, "LIST": lists}, out, round(total, 4), prices.currency)

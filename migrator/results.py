@@ -1,0 +1,204 @@
+"""What is true of a run, and what its plan and receipts say, as data: the reading half of its handle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from . import feed
+from .errors import BadInput
+from .migrations import CopyObjects
+from .model import Event, ItemStatus, Shard, Snapshot
+from .state import StateDB, journal
+from .state import runs as rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from .engine.summary import PlanSummary
+    from .report import Report
+
+
+class Results:
+    """Reads what is true of one run: its picture, its plan, its items and what they come to."""
+
+    def __init__(self, run_id: str, state: StateDB) -> None:
+        self.id = run_id
+        self.state = state
+
+    @property
+    def status(self) -> str:
+        """The run's status at this moment."""
+        return self.snapshot().status
+
+    def snapshot(self) -> Snapshot:
+        """The present picture of the run."""
+        return feed.snapshot(self.state, self.id)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Facts with a number above ``after``, oldest first."""
+        return feed.events_after(self.state, self.id, after)
+
+    def log(self, after: int = 0, limit: int = feed.LOG_CHUNK) -> tuple[str, int]:
+        """Whole lines of the run's output from byte ``after``, and the cursor for the next call.
+
+        A negative ``after`` means that many bytes from the end.
+        """
+        return feed.output(self.state, self.id, after, limit)
+
+    def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
+        """The first items that failed or were refused: ``item_no key status error``."""
+        return feed.failures(self.state, self.id, limit)
+
+    def plan(self) -> duckdb.DuckDBPyRelation:
+        """Every intended action with its reason, as a DuckDB relation: ``.df()``, ``.filter("size > 1e6")``.
+
+        Its columns are those that ``where=`` of `migrator.apply` may use: ``key target_key action reason size mtime
+        etag before detail`` (``size`` in bytes, ``mtime`` a timestamp in UTC).
+        """
+        from .engine import duck
+
+        folder, shards = self._files()
+        return duck.relate_plan(folder / "scratch", [folder / shard.plan_file for shard in shards])
+
+    def plan_summary(self) -> PlanSummary:
+        """The plan by action and reason, with the biggest objects and some of each; it prints well."""
+        from .engine.summary import summarize
+
+        folder, shards = self._files()
+        row = self._row()
+        spec = CopyObjects.model_validate(row["spec"]) if row["migration"] == "copy-objects" else None
+        places = spec and (spec.source, spec.target)
+        return summarize(self.id, folder / "scratch", [folder / shard.plan_file for shard in shards], places)
+
+    def report(self) -> Report:
+        """The run's record on one page: what, by whom, by which plan, what came of it and by which evidence.
+
+        ``.to_html()``, ``.to_markdown()`` and ``.to_json()`` give it away; a notebook shows it.
+        """
+        from .engine.reporting import tally
+        from .report import Report
+
+        tallies = tally(self._files()[0] / "scratch", *self._items_files())
+        told = [{"at": one.at, "kind": one.kind, "data": dict(one.data)} for one in self.events()]
+        return Report(self.snapshot(), tallies, tuple(one for one in told if one["kind"] in Report.KINDS))
+
+    def key_map(self) -> duckdb.DuckDBPyRelation:
+        """The objects that stand at the target now, and under which name: ``key target_key status etag``.
+
+        From it references to them are rewritten: ``.df()``, ``.write_parquet("map.parquet")``. Several keys may have
+        one name, where the same bytes were copied once.
+        """
+        held = "status in ('copied', 'adopted', 'skipped') and action != 'omit'"
+        columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag"
+        return self.items().filter(held).project(columns)
+
+    def manifest(self, *statuses: ItemStatus) -> Path:
+        """The keys of the items of these statuses as a Parquet file, which ``manifest=`` of another run takes.
+
+        Raises
+        ------
+        BadInput
+            If there are none.
+        """
+        _check_statuses(statuses)
+        folder, _ = self._files()
+        chosen = self.items().filter(f"status in ({', '.join(repr(status) for status in statuses)})").select("key")
+        if not chosen.limit(1).fetchall():
+            raise BadInput(f"Run {self.id} has no items that are {' or '.join(statuses)}.")
+        path = folder / f"manifest-{'-'.join(statuses)}-{time.time_ns()}.parquet"
+        chosen.write_parquet(str(path))
+        return path
+
+    def proved(self) -> Path:
+        """What this copy has proved, as a Parquet file: ``key target_key size mtime etag written_etag evidence``.
+
+        Raises
+        ------
+        BadInput
+            If it proved nothing.
+        """
+        folder, _ = self._files()
+        proof = "status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
+        columns = "key, coalesce(target_key, key) as target_key, size, null::bigint as mtime, etag, written_etag,"
+        found = self.items().filter(proof).project(f"{columns} evidence")
+        if not found.limit(1).fetchall():
+            raise BadInput(f"Run {self.id} has copied nothing by evidence of server-hash or re-read.")
+        path = folder / f"proved-{time.time_ns()}.parquet"
+        found.write_parquet(str(path))
+        return path
+
+    def compare(self, other: Results) -> duckdb.DuckDBPyRelation:
+        """Where two runs differ: the keys that only one has, or that came out differently, and how.
+
+        The columns: ``key``, then ``action status size etag error`` of this run, and of the ``other_`` one.
+        """
+        from .engine import duck
+
+        mine, others = (run._items_files() for run in (self, other))
+        return duck.relate_difference(self._files()[0] / "scratch", mine, others)
+
+    def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
+        """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.
+
+        It is a fixed picture of this moment, with a connection of its own.
+
+        Parameters
+        ----------
+        status : str, optional
+            Only items of this status.
+        """
+        _check_statuses([] if status is None else [status])
+        from .engine import duck
+
+        return duck.relate_items(self._files()[0] / "scratch", *self._items_files(), status)
+
+    def page(
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """A page of the items as dictionaries, quick also where there are millions.
+
+        Parameters
+        ----------
+        status : sequence of str
+            Only items of these: the first one's, then the next one's; in the plan's order.
+        text : str
+            Only items with this in their key, whatever the case.
+        offset, limit : int
+            From which one on, and how many at most.
+        """
+        return [row for rows in self.item_batches(status, text, offset, limit) for row in rows]
+
+    def item_batches(
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The same in batches, by default to the end, so that memory stays flat."""
+        _check_statuses(status)
+        from .engine import paging
+
+        return paging.find_items(*self._files(), status, text, max(0, offset), limit)
+
+    def _files(self) -> tuple[Path, list[Shard]]:
+        """The workspace, and what of it the state DB names."""
+        folder = Path(self._row()["workspace"])
+        with self.state.read() as connection:
+            return folder, journal.read_shards(connection, self.id)
+
+    def _items_files(self) -> tuple[list[Path], list[Path]]:
+        """The files of its plan and of its receipts."""
+        folder, shards = self._files()
+        receipts = [folder / file for shard in shards for file in shard.receipts]
+        return [folder / shard.plan_file for shard in shards], receipts
+
+    def _row(self) -> rows.Row:
+        with self.state.read() as connection:
+            return rows.get(connection, self.id)
+
+
+def _check_statuses(given: Sequence[str]) -> None:
+    known = get_args(ItemStatus)
+    for status in given:
+        if status not in known:
+            raise BadInput(f"There is no item status {status!r}; there are {', '.join(known)}.")
