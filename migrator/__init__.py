@@ -15,7 +15,7 @@ if os.name == "nt":
 if TYPE_CHECKING:
     from .api import Queue, Run, apply, attach, queue, restore, runs, start
     from .errors import MigratorError, RunNotCompleted
-    from .migrations import CopyObjects, DeleteSource, Executor, Migration, Target, Verify, executes
+    from .migrations import CopyObjects, DeleteExtra, DeleteSource, Executor, Migration, Target, Verify, executes
     from .model import Event, Item, Receipt, Shard, Snapshot
     from .stores import Location
 
@@ -24,14 +24,23 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ("Queue", "Run", "apply", "attach", "queue", "restore", "runs", "start"),
     "errors": ("MigratorError", "RunNotCompleted"),
-    "migrations": ("CopyObjects", "DeleteSource", "Executor", "Migration", "Target", "Verify", "executes"),
+    "migrations": (
+        "CopyObjects",
+        "DeleteExtra",
+        "DeleteSource",
+        "Executor",
+        "Migration",
+        "Target",
+        "Verify",
+        "executes",
+    ),
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
     "stores": ("Location",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CopyObjects", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration", "MigratorError",
+    "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration", "MigratorError",
     "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach",
     "executes", "queue", "restore", "runs", "start",
 ]  # fmt: skip

@@ -9,9 +9,11 @@ Mode = Literal["streaming", "queue"]
 
 # What a settled item is called where people read it; a check has words of its own for what came of it.
 OUTCOMES = ("copied", "adopted", "skipped", "failed", "refused")
+_DELETED = {"copied": "deleted", "skipped": "gone already", "refused": "left"}
 CALLED = {
     "verify": {"skipped": "the same", "failed": "different", "refused": "not comparable"},
-    "delete-source": {"copied": "deleted", "skipped": "gone already", "refused": "left"},
+    "delete-source": _DELETED,
+    "delete-extra": _DELETED,
 }
 
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")

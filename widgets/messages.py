@@ -21,6 +21,7 @@ EXCEPTIONS = 200
 PAGE = 100  # runs, or items
 TEXT_CHARS = 200
 FIGURE_CHARS = 40  # more is no figure
+WHERE_CHARS = 10_000
 
 Args = Mapping[str, Any]
 
@@ -49,7 +50,8 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "resume": lambda args: panel.resume(known(args.get("mode"))),
         "run_now": lambda _: panel.run_now(),
         "start_worker": lambda _: panel.start_worker(),
-        "apply": lambda args: panel.apply(known(args.get("mode"))),
+        "apply": lambda args: panel.apply(known(args.get("mode")), _typed(args.get("where"), WHERE_CHARS)),
+        "plan": lambda _: panel._started().plan_summary().to_dict(),
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
         "items": lambda args: _items(panel, args),
         "runs": _runs,
@@ -97,6 +99,6 @@ def _limits(args: Args) -> dict[str, Any]:
     return found
 
 
-def _typed(value: Any) -> str | None:
+def _typed(value: Any, most: int = FIGURE_CHARS) -> str | None:
     """What stands in a field, or None when nothing does."""
-    return str("" if value is None else value).strip()[:FIGURE_CHARS] or None
+    return str("" if value is None else value).strip()[:most] or None

@@ -85,14 +85,14 @@ class Verbs:
         workers.start_one(mg.Queue(seen.queue, self.run.state))
         self._feed.look_closely()
 
-    def apply(self, mode: Mode | None = None) -> None:
+    def apply(self, mode: Mode | None = None, where: str | None = None) -> None:
         """Execute the plan of a finished dry run, as a new run; the panel then shows that one.
 
-        By default it runs in the mode in which it was planned.
+        By default it runs in the mode in which it was planned; with ``where`` only the rows for which that is true.
         """
         with self._asking:
             plan = self._started()
-            self._feed.show(mg.apply(plan, mode=known(mode) or plan.snapshot().mode))
+            self._feed.show(mg.apply(plan, where, mode=known(mode) or plan.snapshot().mode))
 
     def _start(self, changes: dict[str, Any]) -> None:
         with self._asking:

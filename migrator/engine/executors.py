@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..migrations import CopyObjects, DeleteSource, Executor, Migration, Verify, registry
+from ..migrations import CopyObjects, DeleteExtra, DeleteSource, Executor, Migration, Verify, registry
 
 
 def executor_of(migration: Migration) -> Executor:
@@ -21,7 +21,7 @@ def executor_of(migration: Migration) -> Executor:
         from .verify_executor import VerifyExecutor
 
         return VerifyExecutor(migration)
-    if isinstance(migration, DeleteSource):
+    if isinstance(migration, DeleteSource | DeleteExtra):
         from .delete_executor import DeleteExecutor
 
         return DeleteExecutor(migration)

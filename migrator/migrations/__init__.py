@@ -2,6 +2,7 @@
 
 from .base import Batch, Control, Executor, Migration, PlanContext, Target
 from .copy_objects import CopyObjects
+from .delete_extra import DeleteExtra
 from .delete_source import DeleteSource
 from .registry import executes
 from .verify import Verify
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Control",
     "CopyObjects",
+    "DeleteExtra",
     "DeleteSource",
     "Executor",
     "Migration",

@@ -14,10 +14,13 @@ from typing import Any, TypeVar
 from ..errors import MigrationLoadError
 from .base import Executor, Migration
 from .copy_objects import CopyObjects
+from .delete_extra import DeleteExtra
 from .delete_source import DeleteSource
 from .verify import Verify
 
-BUILT_IN: dict[str, type[Migration]] = {"copy-objects": CopyObjects, "verify": Verify, "delete-source": DeleteSource}
+BUILT_IN: dict[str, type[Migration]] = {
+    "copy-objects": CopyObjects, "verify": Verify, "delete-source": DeleteSource, "delete-extra": DeleteExtra,
+}  # fmt: skip
 _executors: dict[type[Migration], type[Executor]] = {}
 
 E = TypeVar("E", bound=type)

@@ -77,6 +77,7 @@ def routes() -> list[tuple[Any, ...]]:
         (f"api/runs/{RUN}/log", LogHandler),
         (f"api/runs/{RUN}/items", ItemsHandler),
         (f"api/runs/{RUN}/exceptions", ExceptionsHandler),
+        (f"api/runs/{RUN}/plan", PlanHandler),
         (f"api/runs/{RUN}/record", RecordHandler),
         (f"api/runs/{RUN}/events", EventsHandler),
         (f"api/runs/{RUN}/(?P<verb>{'|'.join(VERBS)})", VerbHandler),
@@ -270,6 +271,15 @@ class ExceptionsHandler(Handler):
     async def get(self, run_id: str) -> None:
         limit = self.number("limit", 200, MOST_ROWS)
         await self.answer(lambda front: front.run(run_id).exceptions(limit))
+
+
+class PlanHandler(Handler):
+    """What a run's plan would do, added up."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        await self.answer(lambda front: front.run(run_id).plan_summary().to_dict())
 
 
 class RecordHandler(Handler):

@@ -57,7 +57,7 @@ def test_only_what_is_proved_and_unchanged_is_deleted(tmp_path: Path) -> None:
     why = {row["key"]: row["error"] for row in mg.runs(1)[0].page(["refused"])}
     assert why == {
         "d0/3.txt": "its copy is another version now, so it stays",
-        "d1/1.txt": "it changed since it was copied, so it stays",
+        "d1/1.txt": "it changed since it was planned, so it stays",
         "d2/2.txt": "its copy is gone, so it stays",
     }  # fmt: skip
     assert [row["status"] for row in mg.runs(1)[0].page(["deleted"])] == ["deleted"] * 9
@@ -121,3 +121,41 @@ def test_killed_while_it_deletes_it_goes_on(tmp_path: Path) -> None:
     assert ends(gone) == "completed"
     assert in_folder(source) == {}
     assert in_folder(tmp_path / "out") == before
+
+
+def extras(source: object, target: object, **how: Any) -> mg.Run:
+    run = mg.start(mg.DeleteExtra(source, target, **how))
+    run.wait(60, check=False)
+    return run
+
+
+# Mutations: leave out the check of the empty listing; of the share.
+def test_what_only_the_target_has_goes_when_that_is_asked_for(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", 20)
+    copied(source, tmp_path / "out")
+    (tmp_path / "out" / "d0" / "old.txt").write_text("not at the source any more")
+    (tmp_path / "out" / "other.bin").write_text("not meant")
+    run = extras(source, tmp_path / "out", include="*.txt")
+    assert (run.status, run.snapshot().outcome) == ("completed", "1 deleted")
+    assert set(in_folder(tmp_path / "out")) == {
+        *in_folder(source), "other.bin", f".migrator-quarantine/{run.id}/d0/old.txt",
+    }  # fmt: skip
+
+
+def test_an_empty_source_or_too_large_a_share_deletes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    target = lay(tmp_path / "out", 20)
+    before = in_folder(target)
+    assert "lists nothing" in str(extras(tmp_path / "empty", target, max_share=1.0).snapshot().error)
+    some = lay(tmp_path / "some", 10)
+    assert "10 of 20 objects" in str(extras(some, target).snapshot().error)
+    assert in_folder(target) == before
+
+
+def test_what_the_copy_renamed_is_no_extra(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", 20)
+    copied(source, tmp_path / "out", flatten=True, add_prefix="x-")
+    (tmp_path / "out" / "y").write_text("extra")
+    run = extras(source, tmp_path / "out", flatten=True, add_prefix="x-", before="none")
+    assert run.snapshot().outcome == "1 deleted"
+    assert len(in_folder(tmp_path / "out")) == 20

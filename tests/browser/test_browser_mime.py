@@ -207,6 +207,41 @@ def test_a_plan_is_applied_and_the_panel_turns_to_the_new_run(notebook: Any, lab
     pill(book.panel, "completed")
 
 
+def test_a_plan_is_seen_and_a_part_of_it_approved_by_the_keyboard(notebook: Any, lab: Lab, picture: Any) -> None:
+    """By reason, with samples of keys as text, by prefix; then the rows that an expression chooses are applied."""
+    for n in range(60):
+        file = lab.root / "preview" / ("2025" if n % 3 else "2026") / f"{n:02} <b>x</b>.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(os.urandom(200 * (n + 1)))
+    (lab.root / "preview" / "link").symlink_to("nowhere")
+    book = notebook(f"{IMPORTS}MigrationPanel(mg.CopyObjects('preview', 'approved'), dry_run=True)")
+    book.run(0)
+    click(book.panel, "Plan it")
+    pill(book.panel, "plan ready")
+    preview = book.panel.locator(".mgp-page-plan")
+    expect(preview.locator(".mgp-row-create")).to_contain_text("not at the target")
+    expect(preview.locator(".mgp-row-create")).to_contain_text("2025/01 <b>x</b>.bin")
+    expect(preview.locator(".mgp-row-refuse")).to_contain_text("symbolic link")
+    expect(preview.locator(".mgp-prefix")).to_have_count(2)
+    expect(preview.locator(".mgp-remarks")).to_contain_text("both are folders")
+    assert preview.locator("b").count() == 0
+    picture(book.page, "plan-preview")
+    where = preview.get_by_label("Apply only the rows")
+    where.focus()
+    book.page.keyboard.type("no such column = 1")
+    click(book.panel, "Apply this plan")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("where='no such column = 1'")
+    where.focus()
+    book.page.keyboard.press("Control+a")
+    book.page.keyboard.type("key like '2026/%'")
+    book.panel.get_by_role("button", name="Apply this plan").focus()
+    book.page.keyboard.press("Enter")
+    pill(book.panel, "completed")
+    assert (
+        len(list((lab.root / "approved").rglob("*.bin"))) == len(list((lab.root / "approved" / "2026").iterdir())) == 20
+    )
+
+
 def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
     book.page.context.set_offline(True)
     book.js("globalThis[Symbol.for('migrator.hub')].socket.close()")

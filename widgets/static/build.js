@@ -5,6 +5,7 @@ import { buildHead } from "./head.js";
 import { buildItems } from "./items.js";
 import { buildLimits } from "./limits.js";
 import { h, serial, svg, tableOf } from "./nodes.js";
+import { buildPlan } from "./plan.js";
 import { buildQueue } from "./queue.js";
 
 /** The nodes of one panel, once. Nothing in here depends on the state. */
@@ -59,8 +60,8 @@ export function build() {
   v.pages.output.append(v.find.row, h("div", { class: "mgp-log-place" }, v.log, v.empty));
   v.items = buildItems();
   v.pages.items.append(...v.items.parts);
-  v.planRows = h("tbody");
-  v.pages.plan.append(tableOf(["Action", "Objects", "Size", "Why"], v.planRows, "mgp-plan"));
+  v.plan = buildPlan();
+  v.pages.plan.append(...v.plan.parts);
   v.failedRows = h("tbody");
   v.failedMore = h("p", { class: "mgp-more" });
   v.failedBox = h("div", { class: "mgp-scroll", tabindex: 0, role: "region", "aria-label": "Items that failed or were refused" }, tableOf(["Key", "Reason"], v.failedRows, "mgp-failed"));

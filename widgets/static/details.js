@@ -1,8 +1,9 @@
 // What a run has to show in its tabs: the plan, the output, what failed.
 
-import { count, plain, size } from "./figures.js";
+import { count, plain } from "./figures.js";
 import { paintItems } from "./items.js";
 import { h, put, set, show } from "./nodes.js";
+import { paintPlan } from "./plan.js";
 
 /** The tabs that have something to show, and the one to begin with. */
 export function tabsOf(state, m) {
@@ -30,25 +31,9 @@ export function paintTabs(v, state, m) {
   show(v.pages.items, chosen === "copied" || chosen === "skipped");
   show(v.tools, chosen === "output");
   set(v.follow, "aria-pressed", state.follow);
-  paintPlan(v, s);
+  paintPlan(v.plan, state, m);
   paintExceptions(v, state);
   paintItems(v.items, state);
-}
-
-const WHY = {
-  create: "not at the target", skip: "the same at the target", overwrite: "differs from the source",
-  refuse: "can't be carried; the reasons are under Refused", run: "to be done",
-};
-function paintPlan(v, s) {
-  const key = JSON.stringify(s.actions);
-  if (v.planKey === key) return;
-  v.planKey = key;
-  const order = Object.keys(WHY), rows = Object.entries(s.actions ?? {}).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
-  const row = (kind, ...cells) => h("tr", { class: `mgp-row-${kind}` }, ...cells.map((cell) => h("td", {}, cell)));
-  const all = ["items", "bytes"].map((what) => rows.reduce((sum, [, each]) => sum + (each[what] ?? 0), 0));
-  v.planRows.replaceChildren(
-    ...rows.map(([action, each]) => row(action, action, count(each.items), size(each.bytes), WHY[action] ?? "")),
-    ...(rows.length > 1 ? [row("total", "in all", count(all[0]), size(all[1]), "")] : []));
 }
 
 function paintExceptions(v, state) {

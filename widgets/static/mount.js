@@ -15,6 +15,7 @@ import { LogWindow } from "./log.js";
 import { wireMode } from "./mode.js";
 import { keepFocus, put, show } from "./nodes.js";
 import { paint } from "./paint.js";
+import { wirePlan } from "./plan.js";
 import { workerComes } from "./queue.js";
 import { initial, meaning, reduce, shares } from "./state.js";
 
@@ -76,12 +77,14 @@ export function mount(el, transport, signal) {
 
   const file = transport.file && ((...which) => transport.file(...which));
   const readItems = wireItems(v.items, on, () => state, (items) => change({ items }), (...asked) => transport.request(...asked), copy, file);
+  const readPlan = wirePlan(v.plan, on, () => state, (plan) => change({ plan }), (...asked) => transport.request(...asked));
   wireFind(v.find, on, log, file);
 
   const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
   press(v.start, () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields }));
   for (const verb of ["cancel", "run_now"]) press(v[verb], () => ask(verb));
-  for (const verb of ["resume", "apply"]) press(v[verb], () => ask(verb, { mode: state.mode }));
+  press(v.resume, () => ask("resume", { mode: state.mode }));
+  press(v.apply, () => ask("apply", { mode: state.mode, where: v.plan.where.value.trim() || null }));
   press(v.pause, () => ask(state.snapshot.pause_requested ? "unpause" : "pause"));
   press(v.queue.worker, async () => { if (!workerComes(state) && await ask("start_worker")) change({ workerAt: Date.now() }); });
   wireMode(v.mode, on, change);
@@ -105,6 +108,7 @@ export function mount(el, transport, signal) {
     state = reduce(state, patch, Date.now());
     show(v.empty, !log.lines.length);
     readExceptions();
+    readPlan();
     soon();
   });
   const clock = setInterval(() => { if (meaning(state).live) change({}); }, 1000); // ages and elapsed time

@@ -107,6 +107,7 @@ export function socketTransport(id, onRun, onSnapshot) {
     file: (what, args) => new URL(`api/runs/${id}/${what}?${query(args)}`, base()).href,
     async request(verb, args = {}) {
       if (verb === "exceptions") return ask(`runs/${id}/exceptions`);
+      if (verb === "plan") return ask(`runs/${id}/plan`);
       if (verb === "items") return ask(`runs/${id}/items?${query(args)}`);
       const told = await ask(`runs/${id}/${verb.replaceAll("_", "-")}`, args);
       if (told.id !== id) onRun(told.id);

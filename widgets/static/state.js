@@ -31,6 +31,7 @@ export const initial = () => ({
   heard: 0, // when the last patch came, by this page's clock
   now: 0, eta: null, samples: [], // [at, items/s, bytes/s], one a second, kept here: the state DB has no history
   exceptions: { seen: -1, rows: [] }, items: { of: "", rows: [], more: false, busy: false, trouble: "" },
+  plan: { of: "", told: null }, // what the summary of a plan says, and of which
   dry: false, mode: "streaming", tab: "", follow: true, busy: {}, failure: "", copied: "",
   fields: fieldsOf(), edited: false, unfolded: false, // the limits: as typed, whether by hand, whether seen
   workerAt: -Infinity, // when a worker was started from here
