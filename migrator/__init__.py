@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .errors import MigratorError, RunNotCompleted
     from .migrations import CopyObjects, DeleteExtra, DeleteSource, Executor, Migration, Target, Verify, executes
     from .model import Event, Item, Receipt, Shard, Snapshot
-    from .stores import Location
+    from .stores import Location, Preflight, preflight
 
 __version__ = "0.1.0"
 
@@ -35,14 +35,14 @@ _HOMES = {
         "executes",
     ),
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
-    "stores": ("Location",),
+    "stores": ("Location", "Preflight", "preflight"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration", "MigratorError",
-    "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target", "Verify", "apply", "attach",
-    "executes", "queue", "restore", "runs", "start",
+    "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration",
+    "MigratorError", "Preflight", "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target",
+    "Verify", "apply", "attach", "executes", "preflight", "queue", "restore", "runs", "start",
 ]  # fmt: skip
 
 

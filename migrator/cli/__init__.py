@@ -1,6 +1,6 @@
 """The command: `migrator`."""
 
-from .checking import key_map, report, verify
+from .checking import key_map, preflight, report, verify
 from .copying import copy, delete_source, restore, retry
 from .main import main
 from .queues import queue, worker
@@ -8,8 +8,8 @@ from .steering import limit, pause, run_now, unpause
 from .upkeep import leases, state
 
 for command in (
-    copy, retry, restore, delete_source, verify, report, key_map, pause, unpause, limit, run_now, queue, worker,
-    leases, state,
+    copy, retry, restore, delete_source, preflight, verify, report, key_map, pause, unpause, limit, run_now, queue,
+    worker, leases, state,
 ):  # fmt: skip
     main.add_command(command)
 

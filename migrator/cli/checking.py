@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -56,6 +57,28 @@ def verify(
         sample=sample, download=download, metadata=metadata, in_flight=in_flight, **take(terms),
     )  # fmt: skip
     show_run(api.start(migration, mode, name=name, tags=tags), no_follow, as_json)
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source")
+@click.argument("target")
+@json_option
+@place_options
+def preflight(
+    source: str, target: str, as_json: bool, source_options: tuple[str, ...], target_options: tuple[str, ...]
+) -> None:
+    """Try what a copy from SOURCE to TARGET needs: reach, list, read, write, delete, conditions, clocks, room.
+
+    What is written for it, below TARGET, is taken back. Exit code 1 when something is in the way.
+    """
+    from ..stores import Location
+    from ..stores import preflight as look
+
+    found = look(
+        Location.parse(source, **read_options(source_options)), Location.parse(target, **read_options(target_options))
+    )
+    output.print_json(found.to_dict()) if as_json else click.echo(output.plain(str(found)))
+    sys.exit(0 if found.well else 1)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .base import Attributes, Body, Capabilities, ObjectInfo, Store, Written
 from .locations import Credentials, Location, overlap, same_place
 from .opening import open_store
+from .preflight import Preflight, preflight
 
 __all__ = [
     "Attributes",
@@ -16,9 +17,11 @@ __all__ = [
     "Credentials",
     "Location",
     "ObjectInfo",
+    "Preflight",
     "Store",
     "Written",
     "open_store",
     "overlap",
+    "preflight",
     "same_place",
 ]

@@ -64,6 +64,10 @@ class S3Store:
         probe(self._lane)
         self._seen = True
 
+    def date(self) -> str:
+        """The server's clock, as it writes it into every answer."""
+        return self._lane.ask("GET", None, [("list-type", "2"), ("max-keys", "1")]).headers.get("date", "")
+
     def remarks(self, *, to_write: bool) -> list[str]:
         if not to_write:
             versioned = f"The bucket of {self._location.url} keeps versions; older versions are not copied."

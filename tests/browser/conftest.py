@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from labs import TOKEN, Lab, Notebook, running_lab
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 from widgets import view
 
@@ -82,10 +82,15 @@ MADE = {"panel.js": view.module, "panel.css": view.sheet, "parts.js": _parts}
 
 
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
-    """Saves a screenshot for people to look at."""
+def picture() -> Callable[[Page | Locator, str], None]:
+    """Saves a screenshot, of a page or of a part of it, for people to look at."""
     OUTPUT.mkdir(exist_ok=True)
-    return lambda page, name: page.screenshot(path=OUTPUT / f"{name}.png", full_page=True) and None
+
+    def save(what: Page | Locator, name: str) -> None:
+        whole = {"full_page": True} if isinstance(what, Page) else {}
+        what.screenshot(path=OUTPUT / f"{name}.png", **whole)
+
+    return save
 
 
 @pytest.fixture(scope="module")

@@ -226,6 +226,7 @@ def test_a_plan_is_seen_and_a_part_of_it_approved_by_the_keyboard(notebook: Any,
     expect(preview.locator(".mgp-remarks")).to_contain_text("both are folders")
     assert preview.locator("b").count() == 0
     picture(book.page, "plan-preview")
+    picture(book.panel, "plan-panel")
     where = preview.get_by_label("Apply only the rows")
     where.focus()
     book.page.keyboard.type("no such column = 1")

@@ -74,7 +74,7 @@ def test_start_error_is_answered_in_words(desk, monkeypatch):
 
 def test_verbs_are_answered(desk, monkeypatch):
     run, other = FakeRun(), FakeRun(id="r2")
-    monkeypatch.setattr(mg, "apply", lambda plan, mode: other, raising=False)
+    monkeypatch.setattr(mg, "apply", lambda plan, where, mode: other, raising=False)
     at = desk(run)
     assert at.ask("cancel")["ok"]
     assert at.ask("resume")["ok"]

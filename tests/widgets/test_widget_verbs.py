@@ -74,13 +74,15 @@ def test_a_wrong_mode_is_refused_in_python(desk):
 
 def test_resume_and_apply_take_a_mode(desk, monkeypatch):
     modes: list[Any] = []
-    monkeypatch.setattr(mg, "apply", lambda plan, mode: modes.append(mode) or FakeRun(id="r2"), raising=False)
+    monkeypatch.setattr(
+        mg, "apply", lambda plan, where, mode: modes.append((mode, where)) or FakeRun(id="r2"), raising=False
+    )
     run = FakeRun(status="failed")
     assert desk(run).ask("resume", mode="queue")["ok"]
     assert run.asked == ["resume queue"]
     desk(FakeRun(status="completed", dry_run=True, mode="queue")).panel.apply()  # as it was planned
-    desk(FakeRun(status="completed", dry_run=True, mode="queue")).ask("apply", mode="streaming")
-    assert modes == ["queue", "streaming"]
+    desk(FakeRun(status="completed", dry_run=True, mode="queue")).ask("apply", mode="streaming", where=" size > 1 ")
+    assert modes == [("queue", None), ("streaming", "size > 1")]
 
 
 def test_pause_unpause_and_run_now_are_seen_at_once(desk):

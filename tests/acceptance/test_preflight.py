@@ -1,0 +1,78 @@
+"""Before anything is started: what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import command, command_json
+from trees import listed
+
+import migrator as mg
+from migrator.stores.preflight import _clock
+
+
+def states(found: mg.Preflight) -> dict[str, str]:
+    return {line.what: line.state for line in found.lines}
+
+
+def test_all_is_well_and_nothing_is_left(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    answer = command("preflight", tmp_path, place("x"))
+    assert answer.code == 0, answer
+    assert "✓ target: write, read, delete" in answer.out
+    assert "Nothing is in the way." in answer.out
+    assert listed(client, bucket, prefix) == {}
+    found = mg.preflight(tmp_path, place("x"))
+    assert states(found)["source: read"] == states(found)["target: clock"] == "ok"
+    assert "<table>" in found._repr_html_()
+
+
+def test_towards_a_folder_its_room_is_told(tmp_path: Path, place: Callable[[str], str]) -> None:
+    found = mg.preflight(place("nothing"), tmp_path / "new")
+    assert found.well
+    assert states(found)["target: room"] in ("ok", "note")
+    assert not (tmp_path / "new").exists()
+    assert "nothing is listed there" in str(found)
+
+
+# Mutation: let `_tried` take every error for well.
+def test_wrong_keys_and_a_bucket_that_is_not_there_are_said(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = command_json("preflight", tmp_path, "s3://no-such-bucket-here/x", code=1)
+    assert any(line["state"] == "trouble" and "no-such-bucket-here" in line["said"] for line in told["lines"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    answer = command("preflight", place("x"), tmp_path)
+    assert answer.code == 1
+    assert "✗ source: reach" in answer.out
+    assert "hunter2" not in answer.out
+
+
+def test_rights_that_end_at_reading_are_found(wayside: Any, place: Callable[[str], str], tmp_path: Path) -> None:
+    wayside.refuse = lambda method, _path: method in ("PUT", "POST")
+    found = mg.preflight(tmp_path, place("x"))
+    assert states(found)["target: reach"] == "ok"
+    assert states(found)["target: write, read, delete"] == "trouble"
+
+
+def test_one_place_is_told(tmp_path: Path) -> None:
+    found = mg.preflight(tmp_path, tmp_path / "sub")
+    assert states(found)["apart"] == "trouble"
+    assert "inside the other" in str(found)
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (120, "note"), (-1200, "trouble")])
+def test_a_clock_that_is_off_is_told(ahead: int, state: str) -> None:
+    class Remote:
+        def date(self) -> str:
+            return formatdate(time.time() + ahead)
+
+    [line] = _clock(Remote(), "target")  # pyright: ignore[reportArgumentType]
+    assert line.state == state
