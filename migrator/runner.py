@@ -45,7 +45,7 @@ def main(run_id: str) -> int:
         log.error("%s", error)
         return 1
     log.info("attempt %d, pid %d: %s", claim.attempt, os.getpid(), claim.row["title"])
-    control = Control(run_id, claim.attempt)
+    control = Control(run_id, claim.attempt, workspace=Path(claim.row["workspace"]))
     control.throttle.set(claim.row["limits"])
     outage = Outage(control)
     journal = Journal(db, claim, Patience(control, outage))
@@ -105,6 +105,7 @@ def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
     # Heavy imports come after the claim, so that the run is seen to live while they load.
     from .engine.executors import executor_of
     from .engine.phases import Attempt
+    from .engine.uploads import abort_left
 
     migration = _load(claim)
     executor = None if claim.row["dry_run"] else executor_of(migration)
@@ -114,6 +115,8 @@ def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
     finally:
         if executor is not None:
             executor.close()
+            if control.why != "token lost":  # whoever owns the run now may carry them on
+                abort_left(migration, Path(claim.row["workspace"]))
 
 
 def _load(claim: runs.Claim) -> Migration:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from ..errors import DiskFull, MigratorError
 from ..model import Counts, Receipt
@@ -25,10 +26,11 @@ class Stopped(MigratorError):
 class Control:
     """Satisfies ``migrations.Control``. Written by the engine, read by the runner's pulse."""
 
-    def __init__(self, run_id: str, attempt: int = 1, shares: int = 1) -> None:
+    def __init__(self, run_id: str, attempt: int = 1, shares: int = 1, workspace: Path | None = None) -> None:
         self._run_id = run_id
         self.attempt = attempt
         self.shares = shares
+        self.workspace = workspace  # None where nobody keeps notes
         self.gate = Gate()
         self.throttle = Throttle()
         self.counts = Counts()  # of every receipt, committed or not

@@ -15,6 +15,7 @@ from ..stores import open_store
 from .copying import Abandoned, Copier
 from .crew import Crew
 from .quarantine import Quarantine
+from .uploads import UploadNotes
 
 # So many in a row that no other object got through: it is not the objects, it is the store.
 HOPELESS = 20
@@ -51,6 +52,8 @@ class CopyExecutor:
         if not rows or self._tried:
             return
         self._tried = True
+        if control.workspace is not None and hasattr(self._target, "notes"):
+            self._target.notes = UploadNotes(control.workspace, control.attempt)  # pyright: ignore[reportAttributeAccessIssue]
         debris = [f"{control.run_id}-{attempt}-" for attempt in range(1, control.attempt)]
         with suppress(StoreError):  # each object meets that again, and says so for itself
             # The process is in the name, since several of one run may try at once.

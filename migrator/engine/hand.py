@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..migrations.registry import load
@@ -44,7 +45,8 @@ def main() -> None:
     if not brief or not _die_with(brief["runner"]):
         return
     log_to_stdout()
-    control = Control(brief["run_id"], brief["attempt"], brief["shares"])
+    workspace = brief["workspace"] and Path(brief["workspace"])
+    control = Control(brief["run_id"], brief["attempt"], brief["shares"], workspace)
     mouth = Mouth(voice, control)
     work = _listen(control, mouth)
     executor = executor_of(load(brief["migration"]).model_validate(brief["spec"]))

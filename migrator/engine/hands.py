@@ -85,8 +85,7 @@ class Hands:
         for link in [link for link in self._links if link.stopping and not link.open]:
             self._let_go(link)
         for _ in range(0 if self._ending else self._wanted - len(working)):
-            control = self._control
-            link = Link(self._migration, control.run_id, control.attempt, self._number, self._inbox)
+            link = Link(self._migration, self._control, self._number, self._inbox)
             with self._changing:
                 self._links.append(link)
         self._tell_terms()

@@ -17,6 +17,7 @@ from typing import Any
 from ..migrations import Migration
 from ..migrations.registry import reference
 from ..model import Item, Receipt
+from .control import Control
 from .work import Work
 
 Inbox = queue.SimpleQueue["tuple[Link, dict[str, Any] | None]"]
@@ -42,7 +43,7 @@ class Open:
 class Link:
     """One hand. Threads may tell it things at once; what it says goes to ``inbox``, None at its end."""
 
-    def __init__(self, migration: Migration, run_id: str, attempt: int, shares: int, inbox: Inbox) -> None:
+    def __init__(self, migration: Migration, control: Control, shares: int, inbox: Inbox) -> None:
         self.open: deque[Open] = deque()
         self.stopping = False
         self.moved = 0
@@ -56,7 +57,8 @@ class Link:
         assert self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._say({
-            "runner": os.getpid(), "run_id": run_id, "attempt": attempt, "shares": shares,
+            "runner": os.getpid(), "run_id": control.run_id, "attempt": control.attempt, "shares": shares,
+            "workspace": control.workspace and str(control.workspace),
             "migration": reference(type(migration)), "spec": migration.model_dump(mode="json"),
         })  # fmt: skip
         self._ear = threading.Thread(target=self._listen, args=(inbox,), name="hand", daemon=True)

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -92,6 +93,11 @@ class Control(Protocol):
     @property
     def shares(self) -> int:
         """How many processes of the run do this at once."""
+        ...
+
+    @property
+    def workspace(self) -> Path | None:
+        """The run's own folder, for notes that another attempt is to find."""
         ...
 
     @property

@@ -1,7 +1,8 @@
 """A large object in parts: nothing shows before it is whole, and an error takes the parts back.
 
 The byte lane could upload in parts too, but it can't say "only if nothing stands there", which a
-server can check at the moment of completion.
+server can check at the moment of completion. What a killed attempt began is carried on: a part that the server has, by
+its MD5, is not sent again.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import md5
+from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from ..errors import SourceChanged, StoreError
-from .answers import read_xml
+from .answers import Refusal, read_xml
 from .digests import PART_BYTES
 from .native import SLOW_S, Lane, unquoted
 
@@ -30,9 +33,38 @@ def part_bytes(size: int) -> int:
     return part
 
 
+class Notes(Protocol):
+    """Who writes down which uploads were begun, so that none is forgotten when this process dies."""
+
+    def take(self, key: str) -> list[str]: ...
+
+    def opened(self, key: str, upload_id: str) -> None: ...
+
+    def closed(self, upload_id: str) -> None: ...
+
+
+class NoNotes:
+    """For a store that no run uses."""
+
+    def take(self, key: str) -> list[str]:
+        return []
+
+    def opened(self, key: str, upload_id: str) -> None: ...
+
+    def closed(self, upload_id: str) -> None: ...
+
+
+class Standing(NamedTuple):
+    """An upload, and the parts that the server has of it: number to MD5 and size."""
+
+    upload_id: str
+    parts: Mapping[int, tuple[str, int]]
+
+
 def upload(
-    lane: Lane, key: str, chunks: Iterable[bytes], size: int, headers: Mapping[str, str], condition: Mapping[str, str]
-) -> str | None:
+    lane: Lane, key: str, chunks: Iterable[bytes], size: int, headers: Mapping[str, str],
+    condition: Mapping[str, str], notes: Notes,
+) -> str | None:  # fmt: skip
     """Upload an object of at least one byte; ``condition`` is checked as it is completed.
 
     Returns
@@ -40,14 +72,80 @@ def upload(
     str or None
         The etag that the server gave.
     """
-    upload_id = _start(lane, key, headers)
+    standing = _carry_on(lane, key, notes) or _begin(lane, key, headers, notes)
     try:
-        etags = _send_parts(lane, key, upload_id, recut(chunks, part_bytes(size)), size)
-        return _complete(lane, key, upload_id, etags, condition)
+        etags = _send_parts(lane, key, standing, recut(chunks, part_bytes(size)), size)
+        written = _complete(lane, key, standing.upload_id, etags, condition)
     except BaseException:
         with contextlib.suppress(Exception):
-            lane.send("DELETE", key, [("uploadId", upload_id)], tries=3)
+            abort(lane, key, standing.upload_id)
+            notes.closed(standing.upload_id)
         raise
+    notes.closed(standing.upload_id)
+    return written
+
+
+def abort(lane: Lane, key: str, upload_id: str) -> None:
+    """Take back what an upload has sent; one that is gone already is as good.
+
+    Raises
+    ------
+    StoreError
+        If the server does not do it.
+    """
+    try:
+        lane.send("DELETE", key, [("uploadId", upload_id)], tries=3)
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise lane.explain(refusal, key) from None
+
+
+def _begin(lane: Lane, key: str, headers: Mapping[str, str], notes: Notes) -> Standing:
+    upload_id = _start(lane, key, headers)
+    try:
+        notes.opened(key, upload_id)
+    except OSError as error:
+        abort(lane, key, upload_id)
+        raise StoreError(
+            f"The upload of {key!r} can't be noted in the run's workspace: {error}; not written."
+        ) from None
+    return Standing(upload_id, {})
+
+
+def _carry_on(lane: Lane, key: str, notes: Notes) -> Standing | None:
+    """The upload that an earlier attempt got furthest with; its others are aborted."""
+    found = [Standing(upload_id, parts) for upload_id in notes.take(key) if (parts := _list(lane, key, upload_id))]
+    found.sort(key=lambda each: len(each.parts))
+    for each in found[:-1]:
+        abort(lane, key, each.upload_id)
+        notes.closed(each.upload_id)
+    return found[-1] if found else None
+
+
+def _list(lane: Lane, key: str, upload_id: str) -> dict[int, tuple[str, int]]:
+    """The parts that the server has of an upload; none where it is gone."""
+    parts: dict[int, tuple[str, int]] = {}
+    marker = "0"
+    while True:
+        try:
+            answer = lane.send("GET", key, [("uploadId", upload_id), ("part-number-marker", marker)])
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return {}
+            raise lane.explain(refusal, key) from None
+        root = read_xml(answer.data)
+        if root is None:
+            return parts
+        ns = root.tag[: root.tag.find("}") + 1]
+        page = {int(part.findtext(f"{ns}PartNumber") or 0): _part(part, ns) for part in root.iterfind(f"{ns}Part")}
+        parts |= page
+        if root.findtext(f"{ns}IsTruncated") != "true" or not page:
+            return parts
+        marker = str(max(page))
+
+
+def _part(part: ElementTree.Element, ns: str) -> tuple[str, int]:
+    return unquoted(part.findtext(f"{ns}ETag")) or "", int(part.findtext(f"{ns}Size") or 0)
 
 
 def recut(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -79,7 +177,7 @@ def _start(lane: Lane, key: str, headers: Mapping[str, str]) -> str:
     raise StoreError(f"{lane.place.endpoint} did not start an upload as an S3 server does; check the endpoint.")
 
 
-def _send_parts(lane: Lane, key: str, upload_id: str, parts: Iterable[bytes], size: int) -> list[str]:
+def _send_parts(lane: Lane, key: str, standing: Standing, parts: Iterable[bytes], size: int) -> list[str]:
     etags: list[str] = []
     flying: deque[Future[str]] = deque()
     sent = 0
@@ -87,7 +185,7 @@ def _send_parts(lane: Lane, key: str, upload_id: str, parts: Iterable[bytes], si
     with ThreadPoolExecutor(AT_ONCE, "migrator-part") as threads:
         for number, part in enumerate(parts, 1):
             sent += len(part)
-            flying.append(threads.submit(_send_part, lane, key, upload_id, number, part))
+            flying.append(threads.submit(_send_part, lane, key, standing, number, part))
             del part
             if len(flying) >= AT_ONCE:
                 etags.append(flying.popleft().result())
@@ -97,8 +195,10 @@ def _send_parts(lane: Lane, key: str, upload_id: str, parts: Iterable[bytes], si
     return etags
 
 
-def _send_part(lane: Lane, key: str, upload_id: str, number: int, part: bytes) -> str:
-    query = [("partNumber", str(number)), ("uploadId", upload_id)]
+def _send_part(lane: Lane, key: str, standing: Standing, number: int, part: bytes) -> str:
+    if number in standing.parts and standing.parts[number] == (md5(part, usedforsecurity=False).hexdigest(), len(part)):
+        return standing.parts[number][0]
+    query = [("partNumber", str(number)), ("uploadId", standing.upload_id)]
     etag = lane.ask("PUT", key, query, body=part).etag
     if not etag:
         raise StoreError(f"{lane.place.endpoint} gave no etag for part {number} of {key!r}.")

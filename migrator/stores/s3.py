@@ -18,7 +18,7 @@ from .byte_store import byte_store
 from .digests import PART_BYTES
 from .listing import list_pages, probe
 from .locations import Location
-from .multipart import etag_in, upload
+from .multipart import NoNotes, Notes, abort, etag_in, upload
 from .native import SLOW_S, Lane, quoted, unquoted
 from .resolving import is_loopback
 from .s3_body import S3Body, changed
@@ -47,6 +47,7 @@ class S3Store:
         self._terms = Terms(self._lane)
         self._threads = NEAR_THREADS if is_loopback(location.endpoint or "") else FAR_THREADS
         self.bytes = byte_store(location)
+        self.notes: Notes = NoNotes()
 
     @property
     def location(self) -> Location:
@@ -142,13 +143,17 @@ class S3Store:
         headers = attribute_names.sent(attributes, self._what(key)) | self._terms.headers
         self._check_before(key, before)  # says no before the bytes are sent, not after
         try:
-            etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before))
+            etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
         now = self.head(key)
         if now is None or now.size != size:
             raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
         return Written(now.etag or etag, None, dropped)
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Take back an upload in parts of ``key``, whole as in the bucket."""
+        abort(self._lane, key, upload_id)
 
     def can_copy_from(self, source: object) -> bool:
         """Whether the server can copy from there itself, seen with the same rights."""
