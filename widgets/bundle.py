@@ -40,7 +40,7 @@ def choose(wanted: Bundle) -> tuple[bool, str]:
     if not state_id:
         return False, ""
     if _series(version) != _series(__version__):
-        older = "where Jupyter runs" if version < __version__ else "in this kernel's environment"
+        older = "where Jupyter runs" if _series(version) < _series(__version__) else "in this kernel's environment"
         return False, (
             f"The Jupyter server has migrator {version} and this kernel {__version__}, so the panel is fed by the "
             f"kernel and stands still while that is busy. Upgrade jupyter-migrator {older}."
@@ -57,6 +57,6 @@ def choose(wanted: Bundle) -> tuple[bool, str]:
     return True, ""
 
 
-def _series(version: str) -> list[str]:
-    """What two releases must have in common to work on one state DB."""
-    return version.split(".")[:2]
+def _series(version: str) -> tuple[int, ...]:
+    """What two releases must have in common to work on one state DB: 0.9 is older than 0.10."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in version.split(".")[:2])

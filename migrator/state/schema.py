@@ -186,7 +186,8 @@ workers = sa.Table(
     sa.Index("workers_queue", "queue"),
 )
 
-# Unfinished multipart uploads and their parts, so that a killed run goes on inside an object.
+# Kept for state DBs that have them: uploads in parts are noted in the workspace (engine/uploads.py), where the runner's
+# own processes write without a transaction each.
 uploads = sa.Table(
     "uploads",
     metadata,
