@@ -1,0 +1,107 @@
+"""What a key, a name, a line of output or an error says is text: in the panel, on the page, in what is exported."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import PAYLOADS
+from labs import TOKEN, Lab, running_lab
+from playwright.sync_api import Browser, Page, expect
+from test_browser_lab import IMPORTS, LONG, click
+
+HERE = Path(__file__).parent
+START = """from hostile import Hostile, PAYLOADS
+run = mg.start(Hostile(), name=PAYLOADS[1], tags=list(PAYLOADS[:5]))
+run.wait(check=False)
+(open("report.html", "w").write(run.report().to_html()), open("report.md", "w").write(run.report().to_markdown()))
+run"""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
+        shutil.copy(HERE / "hostile.py", started.root)
+        yield started
+
+
+def unharmed(page: Page) -> None:
+    """Nothing of it ran: give it the time that an image or an animation takes to begin."""
+    page.wait_for_timeout(600)
+    assert page.evaluate("window.harmed ?? 0") == 0
+
+
+def look_through(page: Page, panel: Any) -> None:
+    """Each tab, to its end, with what it says."""
+    expect(panel.locator(".mgp-pill")).to_have_text("partial", timeout=LONG)
+    for tab in ("Failed", "Copied", "Output"):
+        panel.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(200)
+    expect(panel.locator(".mgp-log")).to_contain_text("partial")
+    panel.locator(".mgp-log").evaluate("node => { node.scrollTop = 0 }")
+    panel.get_by_role("tab", name="Failed").click()
+    expect(panel.locator(".mgp-page-failed")).to_contain_text(f"001 {PAYLOADS[1]}")
+    unharmed(page)
+
+
+# Mutations: innerHTML in details.js (for the key) and in head.js (for the title); no escape in reprs.py and report.py.
+@pytest.mark.parametrize("bundle", ["mime", "widget"])
+def test_nothing_of_a_hundred_payloads_runs(bundle: str, notebook: Any, lab: Lab) -> None:
+    book = notebook(
+        f"{IMPORTS}{START}", f"MigrationPanel(run, bundle={bundle!r})", f"MigrationPanel(bundle={bundle!r})"
+    )
+    dialogs: list[str] = []
+    book.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for cell in range(3):
+        book.run(cell)
+    look_through(book.page, book.page.locator(".mgp-panel").first)
+    expect(book.page.locator(".mgp-dashboard")).to_contain_text("<img src=x", timeout=LONG)
+    unharmed(book.page)
+    book.command("docmanager:save")
+    assert not dialogs
+    _export(lab.root / book.name, book.page)
+
+
+def _export(notebook: Path, page: Page) -> None:
+    """The saved notebook as HTML and Markdown, and the run's report, opened as files."""
+    plain = shutil.copy(notebook, notebook.parent / "saved.ipynb")  # nbconvert takes brackets for a pattern
+    for form in ("html", "markdown"):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbconvert", "--to", form, "--output", f"exported-{form}", plain.name],
+            cwd=notebook.parent, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for name in ("exported-html.html", "report.html"):
+        page.goto((notebook.parent / name).as_uri())
+        unharmed(page)
+        assert PAYLOADS[1] in page.inner_text("body")
+    for name in ("exported-markdown.md", "report.md"):
+        # Markdown may hold HTML: as a viewer shows it, with nothing sanitised.
+        shown = _rendered((notebook.parent / name).read_text(encoding="utf-8"))
+        page.set_content(shown)
+        unharmed(page)
+
+
+def _rendered(markdown: str) -> str:
+    import mistune
+
+    return str(mistune.create_markdown(escape=False, plugins=["table"])(markdown))
+
+
+def test_the_page_of_its_own_runs_nothing(browser: Browser, lab: Lab) -> None:
+    page = browser.new_page()
+    page.goto(f"{lab.url}migrator?token={TOKEN}")
+    expect(page.locator(".mgp-entry").first).to_contain_text("<img src=x", timeout=LONG)
+    unharmed(page)
+    page.locator(".mgp-entry").first.click()
+    look_through(page, page.locator(".mgp-stage .mgp-panel"))
+    click(page.locator(".mgp-dashboard"), "← All runs")
+    unharmed(page)
+    page.close()
