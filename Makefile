@@ -12,7 +12,8 @@ TEST_ARGS ?= -n 2 --dist loadfile
 
 # The demo has a state DB and copies of its own, so it never touches yours.
 DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/state/runs" MIGRATOR_DEMO="$(DEMO)/source"
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
+# The cache is the tests' own: what failed in there is what is tried once more.
+NBVAL := -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab test notebooks lint format bench clean
