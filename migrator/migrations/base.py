@@ -142,13 +142,14 @@ class Migration(BaseModel):
 
     ``resumable``: another attempt may go on where one stopped. ``idempotent``: an item may be
     executed twice. ``phases`` names the parts of a run in order; the second one executes.
-    ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are worth it).
+    ``formed``: a form may offer it. ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are worth it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     resumable: ClassVar[bool] = True
     idempotent: ClassVar[bool] = True
+    formed: ClassVar[bool] = True
     phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
 
     processes: Annotated[

@@ -35,6 +35,7 @@ class DeleteExtra(Choosing, Renaming, Migration):
         for the copy.
     """
 
+    formed: ClassVar[bool] = False  # what deletes is asked for in words, not found in a list
     phases: ClassVar[tuple[str, ...]] = ("plan", "delete", "report")
 
     source: Location

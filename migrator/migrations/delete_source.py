@@ -52,6 +52,7 @@ class DeleteSource(Migration):
         More than that, and there is no plan.
     """
 
+    formed: ClassVar[bool] = False  # what deletes is asked for in words, not found in a list
     phases: ClassVar[tuple[str, ...]] = ("plan", "delete", "report")
 
     source: Location

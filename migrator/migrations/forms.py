@@ -65,9 +65,10 @@ def form_of(kind: type[Migration]) -> dict[str, Any]:
 
 
 def offered() -> list[type[Migration]]:
-    """The built-in migrations, and those that this process has an executor for and another one can find."""
+    """The built-in migrations, and those that this process has an executor for and another one can find; none that
+    deletes."""
     known = dict.fromkeys([*registry.BUILT_IN.values(), *registry.with_executors()])
-    return [kind for kind in known if _can_be_found(kind)]
+    return [kind for kind in known if kind.formed and _can_be_found(kind)]
 
 
 def filled(kind: type[Migration], given: Mapping[str, Any]) -> Migration:

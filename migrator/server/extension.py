@@ -30,7 +30,7 @@ class Migrator(Configurable):
     state = traitlets.Unicode(help="The state DB: a path or SQLAlchemy URL. Default: $MIGRATOR_STATE.").tag(config=True)
     migrations = traitlets.List(
         traitlets.Unicode(),
-        default_value=["migrator.migrations.copy_objects:CopyObjects"],
+        default_value=["migrator.migrations.copy_objects:CopyObjects", "migrator.migrations.verify:Verify"],
         help="Migrations that may be started without a kernel, as module:Class.",
     ).tag(config=True)
 

@@ -85,6 +85,7 @@ def test_what_another_process_can_not_find_is_not_offered() -> None:
     assert CopyObjects in offered
     assert Backfill in offered
     assert Local not in offered
+    assert not {mg.DeleteSource, mg.DeleteExtra} & set(offered)  # what deletes is asked for in words
 
 
 # Mutation: let `filled` not look at each field alone, and a place that is none has no field.
