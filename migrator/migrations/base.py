@@ -141,8 +141,9 @@ class Migration(BaseModel):
     """What to do, as typed data. Subclass it with fields; the fields are the specification.
 
     ``resumable``: another attempt may go on where one stopped. ``idempotent``: an item may be
-    executed twice. ``phases`` names the parts of a run in order; the second one executes.
-    ``formed``: a form may offer it. ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are worth it).
+    executed twice. ``formed``: a form may offer it. ``phases`` names the parts of a run in order; the second one
+    executes. ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are
+    worth it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
