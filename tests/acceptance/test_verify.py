@@ -208,3 +208,15 @@ def test_the_map_tells_which_key_stands_under_which_name(tmp_path: Path, state: 
         ("y.csv", "y.csv"),
     ]
     assert command("map", run.id, "--format", "csv").out.splitlines()[1].startswith("a/x.csv,a-x.csv,copied")
+
+
+# Mutation: let `_by_word` say size-only of two plain hashes that differ.
+def test_two_buckets_with_hashes_that_differ_are_read_and_told_apart(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any
+) -> None:
+    for side, data in (("in", b"one"), ("out", b"two")):
+        client.put_object(Bucket=bucket, Key=f"{prefix}/{side}/a", Body=data)
+        client.put_object(Bucket=bucket, Key=f"{prefix}/{side}/same", Body=b"same")
+    run = verified(place("in"), place("out"))
+    assert differences(run) == {"a": "changed"}
+    assert run.items("skipped").select("key", "evidence").fetchall() == [("same", "listed")]
