@@ -105,7 +105,7 @@ export function mountForm(el, { forms, launch, started }, signal) {
     if (!offers.length) return fault("Nothing may be started here; c.Migrator.migrations says what may.");
     put(v.title, offers[0].title);
     choose(offers[0]);
-    (offers.length > 1 ? v.which : fields[0]?.box)?.focus({ preventScroll: true });
+    fields[0]?.box.focus({ preventScroll: true }); // the choice of a migration is one Shift+Tab before it
   }, (error) => fault(error.message));
 }
 
