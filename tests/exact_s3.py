@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from base64 import b64encode
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,10 +28,11 @@ class Stored:
     storage_class: str = "STANDARD"
     archived: bool = False
     restored: bool = False
+    salt: bytes = b""
 
     @property
     def etag(self) -> str:
-        return f'"{hashlib.md5(self.body).hexdigest()}"'
+        return f'"{hashlib.md5(self.salt + self.body).hexdigest()}"'
 
 
 @dataclass
@@ -41,6 +43,10 @@ class ExactS3:
         ``enforced``, ``ignored`` or ``refused``: what becomes of If-None-Match and If-Match on a write.
     tags : str
         ``kept``, ``ignored`` or ``refused``.
+    opaque : bool
+        Whether ETags tell nothing of the bytes, as under SSE-KMS.
+    checks : bool
+        Whether a write is refused whose SHA-256 is another than its header says.
     keeps_all : bool
         Whether nothing may be deleted.
     drops : tuple
@@ -54,6 +60,8 @@ class ExactS3:
     drops: tuple[str, ...] = ()
     versioning: str = ""
     keeps_all: bool = False
+    opaque: bool = False
+    checks: bool = True
     page: int = 1000
     skew_s: int = 0
     objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
@@ -177,9 +185,13 @@ class ExactS3:
                 return _error(404, "NoSuchKey")
             self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
             return _xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
+        told = headers.get("x-amz-checksum-sha256")
+        if self.checks and told and told != b64encode(hashlib.sha256(body).digest()).decode():
+            return _error(400, "BadDigest")
         kept = {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
         tags = headers.get("x-amz-tagging", "") if self.tags == "kept" else ""
         self.objects[name] = Stored(body, kept, tags, headers.get("x-amz-storage-class", "STANDARD"))
+        self.objects[name].salt = b"key" if self.opaque else b""
         return 200, {"ETag": self.objects[name].etag}, b""
 
     def _allowed(self, name: str, absent: str | None, match: str | None) -> bool:

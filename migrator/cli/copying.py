@@ -9,6 +9,7 @@ import click
 from .. import api
 from ..migrations.copy_objects import Before, OnLoss, Overwrite
 from ..model import Mode
+from ..stores.digests import Strong
 from .doors import json_option, run_argument
 from .options import (
     GroupedCommand,
@@ -29,6 +30,12 @@ limiting_options = grouped(
     ("--max-overwrites", {"type": int, "help": "The same for objects that would be replaced."}),
     ("--in-flight", {"type": click.IntRange(1, 512), "help": "Objects at once. Default: what suits the stores."}),
     ("--bytes-per-s", {"metavar": "SIZE", "help": "A limit such as 20MiB; `migrator limit` changes it while it runs."}),
+)
+checking_options = grouped(
+    "How it is checked, beside the servers' own hashes",
+    ("--reread", {"metavar": "SHARE", "help": "How many are read again where no hash compares: 1 (all), 5%, 0."}),
+    ("--record", {"type": click.Choice(get_args(Strong)), "help": "A strong hash of the bytes in each receipt."}),
+    ("--compare-metadata", {"is_flag": True, "help": "Look at what the target kept of it: a request an object."}),
 )
 queue_options = grouped(
     "In the queue, with --mode queue",
@@ -64,6 +71,7 @@ queue_options = grouped(
 @json_option
 @choosing_options
 @renaming_options
+@checking_options
 @limiting_options
 @queue_options
 @place_options
@@ -71,7 +79,8 @@ def copy(
     source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, before: str,
     preview_loss: bool, on_loss: str, name: str | None, tags: tuple[str, ...], key: str | None,
     source_options: tuple[str, ...], target_options: tuple[str, ...],
-    mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None, **terms: Any,
+    mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None,
+    reread: str | None, record: str | None, compare_metadata: bool, **terms: Any,
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
 
@@ -82,6 +91,7 @@ def copy(
     from ..stores import Location
 
     most = {"max_objects": max_objects, "max_bytes": max_bytes, "max_overwrites": max_overwrites}
+    checks = {"reread": reread, "record": record, "compare_metadata": compare_metadata or None}
     migration = CopyObjects(
         Location.parse(source, **read_options(source_options)),
         Location.parse(target, **read_options(target_options)),
@@ -90,7 +100,7 @@ def copy(
         preview_loss=preview_loss,
         on_loss=on_loss,
         **take(terms),
-        **{name: given for name, given in most.items() if given is not None},
+        **{name: given for name, given in (most | checks).items() if given is not None},
     )
     show_run(api.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)
 

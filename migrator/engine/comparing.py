@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from ..errors import StoreError
 from ..migrations import Control
+from ..migrations.losses import differing
 from ..migrations.verify import DIFFERENT
 from ..model import Item, Receipt
-from ..stores import Attributes, Store
+from ..stores import Store
 from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, sizes_of_parts
 
 
@@ -99,7 +100,11 @@ class Comparer:
             here = body.attributes
         with self._target.open(item.target_key or item.key, _standing(item)) as body:
             there = body.attributes
-        return "metadata: " + ", ".join(names) if (names := _differing(here, there)) else None
+        told = [
+            f"{name.replace(':', ' ', 1)} {ours!r} here, {theirs!r} there"
+            for name, ours, theirs in differing(here, there)
+        ]
+        return "metadata: " + ", ".join(told) if told else None
 
     def _hash(self, store: Store, key: str, pinned: str | None, algorithm: str) -> str:
         with store.open(key, pinned) as body:
@@ -115,21 +120,6 @@ class Comparer:
 
 def _standing(item: Item) -> str | None:
     return json.loads(item.before)["etag"] if item.before else None
-
-
-def _differing(here: Attributes, there: Attributes) -> list[str]:
-    """The attributes that differ, with both values."""
-    kinds = (
-        ("", here.headers, there.headers),
-        ("meta ", here.metadata, there.metadata),
-        ("tag ", here.tags, there.tags),
-    )
-    return [
-        f"{kind}{name} {ours.get(name)!r} here, {theirs.get(name)!r} there"
-        for kind, ours, theirs in kinds
-        for name in sorted({*ours, *theirs})
-        if ours.get(name) != theirs.get(name)
-    ]
 
 
 def _receipt(item: Item, verdict: Verdict) -> Receipt:

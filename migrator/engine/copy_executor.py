@@ -14,6 +14,7 @@ from ..model import Item, Receipt, Shard
 from ..stores import open_store
 from .copying import Abandoned, Copier
 from .crew import Crew
+from .evidence import Asked
 from .quarantine import Quarantine
 from .uploads import UploadNotes
 
@@ -36,7 +37,7 @@ class CopyExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
-        copier = Copier(self._source, self._target, control)
+        copier = Copier(self._source, self._target, control, Asked.by(self._migration))
         threads = max(1, self._threads(rows) // control.shares)
         if self._migration.before == "keep" and any(row.action == "overwrite" for row in rows):
             rows, failed = Quarantine(self._target, control).keep(rows, threads)

@@ -20,7 +20,8 @@ from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
-from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher, digest_of
+from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher
+from .evidence import Asked, Evidence, corrupt, name_of
 from .torn import discard_torn
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Abandoned(Exception):
 class Copier:
     """Copies the items of one run. Used by many threads at once; holds nothing that changes."""
 
-    def __init__(self, source: Store, target: Store, control: Control) -> None:
-        self._source, self._target, self._control = source, target, control
+    def __init__(self, source: Store, target: Store, control: Control, asked: Asked = Asked()) -> None:  # noqa: B008 - frozen
+        self._source, self._target, self._control, self._record = source, target, control, asked.record
+        self._evidence = Evidence(target, asked, self._unless_stopped)
         self._to_folder = target.location.kind == "local"
         self._files = self._to_folder and source.location.kind == "local"
         can_copy = getattr(target, "can_copy_from", None)
-        self._server_side = bool(can_copy and can_copy(source))
+        # For a strong hash the bytes must pass here.
+        self._server_side = bool(can_copy and can_copy(source)) and not asked.record
 
     def copy(self, item: Item) -> Receipt:
         """Copy one planned object.
@@ -79,39 +82,40 @@ class Copier:
     def _send_whole(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
         self._control.spend(item.bytes)
         data = body.read()
-        hasher = Hasher("md5")
+        hasher = self._evidence.hasher("md5")
         hasher.update(data)
-        digest = hasher.hexdigest()
         try:
-            written = self._target.put(_target_key(item), data, attributes, **self._terms(item))
+            written = self._target.put(name_of(item), data, attributes, **self._terms(item))
         except AlreadyExists as conflict:
-            return self._adopt(item, "md5", digest, losses, conflict)
-        evidence = self._check(item, written, "md5", digest)
-        return _receipt(item, "copied", evidence, f"md5:{digest}", written, losses)
+            return self._adopt(item, hasher, losses, conflict)
+        return self._copied(item, written, hasher, attributes, losses)
 
     def _send_parts(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
-        hasher = Hasher(self._algorithm(item))
+        hasher = self._evidence.hasher(self._algorithm(item))
         chunks = self._watched(body.chunks(PART_BYTES), hasher)
         try:
-            written = self._target.put_stream(_target_key(item), chunks, item.bytes, attributes, **self._terms(item))
+            written = self._target.put_stream(name_of(item), chunks, item.bytes, attributes, **self._terms(item))
         except AlreadyExists as conflict:
-            digest = self._hash(self._source, item.key, item.etag, hasher.algorithm)
-            return self._adopt(item, hasher.algorithm, digest, losses, conflict)
-        digest = hasher.hexdigest()
-        evidence = self._check(item, written, hasher.algorithm, digest)
-        return _receipt(item, "copied", evidence, f"{hasher.algorithm}:{digest}", written, losses)
+            return self._adopt(item, self._read_source(item, hasher.algorithm), losses, conflict)
+        return self._copied(item, written, hasher, attributes, losses)
+
+    def _copied(
+        self, item: Item, written: Written, hasher: Hasher, attributes: Attributes, losses: str | None
+    ) -> Receipt:
+        evidence = self._evidence.find(item, written, hasher)
+        written = written._replace(dropped=written.dropped + self._evidence.unkept(item, written, attributes))
+        return _receipt(item, "copied", evidence, hasher.told(), written, losses)
 
     def _copy_file(self, item: Item) -> Receipt:
         source: LocalStore = self._source  # pyright: ignore[reportAssignmentType]
         target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
-        terms = self._terms(item, mtime=False)
+        terms = {**self._terms(item, mtime=False), "algorithm": self._record or "xxh3"}
         try:
             with self._watch() as watch:
-                written = target.clone(source, item.key, _target_key(item), pinned=item.etag, watch=watch, **terms)
+                written = target.clone(source, item.key, name_of(item), pinned=item.etag, watch=watch, **terms)
         except AlreadyExists as conflict:
-            digest = self._hash(source, item.key, item.etag, "xxh3")
-            return self._adopt(item, "xxh3", digest, None, conflict)
-        return _receipt(item, "copied", "re-read", f"xxh3:{written.digest}", written, None)
+            return self._adopt(item, self._read_source(item, terms["algorithm"]), None, conflict)
+        return _receipt(item, "copied", "re-read", f"{terms['algorithm']}:{written.digest}", written, None)
 
     def _copy_on_server(self, item: Item) -> Receipt | None:
         """Have the server copy; None where it can't, or where its word can't be compared."""
@@ -119,57 +123,48 @@ class Copier:
         target: S3Store = self._target  # pyright: ignore[reportAssignmentType]
         before = _before(item)
         # Not every server heeds a condition on a copy, so look first: a copy replaces in silence.
-        standing = target.head(_target_key(item))
+        standing = target.head(name_of(item))
         if (standing.etag if standing else None) != before:
             conflict = _conflict(item, standing)
             if standing is None:
                 raise conflict
-            return self._adopt(item, "md5", item.etag or "", None, conflict)
+            return self._adopt(item, None, None, conflict)
         etag = item.etag or ""
-        written = target.copy_from(source, item.key, _target_key(item), etag, before=before, size=item.bytes)
+        written = target.copy_from(source, item.key, name_of(item), etag, before=before, size=item.bytes)
         if written is None or written.etag != item.etag:
             return None if written is None else self._doubt(item, written)
         return _receipt(item, "copied", "server-hash", f"md5:{item.etag}", written, None)
 
     def _doubt(self, item: Item, written: Written) -> Receipt:
         """The server copied and gave it another ETag: read both."""
-        digest = self._hash(self._source, item.key, item.etag, "xxh3")
-        if digest != self._hash(self._target, _target_key(item), written.etag, "xxh3"):
-            raise _corrupt(item)
-        return _receipt(item, "copied", "re-read", f"xxh3:{digest}", written, None)
+        here = self._read_source(item, "xxh3")
+        there = self._evidence.read(self._target, name_of(item), written.etag, Hasher("xxh3"))
+        if here.hexdigest() != there.hexdigest():
+            raise corrupt(item)
+        return _receipt(item, "copied", "re-read", here.told(), written, None)
 
-    def _adopt(self, item: Item, algorithm: str, digest: str, losses: str | None, conflict: StoreError) -> Receipt:
-        """What stands at the target unforeseen: ours, if it is the same bytes."""
-        standing = self._target.head(_target_key(item))
+    def _adopt(self, item: Item, hasher: Hasher | None, losses: str | None, conflict: StoreError) -> Receipt:
+        """What stands at the target unforeseen: ours, if it is the same bytes. Without a hasher, its ETag tells."""
+        standing = self._target.head(name_of(item))
         if standing is None or standing.size != item.bytes:
             raise _conflict(item, standing) from conflict
         written = Written(standing.etag)
+        if hasher is None and standing.etag == item.etag:
+            return _receipt(item, "adopted", "server-hash", f"md5:{item.etag}", written, losses)
         try:
-            evidence = self._check(item, written, algorithm, digest)
+            hasher = hasher or self._read_source(item, "md5")
+            evidence = self._evidence.find(item, written, hasher, whole=True)
         except StoreError:
             raise _conflict(item, standing) from conflict
-        return _receipt(item, "adopted", evidence, f"{algorithm}:{digest}", written, losses)
-
-    def _check(self, item: Item, written: Written, algorithm: str, digest: str) -> str:
-        """The evidence that the target holds the bytes that were read.
-
-        A server's own hash of them where one compares: the target's, or for a file the source's.
-        Else the target is read again.
-        """
-        if digest == written.etag or (not self._target.capabilities.holds_attributes and digest == item.etag):
-            return "server-hash"
-        if digest != self._hash(self._target, _target_key(item), written.etag, algorithm):
-            raise _corrupt(item)
-        return "re-read"
+        return _receipt(item, "adopted", evidence, hasher.told(), written, losses)
 
     def _algorithm(self, item: Item) -> str:
         """For large objects, the hash that a server's ETag can be compared with: the target's,
         which we write in parts; towards a folder the source's."""
         return "md5" if self._to_folder and PLAIN_MD5.match(item.etag or "") else "md5-parts"
 
-    def _hash(self, store: Store, key: str, etag: str | None, algorithm: str) -> str:
-        with store.open(key, etag) as body:
-            return digest_of(self._unless_stopped(body.chunks(PART_BYTES)), algorithm)
+    def _read_source(self, item: Item, algorithm: str) -> Hasher:
+        return self._evidence.read(self._source, item.key, item.etag, self._evidence.hasher(algorithm))
 
     def _watched(self, chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
         """Hash chunks on their way, say that they moved, and give up when asked to."""
@@ -216,7 +211,7 @@ class Copier:
         if self._to_folder:
             target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
             for attempt in range(1, self._control.attempt):
-                target.discard(_target_key(item), self._scratch(item, attempt))
+                target.discard(name_of(item), self._scratch(item, attempt))
 
     def _discard_torn(self, item: Item) -> bool:
         """Whether what stands in the way was a copy of an earlier attempt's that a power cut tore; it is gone then."""
@@ -234,10 +229,6 @@ class Copier:
         return attributes, None
 
 
-def _target_key(item: Item) -> str:
-    return item.target_key or item.key
-
-
 def _before(item: Item) -> str | None:
     return json.loads(item.before)["etag"] if item.before else None
 
@@ -249,7 +240,7 @@ def _receipt(item: Item, status: str, evidence: str, digest: str, written: Writt
 
 
 def _conflict(item: Item, standing: ObjectInfo | None) -> StoreError:
-    key = repr(_target_key(item))
+    key = repr(name_of(item))
     if standing is None:
         return AlreadyExists(
             f"What stood at the target's {key} is gone since the plan; nothing was written. Plan again."
@@ -257,11 +248,4 @@ def _conflict(item: Item, standing: ObjectInfo | None) -> StoreError:
     there = f"{standing.size:,} B of {datetime.fromtimestamp(standing.mtime / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return AlreadyExists(
         f"Something else appeared at the target's {key} since the plan: {there}. It was left as it is. Plan again."
-    )
-
-
-def _corrupt(item: Item) -> StoreError:
-    return StoreError(
-        f"{_target_key(item)!r} was written, but what the target holds is not what was read. "
-        "It may have been replaced meanwhile, or the target is damaged; look at it."
     )

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..config import QUARANTINE
 from ..errors import BadInput
 from ..stores import Location, open_store, overlap
+from ..stores.digests import Strong, check_strong
 from .base import Batch, Migration, PlanContext, Target
 from .choosing import Choosing
 from .deciding import decide, weigh_losses
 from .renaming import Renaming
+from .verify import share_of
 
 if TYPE_CHECKING:
     from ..model import ItemStatus, Snapshot
@@ -46,6 +48,16 @@ class CopyObjects(Choosing, Renaming, Migration):
         Find out in the plan which headers, user metadata and tags a folder would not keep: a request for each object.
     on_loss : {"report", "refuse"}
         Copy what loses something and count it; or refuse it, in the plan.
+    reread : float or str
+        Where no server's hash compares with what was read (SSE-KMS without checksums, odd servers): the share of the
+        objects that is read again at the target, ``1`` for all, ``0`` for none, or such as ``"5%"``. The evidence of
+        the others is their size alone, `size-only`.
+    record : {"sha256", "blake3"}, optional
+        A strong hash of the bytes, in the receipt beside the one that a server's word was compared with. The bytes
+        pass through here for that, so no server copies them by itself.
+    compare_metadata : bool
+        Look at what the target kept of each object's headers, metadata and tags, and count what it did not as lost: a
+        request more for each object.
     in_flight : int, optional
         Objects at once; by default what suits the two stores.
     processes : int, optional
@@ -73,12 +85,20 @@ class CopyObjects(Choosing, Renaming, Migration):
     before: Before = "keep"
     preview_loss: bool = False
     on_loss: OnLoss = "report"
+    reread: float = Field(default=1, ge=0, le=1)
+    record: Strong | None = None
+    compare_metadata: bool = False
     in_flight: int | None = Field(default=None, ge=1, le=512)
     processes: int | None = Field(default=None, ge=0, le=64)
 
     def __init__(self, source: Any = None, target: Any = None, /, **data: Any) -> None:
         given = {"source": source, "target": target}
         super().__init__(**{name: place for name, place in given.items() if place is not None}, **data)
+
+    @field_validator("reread", mode="before")
+    @classmethod
+    def _percent(cls, given: Any) -> Any:
+        return share_of("reread", given)
 
     @property
     def title(self) -> str:
@@ -90,6 +110,8 @@ class CopyObjects(Choosing, Renaming, Migration):
 
     def check(self) -> None:
         """Raise BadInput or StoreError when source and target can't work together."""
+        if self.record:
+            check_strong(self.record)
         where = overlap(self.source, self.target)
         if where == "a inside b" and self._is_kept():
             where = None  # no listing of the target has what is in quarantine there

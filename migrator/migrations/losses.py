@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,19 @@ def lost(key: str, attributes: Attributes) -> str | None:
     names += [f"meta:{name}".replace(",", ";") for name in attributes.metadata]
     names += [f"tag:{name}".replace(",", ";") for name in attributes.tags]
     return ",".join(names) or None
+
+
+def differing(here: Attributes, there: Attributes) -> Iterator[tuple[str, str | None, str | None]]:
+    """The attributes that differ: a name as in `lost`, and both values."""
+    kinds = (
+        ("", here.headers, there.headers),
+        ("meta:", here.metadata, there.metadata),
+        ("tag:", here.tags, there.tags),
+    )
+    for kind, ours, theirs in kinds:
+        for name in sorted({*ours, *theirs}):
+            if ours.get(name) != theirs.get(name):
+                yield f"{kind}{name}".replace(",", ";"), ours.get(name), theirs.get(name)
 
 
 def type_of(key: str) -> str | None:

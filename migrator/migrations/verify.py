@@ -64,12 +64,7 @@ class Verify(Choosing, Renaming, Migration):
     @field_validator("sample", mode="before")
     @classmethod
     def _percent(cls, given: Any) -> Any:
-        if isinstance(given, str) and given.strip().endswith("%"):
-            try:
-                return float(given.strip()[:-1]) / 100
-            except ValueError:
-                raise BadInput(f"sample={given!r} is no share; write one such as 0.01 or 1%.") from None
-        return given
+        return share_of("sample", given)
 
     @property
     def title(self) -> str:
@@ -118,6 +113,22 @@ class Verify(Choosing, Renaming, Migration):
         return _row(pair, "compare", "to be read again" if again else "to be compared", again=again)
 
 
+def share_of(name: str, given: Any) -> Any:
+    """A share as people write it: ``"1%"`` is 0.01; anything else is left to the type.
+
+    Raises
+    ------
+    BadInput
+        If it ends as a percentage and is none.
+    """
+    if isinstance(given, str) and given.strip().endswith("%"):
+        try:
+            return float(given.strip()[:-1]) / 100
+        except ValueError:
+            raise BadInput(f"{name}={given!r} is no share; write one such as 0.01 or 1%.") from None
+    return given
+
+
 class _Pair(NamedTuple):
     """A row of two listings joined by name; ``key`` is None where only the target has it. See `PlanContext.diff`."""
 
@@ -146,11 +157,10 @@ class Sampling:
         self._taken = self._asked = 0
 
     def takes(self, key: str) -> bool:
-        """Whether this one is in the sample: by its key, so that the same sample is taken again."""
+        """Whether this one is in the sample."""
         if self._share is None:
             return False
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8, person=b"sample").digest()
-        taken = int.from_bytes(digest) < self._share * 2**64
+        taken = in_sample(key, self._share)
         self._asked, self._taken = self._asked + 1, self._taken + taken
         return taken
 
@@ -164,6 +174,14 @@ class Sampling:
             f"A sample of {self._taken:,} of {self._asked:,} objects is read again. If none of them differs, then with "
             f"95 % confidence fewer than {bound(self._taken):.2%} of the others do."
         )
+
+
+def in_sample(key: str, share: float) -> bool:
+    """Whether a sample of such a share has this key: told by its hash, so that the same sample is taken again."""
+    if share in (0, 1):
+        return bool(share)
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8, person=b"sample").digest()
+    return int.from_bytes(digest) < share * 2**64
 
 
 def bound(taken: int) -> float:

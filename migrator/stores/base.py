@@ -70,12 +70,14 @@ class Body(Protocol):
 class Written(NamedTuple):
     """What a store says of an object that it took.
 
-    ``digest`` where it read that again itself; ``dropped`` names the attributes that it did not keep.
+    ``digest`` where it read that again itself; ``dropped`` names the attributes that it did not keep. ``checked``: it
+    compared a hash that was sent along with what came, and would have refused it.
     """
 
     etag: str | None
     digest: str | None = None
     dropped: tuple[str, ...] = ()
+    checked: bool = False
 
 
 @runtime_checkable

@@ -10,13 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any, Literal, get_args
 
 import xxhash
+
+from ..errors import BadInput
 
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
 # Part sizes that tools write by default, in MiB; others are guessed from the number of parts.
 USUAL_PARTS = (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512)
+# Strong hashes that a record may want beside the one that a server's word is compared with.
+Strong = Literal["blake3", "sha256"]
 # What an ETag looks like when it may be the MD5 of the bytes.
 PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -64,14 +69,17 @@ def digest_of(chunks: Iterable[bytes], algorithm: str) -> str:
 
 
 class Hasher:
-    """One of the three hashes, fed chunk by chunk."""
+    """A hash of an object, fed chunk by chunk: one of the three or a strong one. ``record`` adds a strong one."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, record: Strong | None = None) -> None:
         self.algorithm = algorithm
         self._parts = 0
-        self._hash = xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.md5(usedforsecurity=False)
+        self._hash = _new(algorithm)
+        self._record = record and (record, _new(record))
 
     def update(self, chunk: bytes) -> None:
+        if self._record:
+            self._record[1].update(chunk)
         if self.algorithm == "md5-parts":
             self._parts += 1
             chunk = hashlib.md5(chunk, usedforsecurity=False).digest()
@@ -80,3 +88,29 @@ class Hasher:
     def hexdigest(self) -> str:
         suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
         return self._hash.hexdigest() + suffix
+
+    def told(self) -> str:
+        """As a receipt has it: ``algorithm:hexadecimal``, and the strong one after a space."""
+        strong = f" {self._record[0]}:{self._record[1].hexdigest()}" if self._record else ""
+        return f"{self.algorithm}:{self.hexdigest()}{strong}"
+
+
+def check_strong(algorithm: Strong) -> None:
+    """Raise BadInput where a strong hash can't be made here."""
+    try:
+        _new(algorithm)
+    except ImportError:
+        raise BadInput(
+            f"record={algorithm!r} needs the package {algorithm}: pip install 'jupyter-migrator[{algorithm}]', or use "
+            "record='sha256'."
+        ) from None
+
+
+def _new(algorithm: str) -> Any:
+    if algorithm == "blake3":
+        from blake3 import blake3
+
+        return blake3()
+    if algorithm in get_args(Strong):
+        return hashlib.new(algorithm)
+    return xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.md5(usedforsecurity=False)

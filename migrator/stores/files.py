@@ -12,6 +12,7 @@ from typing import TypeAlias
 import xxhash
 
 from ..errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
+from .digests import Hasher
 from .folders import Folder
 
 # Told of bytes that moved, in the middle of long work; raises to end it.
@@ -200,11 +201,11 @@ def _by_hand(source: int, target: int, size: int, done: int) -> int:
     return len(data)
 
 
-def digest_of_file(fd: int, size: int, watch: Watch | None = None) -> str:
-    """XXH3-128 of an open file's first ``size`` bytes; ``watch`` as above, told of no bytes."""
-    if size <= _BUFFER:
+def digest_of_file(fd: int, size: int, watch: Watch | None = None, algorithm: str = "xxh3") -> str:
+    """The hash of an open file's first ``size`` bytes; ``watch`` as above, told of no bytes."""
+    if size <= _BUFFER and algorithm == "xxh3":
         return xxhash.xxh3_128_hexdigest(os.pread(fd, size, 0))
-    hasher, done = xxhash.xxh3_128(), 0
+    hasher, done = Hasher(algorithm), 0
     while data := os.pread(fd, min(_BUFFER, size - done), done):
         hasher.update(data)
         done += len(data)

@@ -109,11 +109,11 @@ class LocalStore:
 
     def clone(
         self, source: LocalStore, key: str, target_key: str, *, pinned: str | None, before: str | None, scratch: str,
-        watch: Watch | None = None,
+        watch: Watch | None = None, algorithm: str = "xxh3",
     ) -> Written:  # fmt: skip
         """Copy a file of another folder inside the kernel, with its permission bits and time.
 
-        Both are read again and compared before the copy is shown; their XXH3-128 is the digest.
+        Both are read again and compared before the copy is shown, by their hashes by ``algorithm``: the digest.
         ``watch`` is called now and then with the bytes that moved since, and may end it by raising.
 
         Raises
@@ -126,7 +126,12 @@ class LocalStore:
         with source.open(key, pinned) as body:
             assert isinstance(body, LocalBody), "no folder is listed as an object"
             return self._publish(
-                target_key, 0o600, body.size, before, scratch, lambda target: _fill_clone(body, target, watch)
+                target_key,
+                0o600,
+                body.size,
+                before,
+                scratch,
+                lambda target: _fill_clone(body, target, watch, algorithm),
             )
 
     def discard(self, key: str, scratch: str) -> None:
@@ -238,16 +243,16 @@ def _fill(target: int, chunks: Iterable[bytes], size: int, mtime: int | None, pa
         os.close(target)
 
 
-def _fill_clone(body: LocalBody, target: int, watch: Watch | None) -> Written:
+def _fill_clone(body: LocalBody, target: int, watch: Watch | None, algorithm: str) -> Written:
     source, path = body.fd, body.path
     try:
         status = os.fstat(source)
         moved = copy_bytes(source, target, body.size, watch)
-        digest = digest_of_file(source, body.size, watch)
+        digest = digest_of_file(source, body.size, watch, algorithm)
         body.check_unchanged()
         if moved != body.size:
             raise SourceChanged(f"{path!r} gave {moved} of {body.size} bytes; it was not copied.")
-        if digest_of_file(target, body.size, watch) != digest:
+        if digest_of_file(target, body.size, watch, algorithm) != digest:
             raise StoreError(f"{path!r} was copied, and the copy does not hold the same bytes. Look at the disk.")
         os.fchmod(target, status.st_mode & 0o777)
         os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))

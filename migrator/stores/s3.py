@@ -24,6 +24,7 @@ from .resolving import is_loopback
 from .s3_body import S3Body, changed
 from .s3_terms import Terms, is_versioned
 from .signing import encode_path
+from .trials import hash_header
 
 __all__ = ["PART_BYTES", "S3Store"]
 
@@ -209,8 +210,10 @@ class S3Store:
     def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
         headers = attribute_names.sent(attributes, self._what(key))
         headers |= self._terms.condition(before) | self._terms.headers
+        checked = self._terms.checks
+        headers |= hash_header(data) if checked else {}
         try:
-            return Written(self._lane.send("PUT", self.full(key), (), headers, data).etag)
+            return Written(self._lane.send("PUT", self.full(key), (), headers, data).etag, checked=checked)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
 

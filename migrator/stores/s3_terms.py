@@ -43,7 +43,12 @@ class Terms:
     @property
     def by_hand(self) -> bool:
         """Whether the byte lane can't say all that is to be said with a write here."""
-        return bool(self.headers) or self._lane.place.requester_pays or self.found.creates == "refused"
+        return bool(self.headers) or self.checks or self._lane.place.requester_pays or self.found.creates == "refused"
+
+    @property
+    def checks(self) -> bool:
+        """Whether a hash is to be sent along, which the server compares: its ETags tell nothing of the bytes."""
+        return self.found.checks and not self.found.md5
 
     def condition(self, before: str | None) -> dict[str, str]:
         """The headers that make a write conditional, where the server takes them."""

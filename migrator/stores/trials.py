@@ -6,6 +6,7 @@ under a tidier name. So nothing is written on trust that could land elsewhere, o
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,12 @@ CARRIED = {
 # How a server says that it knows no such header.
 _UNKNOWN = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"})
 
+
+def hash_header(body: bytes) -> dict[str, str]:
+    """What a server compares the bytes with (AWS S3 API reference, PutObject, ``x-amz-checksum-sha256``)."""
+    return {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+
+
 Heed = Literal["enforced", "ignored", "refused"]
 
 
@@ -38,13 +45,15 @@ class Findings:
     """What a trial showed.
 
     ``creates`` and ``replaces``: what becomes of a condition on a write that meets an object, or another one than
-    it names. ``forgets``: headers that are taken and not given back. ``untried``: why there was no trial. ``left``:
+    it names. ``md5``: an ETag is the MD5 of the bytes. ``checks``: a write is refused whose SHA-256 is another than its
+    header says. ``forgets``: headers that are taken and not given back. ``untried``: why there was no trial. ``left``:
     the key of the trial's object where it could not be deleted.
     """
 
     creates: Heed = "ignored"
     replaces: Heed = "ignored"
     md5: bool = True
+    checks: bool = False
     forgets: frozenset[str] = frozenset()
     untried: str | None = None
     left: str | None = None
@@ -62,7 +71,8 @@ class Findings:
         elif self.replaces != "enforced":
             said.append(f"Replacing objects at {endpoint} is not conditional: If-Match is {self.replaces} there.")
         if not self.md5:
-            said.append(f"The ETags of {endpoint} are no MD5: every copy is read again to be checked.")
+            again = "copies of large objects are" if self.checks else "every copy is"
+            said.append(f"The ETags of {endpoint} are no MD5: {again} read again to be checked.")
         if self.forgets:
             said.append(f"{endpoint} does not keep {', '.join(sorted(self.forgets))}; each counts as a loss.")
         if self.left:
@@ -95,6 +105,14 @@ class Trial:
                 return "refused"
             raise
         return "ignored"
+
+    def checks(self, key: str, extra: Mapping[str, str]) -> bool:
+        """Whether a write is refused whose hash is not what its header says."""
+        try:
+            self.put(key, b"body", {**hash_header(b"other"), **extra})
+        except Refusal as refusal:
+            return refusal.status == 400 and refusal.code not in _UNKNOWN
+        return False
 
     def clear(self) -> None:
         """Take all of it back, whatever it is called there now, with the versions that a bucket keeps."""
@@ -131,6 +149,7 @@ class Trials:
                     one.heed(key, {"if-none-match": "*", **extra}),
                     one.heed(key, {"if-match": f'"{"0" * 32}"', **extra}),
                     answer.etag == etag,
+                    answer.etag != etag and one.checks(key, extra),
                     frozenset("metadata" if name.startswith(META) else name for name in forgets),
                 )
             return replace(found, left=one.left)

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
 from migrator.engine.control import Control
 from migrator.engine.copying import Abandoned, Copier
+from migrator.engine.evidence import Asked
 from migrator.errors import AlreadyExists, SourceChanged, StoreError
 from migrator.model import Item
 from migrator.stores import Attributes, Capabilities, Location, ObjectInfo, Written
@@ -85,8 +87,14 @@ def item(
     return Item(1, key, key, "create", None, len(data), 5, etag_of(data), before and json.dumps(before))
 
 
-def copy(source: Bucket, target: Bucket, row: Item, control: Control | None = None) -> Any:
-    return Copier(source, target, control or Control("r")).copy(row)  # pyright: ignore[reportArgumentType]
+def copy(
+    source: Bucket,
+    target: Bucket,
+    row: Item,
+    control: Control | None = None,
+    asked: Asked = Asked(),  # noqa: B008
+) -> Any:
+    return Copier(source, target, control or Control("r"), asked).copy(row)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("data", [b"", b"small", BIG])
@@ -105,7 +113,54 @@ def test_where_the_etag_tells_nothing_the_target_is_read_again(pair: tuple[Bucke
     assert copy(source, target, item(source, "k", data)).evidence == "re-read"
 
 
-# Mutation: let Copier._check return "re-read" without reading, and this fails.
+# Mutation: let Evidence.find go on to read where the sample has not the key, and the first line fails.
+def test_what_is_not_to_be_read_again_is_told_by_its_size_alone(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    target.tell = lambda data: f"opaque-{data[:1].hex()}"
+    assert copy(source, target, item(source, "k", b"small"), asked=Asked(reread=0)).evidence == "size-only"
+    target.spoil = lambda data: data[:-1]
+    with pytest.raises(StoreError, match="not what was read"):
+        copy(source, target, item(source, "k2", b"small"), asked=Asked(reread=0))
+    rows = [item(source, f"s/{number}", b"small") for number in range(200)]
+    target.spoil = lambda data: data
+    found = [copy(source, target, row, asked=Asked(reread=0.25)).evidence for row in rows]
+    assert 20 < found.count("re-read") < 80
+    assert set(found) == {"re-read", "size-only"}
+
+
+# Mutation: adopt in Copier._adopt without `whole`, and a stranger's object of the same size is taken for ours.
+def test_what_stands_there_is_adopted_by_its_bytes_whatever_is_asked(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    target.tell = lambda _: "opaque"
+    target.objects["k"] = b"SMALL", Attributes()
+    with pytest.raises(AlreadyExists, match="Something else appeared"):
+        copy(source, target, item(source, "k", b"small"), asked=Asked(reread=0))
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "blake3"])
+@pytest.mark.parametrize("data", [b"small", BIG])
+def test_a_strong_hash_is_told_beside_the_servers(pair: tuple[Bucket, Bucket], data: bytes, algorithm: Any) -> None:
+    source, target = pair
+    receipt = copy(source, target, item(source, "k", data), asked=Asked(record=algorithm))
+    strong = {"sha256": hashlib.sha256, "blake3": blake3}[algorithm](data).hexdigest()
+    kind = "md5" if len(data) <= PART_BYTES else "md5-parts"
+    assert (receipt.evidence, receipt.digest) == ("server-hash", f"{kind}:{etag_of(data)} {algorithm}:{strong}")
+
+
+def test_what_the_target_did_not_keep_is_counted_where_that_is_asked(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    carried = Attributes({"content-type": "text/x", "cache-control": "no-store"}, {"who": "me"})
+    row = item(source, "k", b"1", attributes=carried)
+    real = target.put
+    target.put = lambda key, data, attributes, **terms: real(  # pyright: ignore[reportAttributeAccessIssue]
+        key, data, Attributes({"content-type": "text/x"}, {"who": "ME"}), **terms
+    )
+    assert copy(source, target, row).losses is None
+    target.objects.clear()
+    assert copy(source, target, row, asked=Asked(metadata=True)).losses == "cache-control,meta:who"
+
+
+# Mutation: let Evidence.find return "re-read" without reading, and this fails.
 @pytest.mark.parametrize("data", [b"small", BIG])
 def test_bytes_that_arrive_wrong_are_never_called_copied(pair: tuple[Bucket, Bucket], data: bytes) -> None:
     source, target = pair

@@ -231,3 +231,15 @@ def test_a_real_server_that_ignores_conditions_is_found_out(pretender: str, monk
     with pytest.raises(AlreadyExists):
         put(store, "k", b"2")
     assert [info.key for page in store.list() for info in page] == ["k"]
+
+
+# Mutation: in Trial.checks return True whatever comes, and the servers that compare nothing are believed.
+@pytest.mark.parametrize(("opaque", "checks"), [(True, True), (True, False), (False, True)])
+def test_a_hash_is_sent_along_where_etags_tell_nothing_and_the_server_compares_it(
+    exact: ExactS3, opaque: bool, checks: bool
+) -> None:
+    exact.opaque, exact.checks = opaque, checks
+    written = put(at(exact), "k", b"bytes")
+    sent = [headers for method, key, headers in exact.asked if method == "PUT" and key == "p/k"]
+    assert ["x-amz-checksum-sha256" in headers for headers in sent] == [opaque and checks]
+    assert written.checked == (opaque and checks)

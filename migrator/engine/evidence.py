@@ -1,0 +1,99 @@
+"""What shows that the target holds what was read, and how much is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..errors import StoreError
+from ..migrations.copy_objects import CopyObjects
+from ..migrations.losses import differing
+from ..migrations.verify import in_sample
+from ..model import Item
+from ..stores import Attributes, Store, Written
+from ..stores.digests import PART_BYTES, Hasher, Strong
+
+Chunks = Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How much evidence a copy is asked for.
+
+    ``reread``: the share of the objects that is read again where no server's hash compares. ``record``: a strong hash
+    of the bytes for the record. ``metadata``: look at what the target kept of each object's.
+    """
+
+    reread: float = 1.0
+    record: Strong | None = None
+    metadata: bool = False
+
+    @classmethod
+    def by(cls, migration: CopyObjects) -> Asked:
+        return cls(migration.reread, migration.record, migration.compare_metadata)
+
+
+class Evidence:
+    """Finds it for the items of one run. Used by many threads at once; holds nothing that changes."""
+
+    def __init__(self, target: Store, asked: Asked, unless_stopped: Callable[[Chunks], Chunks]) -> None:
+        self._target, self._asked, self._unless_stopped = target, asked, unless_stopped
+
+    def hasher(self, algorithm: str) -> Hasher:
+        """For the bytes of one object as they pass by."""
+        return Hasher(algorithm, self._asked.record)
+
+    def find(self, item: Item, written: Written, hasher: Hasher, *, whole: bool = False) -> str:
+        """The evidence that the target holds the bytes that were read.
+
+        A server's own hash of them where one compares: the target's, or for a file the source's. Else the target is
+        read again, or where that is not asked for its size is looked at; never with ``whole``.
+
+        Raises
+        ------
+        StoreError
+            If it holds something else.
+        """
+        digest = hasher.hexdigest()
+        if written.checked or digest == written.etag:
+            return "server-hash"
+        if not self._target.capabilities.holds_attributes and digest == item.etag:
+            return "server-hash"
+        if not (whole or in_sample(item.key, self._asked.reread)):
+            return self._by_size(item, written)
+        if digest != self.read(self._target, name_of(item), written.etag, Hasher(hasher.algorithm)).hexdigest():
+            raise corrupt(item)
+        return "re-read"
+
+    def _by_size(self, item: Item, written: Written) -> str:
+        standing = self._target.head(name_of(item))
+        if standing is None or standing.size != item.bytes or standing.etag != written.etag:
+            raise corrupt(item)
+        return "size-only"
+
+    def read(self, store: Store, key: str, etag: str | None, hasher: Hasher) -> Hasher:
+        """Feed an object to a hasher, which is given back."""
+        with store.open(key, etag) as body:
+            for chunk in self._unless_stopped(body.chunks(PART_BYTES)):
+                hasher.update(chunk)
+        return hasher
+
+    def unkept(self, item: Item, written: Written, sent: Attributes) -> tuple[str, ...]:
+        """The names of attributes that the target did not keep as they were sent, where that is asked for."""
+        if not (self._asked.metadata and self._target.capabilities.holds_attributes):
+            return ()
+        with self._target.open(name_of(item), written.etag) as body:
+            kept = body.attributes
+        return tuple(name for name, ours, _ in differing(sent, kept) if ours is not None)
+
+
+def name_of(item: Item) -> str:
+    """What it is called at the target."""
+    return item.target_key or item.key
+
+
+def corrupt(item: Item) -> StoreError:
+    return StoreError(
+        f"{name_of(item)!r} was written, but what the target holds is not what was read. "
+        "It may have been replaced meanwhile, or the target is damaged; look at it."
+    )
