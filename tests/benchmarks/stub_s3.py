@@ -11,6 +11,7 @@ import bisect
 import gc
 import hashlib
 import itertools
+import random
 import sys
 import time
 from email.utils import formatdate
@@ -35,6 +36,19 @@ class Bucket:
         if len(self._keys) != len(self.objects):
             self._keys = sorted(self.objects)
         return self._keys
+
+    def fill(self, prefix: str, number: int, size: int) -> None:
+        """Objects as a benchmark wants them, each with bytes of its own at the beginning."""
+        block = random.Random(size).randbytes(min(size, 1 << 20))
+        for index in range(number):
+            body = (index.to_bytes(8, "big") + block[8:])[:size] + block * (size // len(block) - 1)
+            self.objects[f"{prefix}d{index // 200:04d}/o{index:06d}.bin"] = (body, md5(body), time.time(), ())
+
+    def clear(self, prefix: str) -> None:
+        """Drop all whose keys begin so, and unfinished uploads."""
+        self.objects = {key: found for key, found in self.objects.items() if not key.startswith(prefix)}
+        self._keys = []  # by their number alone they may seem the same
+        uploads.clear()
 
 
 buckets: dict[str, Bucket] = {}
@@ -108,10 +122,15 @@ class Connection(asyncio.Protocol):
 
     def on_bucket(self, method: str, name: str, query: dict) -> None:
         if method == "PUT":
-            buckets.setdefault(name, Bucket())
+            bucket = buckets.setdefault(name, Bucket())
+            if "fill" in query:
+                bucket.fill(query["prefix"], int(query["fill"]), int(query["size"]))
             return self.send(200)
         if name not in buckets:
             return self.fail(method, 404, "NoSuchBucket")
+        if method == "DELETE":
+            buckets[name].clear(query["prefix"])
+            return self.send(204)
         if "location" in query:
             return self.xml('<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></LocationConstraint>')
         return self.list(name, buckets[name], query) if method == "GET" else self.send(200)
