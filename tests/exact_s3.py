@@ -65,6 +65,7 @@ class ExactS3:
     page: int = 1000
     skew_s: int = 0
     objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
+    heeds_on_copy: bool = True  # conditions, where the server itself copies
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def __enter__(self) -> ExactS3:
@@ -175,7 +176,8 @@ class ExactS3:
         conditions = [headers.get(one) for one in ("if-none-match", "if-match")]
         if self.conditions == "refused" and any(conditions):
             return _error(501, "NotImplemented")
-        if self.conditions == "enforced" and not self._allowed(name, *conditions):
+        heeds = self.heeds_on_copy or "x-amz-copy-source" not in headers
+        if self.conditions == "enforced" and heeds and not self._allowed(name, *conditions):
             return _error(412, "PreconditionFailed")
         if self.tags == "refused" and "x-amz-tagging" in headers:
             return _error(501, "NotImplemented")
@@ -183,6 +185,8 @@ class ExactS3:
             origin = self.objects.get(unquote(source, errors="surrogateescape").lstrip("/"))
             if origin is None:
                 return _error(404, "NoSuchKey")
+            if headers.get("x-amz-copy-source-if-match", origin.etag) != origin.etag:
+                return _error(412, "PreconditionFailed")
             self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
             return _xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
         told = headers.get("x-amz-checksum-sha256")

@@ -24,6 +24,7 @@ class Terms:
         self.preset = presets.known(lane.place.endpoint or "")
         self.headers = _headers_of(lane.place)
         self._found: Findings | None = None
+        self._copies: tuple[Heed, Heed] | None = None
         self._kept: dict[str, bool] = {}
         self._turn = threading.RLock()
 
@@ -59,6 +60,13 @@ class Terms:
     def enforces(self, before: str | None) -> bool:
         """Whether that condition protects what stands there; if not, look first."""
         return self._heed(before) == "enforced"
+
+    def guards_copies(self, before: str | None) -> bool:
+        """Whether that condition protects it from a copy that the server makes, whose ETag can then be compared."""
+        if self._copies is None:
+            with self._turn:
+                self._copies = self._copies or self.trials.look_at_copies(_encryption(self.headers))
+        return self.found.md5 and self._copies[before is not None] == "enforced"
 
     def check_key(self, key: str, size: int) -> None:
         """Raise StoreError for a key, whole as in the bucket, that this server would keep under another name."""

@@ -20,6 +20,7 @@ from .attributes import META
 from .keys import CLOSING_SLASH, SAMPLES, oddities
 from .listing import list_exactly
 from .native import Answer, Lane
+from .signing import encode_path
 from .tags import COUNT, HEADER
 
 NAME = ".migrator-trial-"
@@ -94,10 +95,10 @@ class Trial:
         self._written[key] = answer.headers.get("x-amz-version-id")
         return answer
 
-    def heed(self, key: str, condition: Mapping[str, str]) -> Heed:
+    def heed(self, key: str, condition: Mapping[str, str], body: bytes = b"other") -> Heed:
         """What becomes of a write whose condition does not hold."""
         try:
-            self.put(key, b"other", condition)
+            self.put(key, body, condition)
         except Refusal as refusal:
             if refusal.status in (409, 412):
                 return "enforced"
@@ -158,6 +159,21 @@ class Trials:
             if isinstance(error, Unreachable) and refusal.status != 501:
                 raise error from None
             return Findings(untried=str(error))
+
+    def look_at_copies(self, extra: Mapping[str, str]) -> tuple[Heed, Heed]:
+        """What becomes of the two conditions where the server itself copies an object onto another."""
+        with self._trial() as one:
+            source = self._below + one.name
+            copied = {"x-amz-copy-source": encode_path(f"/{self._lane.place.bucket}/{source}"), **extra}
+            try:
+                one.put(source, b"body", extra)
+                one.put(f"{source}-2", b"there", extra)
+                return (
+                    one.heed(f"{source}-2", {"if-none-match": "*", **copied}, b""),
+                    one.heed(f"{source}-2", {"if-match": f'"{"0" * 32}"', **copied}, b""),
+                )
+            except StoreError:  # a copy will say why, if that is not for the trial alone
+                return "ignored", "ignored"
 
     def keeps(self, oddity: str) -> bool:
         """Whether a key with this oddity is listed as it was written, with its bytes."""

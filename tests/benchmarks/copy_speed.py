@@ -45,7 +45,9 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     usual = [row.name for row in ROWS if row.peers]
-    parser.add_argument("--rows", nargs="*", default=usual, choices=list(BY_NAME), metavar="ROW", help=", ".join(BY_NAME))
+    parser.add_argument(
+        "--rows", nargs="*", default=usual, choices=list(BY_NAME), metavar="ROW", help=", ".join(BY_NAME)
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="of the counts of many objects")
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--only", nargs="*", metavar="PEER", help="these peers and no others")
@@ -102,7 +104,9 @@ class Bench:
         places.check(target, number, row.size)
         if not standing:
             places.clear(target)
-        return {figure: figures[figure] for figure in ("wall", "cpu", "runner", "family", "engine") if figure in figures}
+        return {
+            figure: figures[figure] for figure in ("wall", "cpu", "runner", "family", "engine") if figure in figures
+        }
 
     def _standing(self, row: Row, places: Places, number: int) -> str:
         """A copy that is there already."""
