@@ -3,8 +3,8 @@
     python tests/benchmarks/copy_speed.py --rows small-s3-s3 --scale 0.2 --write
 
 Each contender does the whole job as a process of its own, A B C A B C …; every copy is counted afterwards, objects and
-bytes. ``engine_s`` is ours from first byte to last receipt, verification and receipts in it, listing and start-up not; a
-peer has no such figure, so it is held against the peer's whole wall time less what the peer takes for one object.
+bytes. ``engine_s`` is ours from first byte to last receipt, verification and receipts in it, listing and start-up not;
+a peer has no such figure, so it is held against the peer's whole wall time less what the peer takes for one object.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import tables
 from contenders import OURS, command, missing, our_figures, run
 from places import Places, server
 from rows import BY_NAME, ROWS, Row
+
+FIGURES = ("wall", "cpu", "runner", "family", "engine")
 
 
 def main() -> None:
@@ -104,9 +106,7 @@ class Bench:
         places.check(target, number, row.size)
         if not standing:
             places.clear(target)
-        return {
-            figure: figures[figure] for figure in ("wall", "cpu", "runner", "family", "engine") if figure in figures
-        }
+        return {figure: value for figure, value in figures.items() if figure in FIGURES}
 
     def _standing(self, row: Row, places: Places, number: int) -> str:
         """A copy that is there already."""

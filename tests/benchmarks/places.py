@@ -83,7 +83,7 @@ class Places:
             said = json.loads(subprocess.run(words, env=self.env, check=True, capture_output=True).stdout)
             found = said["count"], said["bytes"]
         else:
-            sizes = [os.stat(Path(at) / name).st_size for at, _, names in os.walk(target) for name in names]
+            sizes = [Path(at, name).stat().st_size for at, _, names in os.walk(target) for name in names]
             found = len(sizes), sum(sizes)
         assert found == (number, number * size), f"{target} holds {found} of {(number, number * size)}"
 
