@@ -47,7 +47,18 @@ class Terms:
 
 
 def new_row(migration: Migration, terms: Terms) -> dict[str, Any]:
-    """The row of a new run; its id is made here, before anything else is."""
+    """The row of a new run; its id is made here, before anything else is.
+
+    Raises
+    ------
+    BadInput
+        If it reads or writes what no other process can see.
+    """
+    if own := [need for need in migration.needs() if need.startswith("memory:")]:
+        raise BadInput(
+            f"memory://{own[0].partition(':')[2]} lies in the memory of this process, and a run is a process of its "
+            "own: copy to a folder or a bucket, or use the store itself, by migrator.stores.open_store."
+        )
     run_id = _new_id(type(migration))
     return asdict(terms) | here() | as_planned(migration, terms.dry_run) | {
         "id": run_id, "name": terms.name or run_id, "title": migration.title, "tags": list(terms.tags),

@@ -13,7 +13,7 @@ from ..migrations.losses import differing
 from ..migrations.verify import DIFFERENT
 from ..model import Item, Receipt
 from ..stores import Store
-from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, sizes_of_parts
+from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, md5_told, sizes_of_parts, told
 
 
 class Stopped(Exception):
@@ -64,29 +64,32 @@ class Comparer:
         """What the ETags tell without reading a bucket; None where both have to be read."""
         here, there = item.etag, _standing(item)
         if self._remote == (True, True):
-            if here and here == there:
+            if told(here) is not None and told(here) == told(there):
                 return Verdict("listed")
-            told = PLAIN_MD5.match(here or "") and PLAIN_MD5.match(there or "")
-            return None if told else Verdict("size-only")
+            return None if md5_told(here) and md5_told(there) else Verdict("size-only")
         if self._remote == (False, False):
             return None
         store, key, pinned = self._of_file(item)
-        return self._against(store, key, pinned, item.bytes, there if self._remote[1] else here)
+        tag = there if self._remote[1] else here
+        verdict = self._against(store, key, pinned, item.bytes, told(tag))
+        if verdict and verdict.evidence == "server-hash" and not told(tag, checked=True):
+            return verdict._replace(evidence="listed")  # what somebody said that it is, and nobody checked
+        return verdict
 
     def _of_file(self, item: Item) -> tuple[Store, str, str | None]:
         if self._remote[0]:
             return self._target, item.target_key or item.key, _standing(item)
         return self._source, item.key, item.etag
 
-    def _against(self, store: Store, key: str, pinned: str | None, size: int, etag: str | None) -> Verdict | None:
-        """A file against an object's ETag; one that is not the file's hash may be no hash at all."""
-        if PLAIN_MD5.match(etag or ""):
+    def _against(self, store: Store, key: str, pinned: str | None, size: int, told_there: str | None) -> Verdict | None:
+        """A file against what an object's tag tells; what is not the file's hash may be no hash at all."""
+        if PLAIN_MD5.match(told_there or ""):
             digest = self._hash(store, key, pinned, "md5")
-            return Verdict("server-hash", f"md5:{digest}") if digest == etag else None
-        sizes = sizes_of_parts(size, etag or "")
+            return Verdict("server-hash", f"md5:{digest}") if digest == told_there else None
+        sizes = sizes_of_parts(size, told_there or "")
         with store.open(key, pinned) as body:
             digests = digests_of_parts(self._unless_stopped(body.chunks(MIB)), sizes) if sizes else ()
-        return Verdict("server-hash", f"md5-parts:{etag}") if etag in digests else Verdict("size-only")
+        return Verdict("server-hash", f"md5-parts:{told_there}") if told_there in digests else Verdict("size-only")
 
     def _by_reading(self, item: Item) -> Verdict:
         here = self._hash(self._source, item.key, item.etag, "xxh3")

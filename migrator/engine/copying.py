@@ -20,7 +20,7 @@ from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
-from ..stores.digests import PART_BYTES, PLAIN_MD5, Hasher
+from ..stores.digests import PART_BYTES, Hasher, md5_told
 from .evidence import Asked, Evidence, corrupt, name_of
 from .torn import discard_torn
 
@@ -70,7 +70,7 @@ class Copier:
         if self._files:
             self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
-        if self._server_side and PLAIN_MD5.match(item.etag or ""):
+        if self._server_side and md5_told(item.etag):
             target: S3Store = self._target  # pyright: ignore[reportAssignmentType]
             guarded = target.guards_copies(_before(item))
             if (guarded or item.bytes >= SERVER_COPY_BYTES) and (receipt := self._copy_on_server(item, guarded)):
@@ -123,6 +123,7 @@ class Copier:
         source: S3Store = self._source  # pyright: ignore[reportAssignmentType]
         target: S3Store = self._target  # pyright: ignore[reportAssignmentType]
         key, etag, before = name_of(item), item.etag or "", _before(item)
+        digest = md5_told(etag)
         if not guarded:  # then a copy replaces in silence, so look first
             standing = target.head(key)
             if (standing.etag if standing else None) != before:
@@ -131,12 +132,12 @@ class Copier:
             written = target.copy_from(source, item.key, key, etag, before=before, size=item.bytes)
         except AlreadyExists as conflict:
             return self._adopt(item, None, None, conflict)
-        if written is None or written.etag != item.etag:
+        if written is None or md5_told(written.etag, checked=True) != digest:
             return None if written is None else self._doubt(item, written)
-        return _receipt(item, "copied", "server-hash", f"md5:{item.etag}", written, None)
+        return _receipt(item, "copied", "server-hash", f"md5:{digest}", written, None)
 
     def _doubt(self, item: Item, written: Written) -> Receipt:
-        """The server copied and gave it another ETag: read both."""
+        """The server copied, and does not tell the hash of what it wrote: read both."""
         here = self._read_source(item, "xxh3")
         there = self._evidence.read(self._target, name_of(item), written.etag, Hasher("xxh3"))
         if here.hexdigest() != there.hexdigest():
@@ -149,8 +150,8 @@ class Copier:
         if standing is None or standing.size != item.bytes:
             raise _conflict(item, standing) from conflict
         written = Written(standing.etag)
-        if hasher is None and standing.etag == item.etag:
-            return _receipt(item, "adopted", "server-hash", f"md5:{item.etag}", written, losses)
+        if hasher is None and (digest := md5_told(standing.etag, checked=True)) and digest == md5_told(item.etag):
+            return _receipt(item, "adopted", "server-hash", f"md5:{digest}", written, losses)
         try:
             hasher = hasher or self._read_source(item, "md5")
             evidence = self._evidence.find(item, written, hasher, whole=True)
@@ -161,7 +162,9 @@ class Copier:
     def _algorithm(self, item: Item) -> str:
         """For large objects, the hash that a server's ETag can be compared with: the target's,
         which we write in parts; towards a folder the source's."""
-        return "md5" if self._to_folder and PLAIN_MD5.match(item.etag or "") else "md5-parts"
+        if self._to_folder:
+            return "md5" if md5_told(item.etag) else "md5-parts"
+        return "md5-parts" if self._target.capabilities.hashes_parts else "md5"
 
     def _read_source(self, item: Item, algorithm: str) -> Hasher:
         return self._evidence.read(self._source, item.key, item.etag, self._evidence.hasher(algorithm))

@@ -11,7 +11,7 @@ from ..migrations.losses import differing
 from ..migrations.verify import in_sample
 from ..model import Item
 from ..stores import Attributes, Store, Written
-from ..stores.digests import PART_BYTES, Hasher, Strong
+from ..stores.digests import PART_BYTES, Hasher, Strong, told
 
 Chunks = Iterator[bytes]
 
@@ -55,9 +55,9 @@ class Evidence:
             If it holds something else.
         """
         digest = hasher.hexdigest()
-        if written.checked or digest == written.etag:
+        if written.checked or digest in (written.digest, told(written.etag, checked=True)):
             return "server-hash"
-        if not self._target.capabilities.holds_attributes and digest == item.etag:
+        if not self._target.capabilities.holds_attributes and digest == told(item.etag, checked=True):
             return "server-hash"
         if not (whole or in_sample(item.key, self._asked.reread)):
             return self._by_size(item, written)

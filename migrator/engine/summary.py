@@ -39,8 +39,8 @@ _LOSSES = """
 _DOUBLES = r"""
     select count(*) as groups, coalesce(sum(items), 0)::bigint as items, coalesce(sum(spare), 0)::bigint as bytes from (
         select count(*) as items, sum(bytes) - any_value(bytes) as spare from plan
-        where regexp_full_match(etag, '[0-9a-f]{32}') and bytes > 0 and action not in ('skip', 'omit', 'refuse')
-        group by etag, bytes having count(*) > 1
+        where regexp_full_match(etag, '~?[0-9a-f]{32}(@.*)?') and bytes > 0 and action not in ('skip', 'omit', 'refuse')
+        group by split_part(etag, '@', 1), bytes having count(*) > 1
     )
 """
 

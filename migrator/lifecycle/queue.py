@@ -87,6 +87,8 @@ def _lack(kind: str, name: str) -> str | None:
         return f"the worker on {process.host()} has no environment variable {name}"
     if kind == "profile" and not _has_profile(name):
         return f"the worker on {process.host()} has no AWS profile {name!r}"
+    if kind == "file" and not os.access(name, os.R_OK):
+        return f"the worker on {process.host()} has no file {name} to read credentials from"
     return None
 
 

@@ -3,11 +3,13 @@
 Size alone never proves it. An S3 ETag without a dash is the MD5 of the bytes, except under
 SSE-KMS and SSE-C; one with a dash is the MD5 of the parts' MD5s (AWS S3 User Guide, "Checking
 object integrity"). Where those rules don't hold two hashes differ, which costs a copy, never data.
+A hash that the store keeps and never checked is no more than ``listed``.
 """
 
 from __future__ import annotations
 
-from ..stores import ObjectInfo, Store, digests
+from ..stores import ObjectInfo, Store
+from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
 
 
 def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None) -> str | None:
@@ -21,11 +23,16 @@ def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | Non
     if local == (True, True):
         return _same_files(source, target, here, there)
     if local == (False, False):
-        return "listed" if here.etag and here.etag == there.etag else None
+        return "listed" if same_tag(here.etag, there.etag) else None
     if local == (False, True):
         # The copy gave the file the object's own time, to the millisecond.
         return "listed" if here.mtime == there.mtime else _same_hash(target, there, here.etag)
     return _same_hash(source, here, there.etag)
+
+
+def same_tag(here: str | None, there: str | None) -> bool:
+    """Whether two version tags tell one hash."""
+    return told(here) is not None and told(here) == told(there)
 
 
 def identical(store: Store, one: ObjectInfo, other: ObjectInfo) -> bool:
@@ -34,7 +41,7 @@ def identical(store: Store, one: ObjectInfo, other: ObjectInfo) -> bool:
         return False
     if store.location.kind == "local":
         return _hash(store, one, "xxh3") == _hash(store, other, "xxh3")
-    return bool(one.etag) and one.etag == other.etag
+    return same_tag(one.etag, other.etag)
 
 
 def _same_files(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo) -> str | None:
@@ -44,17 +51,19 @@ def _same_files(source: Store, target: Store, here: ObjectInfo, there: ObjectInf
     return "re-read" if len(set(hashes)) == 1 else None
 
 
-def _same_hash(files: Store, file: ObjectInfo, etag: str | None) -> str | None:
-    """A local file against an object's ETag."""
-    if not etag:
+def _same_hash(files: Store, file: ObjectInfo, tag: str | None) -> str | None:
+    """A local file against the hash that an object's version tag tells."""
+    digest = told(tag)
+    if not digest:
         return None
-    if digests.PLAIN_MD5.match(etag):
-        return "server-hash" if _hash(files, file, "md5") == etag else None
-    if etag.endswith(f"-{digests.parts_of(file.size)}"):
-        return "server-hash" if _hash(files, file, "md5-parts") == etag else None
+    evidence = "server-hash" if told(tag, checked=True) else "listed"
+    if PLAIN_MD5.match(digest):
+        return evidence if _hash(files, file, "md5") == digest else None
+    if digest.endswith(f"-{parts_of(file.size)}"):
+        return evidence if _hash(files, file, "md5-parts") == digest else None
     return None
 
 
 def _hash(store: Store, info: ObjectInfo, algorithm: str) -> str:
     with store.open(info.key, info.etag) as body:
-        return digests.digest_of(body.chunks(digests.PART_BYTES), algorithm)
+        return digest_of(body.chunks(PART_BYTES), algorithm)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from ..errors import BadInput
 from ..stores import Location, Store, open_store
+from ..stores.digests import told
 from ..words import unescape
 from .base import Batch, Migration, PlanContext
 from .choosing import Choosing
@@ -194,9 +195,10 @@ def bound(taken: int) -> float:
 
 
 def _same_etag(pair: _Pair, source: Store, target: Store) -> bool:
-    """Whether two servers give one version tag, which they make of the bytes; a folder's is made of times."""
+    """Whether two servers tell one hash, which they made of the bytes; a folder's tag is made of times."""
     remote = source.capabilities.remote and target.capabilities.remote
-    return remote and bool(pair.etag) and pair.etag == pair.t_etag
+    digest = told(pair.etag, checked=True)
+    return remote and digest is not None and digest == told(pair.t_etag, checked=True)
 
 
 def _row(pair: _Pair, action: str, reason: str, **detail: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from .locations import Location
 
 
 class ObjectInfo(NamedTuple):
-    """One listed object: size in bytes, mtime in milliseconds, etag as the store's version tag."""
+    """One listed object: size in bytes, mtime in milliseconds, etag as the store's version tag (see ``digests``)."""
 
     key: str
     size: int
@@ -40,13 +40,15 @@ class Capabilities:
 
     ``holds_attributes``: headers and metadata survive a write. ``remote``: worth many requests
     at once. ``threads``: how many are worth it here. ``conditional``: a write that meets what
-    another program wrote there meanwhile is refused; None is unknown until it was tried.
+    another program wrote there meanwhile is refused; None is unknown until it was tried. ``hashes_parts``: what it
+    tells of a large object is the MD5 of its parts' MD5s, not of the whole.
     """
 
     holds_attributes: bool
     remote: bool
     threads: int
     conditional: bool | None = True
+    hashes_parts: bool = True
 
 
 class Body(Protocol):
@@ -70,8 +72,8 @@ class Body(Protocol):
 class Written(NamedTuple):
     """What a store says of an object that it took.
 
-    ``digest`` where it read that again itself; ``dropped`` names the attributes that it did not keep. ``checked``: it
-    compared a hash that was sent along with what came, and would have refused it.
+    ``digest`` where it hashed what it took, beyond what the etag tells; ``dropped`` names the attributes that it did
+    not keep. ``checked``: it compared a hash that was sent along with what came, and would have refused it.
     """
 
     etag: str | None

@@ -3,6 +3,9 @@
 ``md5`` is what S3 gives as the ETag of an object written in one request; ``md5-parts`` what it
 gives for parts: the MD5 of the parts' MD5s, a dash and their number (AWS S3 User Guide, "Checking
 object integrity"). ``xxh3`` is XXH3-128: fast, and no server's word is compared with it.
+
+A version tag is S3's ETag, or ``HASH@VERSION`` where a store's versions have names of their own: the hash that the
+store tells of the bytes, if any, and the version. ``~HASH`` is one that the store keeps and never checked.
 """
 
 from __future__ import annotations
@@ -24,6 +27,28 @@ USUAL_PARTS = (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512)
 Strong = Literal["blake3", "sha256"]
 # What an ETag looks like when it may be the MD5 of the bytes.
 PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def tag_of(digest: str | None, version: str, *, checked: bool = True) -> str:
+    """A version tag, of the hash that a store tells and the name of a version."""
+    return f"{'' if checked or not digest else '~'}{digest or ''}@{version}"
+
+
+def version_in(tag: str) -> str:
+    """The name of the version in a tag."""
+    return tag.rpartition("@")[2]
+
+
+def told(tag: str | None, *, checked: bool = False) -> str | None:
+    """The hash in a version tag, where it has one; with ``checked`` only one that the store itself computed."""
+    digest = (tag or "").partition("@")[0]
+    return None if checked and digest[:1] == "~" else digest.lstrip("~") or None
+
+
+def md5_told(tag: str | None, *, checked: bool = False) -> str | None:
+    """The MD5 of the bytes, where a version tag tells it."""
+    digest = told(tag, checked=checked)
+    return digest if digest and PLAIN_MD5.match(digest) else None
 
 
 def parts_of(size: int) -> int:

@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Mapping
 from typing import Any, Literal, Self
-from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import BadInput
+from .addresses import read
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
 STORAGE_CLASS = r"^[A-Z][A-Z0-9_]{1,63}$"
-KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://bucket/prefix for a named connection"
-OPTIONS = frozenset(
-    {"endpoint", "region", "addressing", "allow_http", "profile", "anonymous", "credentials",
-     "storage_class", "kms_key", "requester_pays"}
-)  # fmt: skip
+Kind = Literal["local", "s3", "gs", "az", "memory"]
+# What has to be known of a place before anything can be sent there.
+_REACH = {
+    "local": (), "memory": (), "s3": ("endpoint", "region", "addressing", "credentials"),
+    "gs": ("endpoint", "credentials"), "az": ("endpoint", "account", "credentials"),
+}  # fmt: skip
 
 
 class Credentials(BaseModel):
     """Where credentials come from; the secret itself is read when it is needed and kept nowhere.
 
-    ``env`` names environment variables, ``profile`` a profile of the AWS configuration files,
-    ``default`` is boto3's own chain, ``anonymous`` sends unsigned requests.
+    ``env`` names environment variables, ``profile`` a profile of the AWS configuration files, ``file`` a JSON file
+    of Google's, ``default`` is the own chain of boto3, google-auth or azure-identity, ``anonymous`` sends unsigned
+    requests.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    source: Literal["env", "profile", "default", "anonymous"]
+    source: Literal["env", "profile", "file", "default", "anonymous"]
     profile: str | None = None
+    file: str | None = None
     access_key_id_env: str | None = None
     secret_access_key_env: str | None = None
     session_token_env: str | None = None
+    token_env: str | None = None
+    account_key_env: str | None = None
+    sas_env: str | None = None
+    connection_string_env: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -56,15 +60,17 @@ class Location(BaseModel):
     url : str
         The place as people see it.
     kind : str
-        ``local`` or ``s3``.
+        ``local``, ``s3``, ``gs`` (Google Cloud Storage), ``az`` (Azure Blob Storage) or ``memory``.
     path : str, optional
         The absolute path, when local. Links in it are followed when it is used, not before.
     bucket, prefix : str
-        The bucket, and the prefix without a closing slash.
+        The bucket (Azure says container), and the prefix without a closing slash.
     connection : str, optional
         The named connection of the configuration file that it was given by.
     endpoint, region, addressing, allow_http, credentials
         How to reach the bucket; None where that is still to be resolved.
+    account : str, optional
+        The storage account, on Azure.
     storage_class, kms_key : str, optional
         What objects written here get: a storage class such as ``STANDARD_IA``, and the KMS key that encrypts them.
     requester_pays : bool
@@ -77,7 +83,7 @@ class Location(BaseModel):
     )
 
     url: str
-    kind: Literal["local", "s3"]
+    kind: Kind
     path: str | None = None
     bucket: str | None = None
     prefix: str = ""
@@ -86,6 +92,7 @@ class Location(BaseModel):
     region: str | None = None
     addressing: Literal["path", "virtual"] | None = None
     allow_http: bool | None = None
+    account: str | None = None
     credentials: Credentials | None = None
     storage_class: str | None = Field(default=None, pattern=STORAGE_CLASS)
     kms_key: str | None = Field(default=None, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
@@ -95,10 +102,10 @@ class Location(BaseModel):
     @classmethod
     def _read(cls, given: Any) -> Any:
         if isinstance(given, str | os.PathLike):
-            return _fields(given, {})
+            return read(given, {})
         if isinstance(given, Mapping) and "url" in given and "kind" not in given:
             options = {name: value for name, value in given.items() if name != "url"}
-            return _fields(given["url"], options)
+            return read(given["url"], options)
         _refuse_unknown(cls, given)
         return given
 
@@ -109,10 +116,11 @@ class Location(BaseModel):
         Parameters
         ----------
         text : str or path
-            ``s3://bucket/prefix``, ``name://bucket/prefix``, ``file:///folder`` or a folder.
+            ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``, ``name://bucket/prefix``,
+            ``memory://name/prefix``, ``file:///folder`` or a folder.
         **options
-            ``endpoint``, ``region``, ``addressing`` (``path`` or ``virtual``), ``allow_http``,
-            ``profile``, ``anonymous``, ``storage_class``, ``kms_key``, ``requester_pays``.
+            ``endpoint``, ``region``, ``addressing`` (``path`` or ``virtual``), ``allow_http``, ``account``,
+            ``profile``, ``credentials_file``, ``anonymous``, ``storage_class``, ``kms_key``, ``requester_pays``.
 
         Raises
         ------
@@ -121,12 +129,12 @@ class Location(BaseModel):
         """
         if isinstance(text, Location):
             return cls.model_validate(text)
-        return cls.model_validate(_fields(text, options))
+        return cls.model_validate(read(text, options))
 
     @property
     def resolved(self) -> bool:
         """Whether nothing about it depends on the environment any more."""
-        return self.kind == "local" or None not in (self.endpoint, self.region, self.addressing, self.credentials)
+        return None not in [getattr(self, name) for name in _REACH[self.kind]]
 
     def resolve(self) -> Location:
         """The same place with all that configuration and environment decide written in."""
@@ -140,7 +148,7 @@ class Location(BaseModel):
             real = os.path.realpath(self.path or "/")
             return f"file|{socket.gethostname()}", tuple(part for part in real.split("/") if part)
         here = self.resolve()
-        return f"s3|{here.endpoint}|{here.bucket}", tuple(here.prefix.split("/")) if here.prefix else ()
+        return f"{self.kind}|{here.endpoint or ''}|{here.bucket}", tuple(here.prefix.split("/")) if here.prefix else ()
 
     def parent(self) -> tuple[Location, str]:
         """The folder that it lies in, and its name there: a single object as a place.
@@ -166,13 +174,17 @@ class Location(BaseModel):
         return self.model_copy(update={"prefix": f"{self.prefix}/{name}".lstrip("/"), "url": f"{url}/"})
 
     def needs(self) -> list[str]:
-        """Where its credentials come from, resolved: ``env:NAME`` or ``profile:NAME``; nothing for a folder."""
+        """What a process must have to use it, resolved: ``env:NAME``, ``profile:NAME``, ``file:PATH``, our memory."""
+        if self.kind == "memory":
+            return [f"memory:{self.bucket}"]
         given = self.credentials
-        if given is None:
+        if given is None or given.source in ("default", "anonymous"):
             return []
         if given.source == "env":
-            return [f"env:{name}" for name in (given.access_key_id_env, given.secret_access_key_env) if name]
-        return [f"profile:{given.profile}"] if given.source == "profile" and given.profile else []
+            names = [name for name in _NAMED if name.endswith("_env") and name != "session_token_env"]
+            return [f"env:{name}" for field in names if (name := getattr(given, field))]
+        name = given.profile or given.file
+        return [f"{given.source}:{name}"] if name else []
 
     def __str__(self) -> str:
         return self.url
@@ -195,100 +207,13 @@ def same_place(a: Location, b: Location) -> bool:
     return a.identity() == b.identity()
 
 
+# The fields of credentials that name something, none of which is a secret itself.
+_NAMED = tuple(name for name in Credentials.model_fields if name != "source")
+
+
 def _refuse_unknown(model: type[BaseModel], given: Any) -> None:
     # Before pydantic does: under a model of somebody else its message would repeat the value, maybe a secret.
     if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(model.model_fields))):
         raise BadInput(
             f"A {model.__name__.lower()} has no field {unknown[0]!r}; there are {', '.join(model.model_fields)}."
         )
-
-
-def _fields(text: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    given = os.fspath(text)
-    if not isinstance(given, str) or not given.strip():
-        raise BadInput(f"A place can't be empty: give {KNOWN}.")
-    if "\0" in given:
-        raise BadInput("A place can't hold a NUL character.")
-    scheme = _SCHEME.match(given)
-    name = scheme[1].lower() if scheme else ""
-    if not scheme or name == "file":
-        return _local_fields(given, bool(scheme), options)
-    if name in ("http", "https"):
-        raise BadInput(f"An {name}:// address is no place: write s3://bucket/prefix, and the server as endpoint=.")
-    return _bucket_fields(name, given[scheme.end() :], options)
-
-
-def _local_fields(given: str, is_url: bool, options: Mapping[str, Any]) -> dict[str, Any]:
-    if options:
-        raise BadInput(f"A folder takes no {', '.join(sorted(options))}: those are for buckets.")
-    if is_url:
-        host, slash, rest = given.partition("://")[2].partition("/")
-        if not given.lower().startswith("file://") or host not in ("", "localhost") or not slash:
-            raise BadInput(f"{given!r} names no folder of this machine: write file:///folder or /folder.")
-        given = "/" + unquote(rest)
-    path = os.path.abspath(os.path.expanduser(given))
-    if "\0" in path:
-        raise BadInput("A place can't hold a NUL character.")
-    return {"url": path, "kind": "local", "path": path}
-
-
-def _bucket_fields(scheme: str, rest: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    bucket, _, prefix = rest.partition("/")
-    _refuse_secrets(scheme, bucket, rest)
-    if scheme != "s3":
-        from .resolving import connection
-
-        connection(scheme)  # a name that nobody defined is told at once, not when the run starts
-    if not bucket:
-        raise BadInput(f"{scheme}:// needs a bucket: write {scheme}://bucket/prefix.")
-    if not _BUCKET.fullmatch(bucket):  # not repeated: the start of a key pair lands here, cut at its first '/'
-        raise BadInput(f"What follows {scheme}:// is no bucket's name: it has letters, digits, '.', '-' and '_' only.")
-    segments = prefix.removesuffix("/").split("/") if prefix else []
-    if any(part in ("", ".", "..") for part in segments):
-        raise BadInput(f"The prefix of {scheme}://{bucket}/{prefix} has an empty, '.' or '..' segment; remove it.")
-    prefix = "/".join(segments)
-    url = f"{scheme}://{bucket}/" + (f"{prefix}/" if prefix else "")
-    named = None if scheme == "s3" else scheme
-    return {"url": url, "kind": "s3", "bucket": bucket, "prefix": prefix, "connection": named} | _options(options)
-
-
-def _refuse_secrets(scheme: str, bucket: str, rest: str) -> None:
-    # What is refused here may be a secret, so the message repeats none of it.
-    if "@" in bucket:
-        raise BadInput(
-            f"A {scheme}:// address can't hold credentials: take out the part before '@', and give profile= "
-            "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    if "?" in rest:
-        raise BadInput(
-            f"A {scheme}:// address can't hold a query string: take out '?' and what follows. "
-            "Signed links are not places; give profile= or set AWS_* variables instead."
-        )
-
-
-def _options(options: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(options) - OPTIONS)
-    if unknown:
-        raise BadInput(f"A location has no option {unknown[0]!r}; there are {', '.join(sorted(OPTIONS))}.")
-    fields = {name: value for name, value in options.items() if value is not None}
-    profile, anonymous = fields.pop("profile", None), fields.pop("anonymous", False)
-    if profile and anonymous:
-        raise BadInput("A location is either anonymous or uses a profile: give one of the two.")
-    if profile:
-        fields["credentials"] = {"source": "profile", "profile": str(profile)}
-    if anonymous:
-        fields["credentials"] = {"source": "anonymous"}
-    if "storage_class" in fields:
-        fields["storage_class"] = storage_class_named(str(fields["storage_class"]))
-    if "endpoint" in fields:
-        from .resolving import endpoint
-
-        fields["endpoint"] = endpoint(str(fields["endpoint"]))
-    return fields
-
-
-def storage_class_named(given: str) -> str:
-    name = given.upper().replace("-", "_")
-    if not re.fullmatch(STORAGE_CLASS, name):
-        raise BadInput(f"{given!r} is no storage class; write one such as STANDARD_IA, or leave it out.")
-    return name

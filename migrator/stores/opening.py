@@ -26,6 +26,10 @@ def open_store(location: Location | str | os.PathLike[str]) -> Store:
         from .local import LocalStore
 
         return LocalStore(place)
+    if place.kind == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore(place)
     from .s3 import S3Store
 
     return S3Store(place)

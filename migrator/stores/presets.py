@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from ..errors import ConfigError
 
 Name = Literal["aws", "r2", "b2", "wasabi", "spaces"]
+Other = Literal["gcs", "azure"]
+OTHERS: dict[str, Literal["gs", "az"]] = {}  # services that speak no S3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def known(endpoint: str) -> Preset:
     return next((one for one in PRESETS.values() if host.endswith(one.hosts)), ANY)
 
 
-def endpoint_of(name: Name, where: str, region: str | None, account: str | None) -> str | None:
+def endpoint_of(name: str, where: str, region: str | None, account: str | None) -> str | None:
     """The endpoint of a preset; None where the region decides it as AWS does.
 
     Raises

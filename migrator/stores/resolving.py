@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import config
 from ..errors import BadInput, ConfigError
-from .locations import KNOWN, Credentials, Location, storage_class_named
-from .presets import ANY, PRESETS, Name, endpoint_of
+from .addresses import KNOWN, storage_class_named
+from .locations import Credentials, Kind, Location
+from .presets import ANY, OTHERS, PRESETS, Name, Other, endpoint_of
 
 Addressing = Literal["path", "virtual"]
 _SECRET_KEYS = ("secret_access_key", "access_key_id", "session_token", "secret", "password", "token", "key")
@@ -25,7 +26,7 @@ class Connection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    preset: Name | None = None
+    preset: Name | Other | None = None
     account: str | None = None
     endpoint: str | None = None
     region: str | None = None
@@ -35,10 +36,20 @@ class Connection(BaseModel):
     access_key_id_env: str | None = None
     secret_access_key_env: str | None = None
     session_token_env: str | None = None
+    credentials_file: str | None = None
+    token_env: str | None = None
+    account_key_env: str | None = None
+    sas_env: str | None = None
+    connection_string_env: str | None = None
     anonymous: bool = False
     storage_class: str | None = None
     kms_key: str | None = None
     requester_pays: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the places that it names."""
+        return OTHERS.get(self.preset or "", "s3")
 
 
 def resolve(location: Location) -> Location:
@@ -49,14 +60,18 @@ def resolve(location: Location) -> Location:
     """
     if location.resolved:
         return location
+    return _resolve_s3(location)
+
+
+def _resolve_s3(location: Location) -> Location:
     named = connection(location.connection) if location.connection else Connection()
     credentials = location.credentials or _named_credentials(location.connection, named) or _usual_credentials()
     profile = _profile_settings(credentials.profile) if credentials.source == "profile" else {}
     region = location.region or named.region or _first("AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region")
-    preset = PRESETS[named.preset] if named.preset else ANY
+    preset = PRESETS.get(named.preset or "", ANY)
     region = preset.region if preset.region and not (location.region or named.region) else region
     given = location.endpoint or named.endpoint
-    if given is None and named.preset:
+    if given is None and named.preset and named.preset in PRESETS:
         own_region = location.region or named.region or preset.region
         given = endpoint_of(named.preset, f"[connections.{location.connection}]", own_region, named.account)
     region = region or "us-east-1"
@@ -142,13 +157,17 @@ def _aws_endpoint(region: str) -> str:
 def _allow_http(url: str, given: bool | None) -> bool:
     if not url.startswith("http:"):
         return bool(given)
-    allowed = _flag("AWS_ALLOW_HTTP") if given is None else given
-    if not (allowed or is_loopback(url)):
+    check_encrypted(url, _flag("AWS_ALLOW_HTTP") if given is None else given, ", or AWS_ALLOW_HTTP=true")
+    return True
+
+
+def check_encrypted(url: str, allowed: bool | None, more: str = "") -> None:
+    """Refuse an endpoint that would have credentials go over a network in the clear."""
+    if url.startswith("http:") and not (allowed or is_loopback(url)):
         raise BadInput(
             f"{url} is not encrypted: use https://, or allow it with allow_http=True, "
-            "allow_http = true in the connection, or AWS_ALLOW_HTTP=true."
+            f"allow_http = true in the connection{more}."
         )
-    return True
 
 
 def _addressing(own_endpoint: bool, bucket: str) -> Addressing:

@@ -14,7 +14,7 @@ _numbers = itertools.count()
 def no_aws(monkeypatch, tmp_path):
     """No variable or file of the machine that runs the tests has a say in them."""
     for name in list(os.environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+        if name.startswith(("AWS_", "GOOGLE_", "AZURE_", "STORAGE_EMULATOR")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
@@ -41,8 +41,10 @@ def place(aws, bucket) -> Location:
     return Location.parse(f"s3://{bucket}/t{next(_numbers)}")
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request, tmp_path) -> Store:
+    if request.param == "memory":
+        return open_store(f"memory://stores/t{next(_numbers)}")
     if request.param == "local":
         folder = tmp_path / "store"
         folder.mkdir()
