@@ -14,14 +14,6 @@ from migrator import api
 from migrator.errors import StateError
 from migrator.migrations import CopyObjects
 
-XSRF = {"X_XSRFToken": "made-up", "Cookie": "_xsrf=made-up"}
-READS = ("log", "log?download=1", "items", "items?format=csv", "exceptions", "record", "events")
-GETS = ("api/status", "api/migrations", "api/runs", "api/runs/{}", *(f"api/runs/{{}}/{what}" for what in READS),
-        "api/socket", "static/mime.js")  # fmt: skip
-VERBS = ("start", "cancel", "pause", "unpause", "limit", "resume", "run-now", "start-worker", "apply")
-PAGES = ("/migrator", "/migrator/new", "/migrator/runs/{}")
-POSTS = ("api/runs", *(f"api/runs/{{}}/{verb}" for verb in VERBS))
-
 
 def test_runs_are_listed_found_and_paged(server: Server, done: api.Run, slow: api.Run) -> None:
     listed = server.ask("api/runs?limit=100").json
@@ -131,53 +123,6 @@ def test_a_place_that_is_taken_is_a_conflict(server: Server, slow: api.Run, sour
     answer = server.ask("api/runs", body)
     assert (answer.status, answer.json["error"]) == (409, "LeaseHeld")
     assert slow.id in answer.json["message"]
-
-
-# Mutation: take @web.authenticated off a handler, and its line fails; the same for @authorized.
-@pytest.mark.parametrize("path", GETS)
-@pytest.mark.parametrize("token", [None, "wrong"])
-def test_who_has_no_token_reads_nothing(server: Server, done: api.Run, path: str, token: str | None) -> None:
-    assert server.ask(path.format(done.id), token=token).status == 403
-
-
-@pytest.mark.parametrize("path", POSTS)
-@pytest.mark.parametrize("token", [None, "wrong"])
-def test_who_has_no_token_asks_nothing(server: Server, done: api.Run, path: str, token: str | None) -> None:
-    for headers in ({}, XSRF):
-        assert server.ask(path.format(done.id), {}, token=token, **headers).status == 403
-
-
-def cookie(server: Server) -> str:
-    """A session's cookie, as a browser has it after logging in: no token with each request."""
-    answer = server.ask("/api/status?token=server-tests", token=None)
-    return answer.headers["Set-Cookie"].partition(";")[0]
-
-
-@pytest.mark.parametrize("path", POSTS)
-def test_a_page_of_another_site_can_not_ask_with_the_users_cookie(server: Server, done: api.Run, path: str) -> None:
-    mine = cookie(server)
-    assert server.ask("api/runs", token=None, Cookie=mine).status == 200
-    answer = server.ask(path.format(done.id), {}, token=None, Cookie=mine, Origin="https://evil.example")
-    assert answer.status in (403, 404)  # Jupyter Server knows no such path for another origin
-    assert server.ask(path.format(done.id), {}, token=None, Cookie=mine).status == 403  # no X-XSRFToken
-
-
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("token", [None, "wrong"])
-def test_who_has_no_token_is_led_to_the_login(server: Server, done: api.Run, path: str, token: str | None) -> None:
-    page = server.ask(path.format(done.id), token=None, Cookie=cookie(server))
-    assert (page.status, "static/page.js" in page.text, "_xsrf=" in page.headers["Set-Cookie"]) == (200, True, True)
-    assert "static/page.js" not in server.ask(path.format(done.id), token=token).text
-
-
-@pytest.mark.parametrize(("path", "method"), [*((p, "GET") for p in (*GETS, *PAGES)), *((p, "POST") for p in POSTS)])
-def test_an_authorizer_that_says_no_is_heeded_everywhere(
-    denying: Server, done: api.Run, path: str, method: str
-) -> None:
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
-               "Sec_WebSocket_Version": "13"}  # fmt: skip
-    headers = upgrade if path == "api/socket" else {}
-    assert denying.ask(path.format(done.id), {} if method == "POST" else None, **headers).status == 403
 
 
 def test_a_live_run_counts_as_activity(server: Server, slow: api.Run) -> None:
