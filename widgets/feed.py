@@ -30,6 +30,7 @@ class Screen(Protocol):
 
     def send(self, content: Any) -> None: ...
     def hold_sync(self) -> Any: ...
+    def _settle(self) -> None: ...
 
 
 class Feed:
@@ -80,6 +81,8 @@ class Feed:
                 return 0
             delay = self._pace(news)
             self._write(reader, news, hellos)
+            if news.snapshot["status"] in TERMINAL:
+                await asyncio.to_thread(self._screen._settle)
         except Exception as error:  # noqa: BLE001  shown in the panel: printed, it would land in some cell
             self._hellos += hellos
             return self._complain(error)

@@ -41,7 +41,7 @@ def reply(panel: Any, content: Any) -> dict[str, Any]:
 
 def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
     return {
-        "hello": lambda args: panel._feed.greet(str(args["client"])),
+        "hello": lambda args: _hello(panel, str(args["client"])),
         "start": lambda args: panel._start(_terms(args)),
         "cancel": lambda _: panel.cancel(),
         "pause": lambda _: panel.pause(),
@@ -59,6 +59,11 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "launch": lambda args: offers.launch(args).id,
         "open": lambda args: panel._open(str(args["id"])),
     }
+
+
+def _hello(panel: Any, client: str) -> None:
+    panel._outputs.seen()
+    panel._feed.greet(client)
 
 
 def _items(panel: Any, args: Args) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from . import messages, record, view
 from .bundle import TYPE, Bundle, choose
 from .bundle import known as known_bundle
 from .feed import Feed
+from .outputs import Outputs
 from .reading import sendable
 from .starts import starts
 from .verbs import Verbs, known
@@ -93,6 +94,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         self._asking = threading.Lock()
         self._bundle = known_bundle(bundle)
         self._draft: Any = None  # the row that the page may start, when the server feeds it
+        self._outputs = Outputs(self._ended, self._stands)
         super().__init__(dashboard=what is None, draft=self._drafted(started=run is not None))
         self.on_msg(self._answer)
         self._feed = Feed(self)
@@ -144,13 +146,23 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"MigrationPanel({self._title})"
 
+    def _ipython_display_(self, **_: Any) -> None:
+        self._outputs.show()
+
+    def _settle(self) -> None:
+        self._outputs.settle()
+
+    def _ended(self) -> Any:
+        """The end of the run that is to be written down, if it has come."""
+        seen = self.run.snapshot() if self.run else None
+        return (seen.id, seen.status, seen.attempt) if seen and seen.terminal else None
+
+    def _stands(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = self._repr_mimebundle_() or ({}, {})
+        return dict(data), dict(metadata)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        seen = None
-        with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
-            seen = sendable(self.run.snapshot().to_dict()) if self.run else None
-        plain = {"text/plain": repr(self), "text/html": record.table(self._title, seen)}
-        if self.dashboard:
-            plain["text/html"] = record.listing(_newest())
+        plain = self._record()
         by_server, why_not = choose(self._bundle)
         if by_server and self.dashboard:
             return {TYPE: {"run_id": ""}, **plain}, {}
@@ -164,18 +176,23 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         data, metadata = bundle
         return {**data, **plain}, metadata
 
+    def _record(self) -> dict[str, str]:
+        """What stands where nothing of ours is drawn; of a run that has ended, the very words that a page writes."""
+        if self.dashboard:
+            return {"text/plain": repr(self), "text/html": record.listing(_newest())}
+        seen = None
+        with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
+            seen = self.run.snapshot() if self.run else None
+            if seen and seen.terminal:
+                return sendable({"text/plain": repr(self.run), "text/html": self.run._repr_html_()})
+        return {"text/plain": repr(self), "text/html": record.table(self._title, seen and sendable(seen.to_dict()))}
+
     def _shown(self) -> Any:
         """What the server is to show: the run, or a draft of it; None where a key may stand for another run."""
         with self._asking:
             if self.run is None and self._draft is None and "key" not in self._options:
                 self._draft = draft(self._migration, **self._options)
             return self.run or self._draft
-
-    def _began(self, run_id: str) -> None:
-        """Its draft was started from the page."""
-        if self.run is None and self._draft is not None and self._draft.id == run_id:
-            self.draft = {**self.draft, "started": True}
-            self._feed.show(self._draft)
 
 
 def _title_of(migration: Any, run: Any) -> str:

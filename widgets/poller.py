@@ -76,6 +76,10 @@ class Poller:
         """False in a forked child too: it inherits the object and not the thread."""
         return self.pid == os.getpid() and self._thread.is_alive()
 
+    def do(self, work: Callable[[], None], seconds: float) -> None:
+        """Do blocking work in a thread of the readers'; TimeoutError if it takes longer, and it goes on."""
+        asyncio.run_coroutine_threadsafe(asyncio.to_thread(work), self._loop).result(seconds)
+
     def register(self, callback: Callback) -> Registration:
         """Run a bound async method now, and again after the seconds it returns."""
         return Registration(self._loop, callback)

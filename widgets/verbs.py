@@ -27,6 +27,8 @@ class Verbs:
     @property
     def run(self) -> Any:
         """The run that is shown; None before the start."""
+        if self._feed.run is None and self._draft is not None and self._draft.status != "draft":
+            self._began(self._draft.id)  # by the server, while this kernel could not
         return self._feed.run
 
     def start(self, dry_run: bool | None = None, mode: Mode | None = None) -> None:
@@ -112,6 +114,12 @@ class Verbs:
         if not self._draft.take_start() and (why := self._draft.snapshot().error):
             raise BadInput(why)
         return self._draft
+
+    def _began(self, run_id: str) -> None:
+        """Its draft was started from the page."""
+        if self._feed.run is None and self._draft is not None and self._draft.id == run_id:
+            self.draft = {**self.draft, "started": True}
+            self._feed.show(self._draft)
 
     def _ask(self, verb: str, *arguments: Any) -> None:
         getattr(self._started(), verb)(*arguments)

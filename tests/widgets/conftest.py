@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
 from desks import Desk
 from fake_run import FakeQueue, FakeRun
 
 import migrator as mg
 from widgets import feed
+
+HOUSE = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -49,3 +55,24 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeQueue]:
     known: dict[str, FakeQueue] = {}
     monkeypatch.setattr(mg, "Queue", lambda name, state: known.setdefault(name, FakeQueue(name, state)), raising=False)
     return known
+
+
+@pytest.fixture
+def run_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs cells in a kernel of their own; gives the notebook as it would be saved."""
+    monkeypatch.setenv("MIGRATOR_STATE", str(tmp_path / "state.db"))
+    monkeypatch.setenv("MIGRATOR_WORKSPACE", str(tmp_path / "runs"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(HOUSE), os.environ.get("PYTHONPATH")])))
+    (tmp_path / "in").mkdir()
+    for number in range(20):
+        (tmp_path / "in" / f"{number}.txt").write_text("text")
+
+    def run(*cells: str) -> Any:
+        sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        nbclient.NotebookClient(
+            sheet, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        ).execute()
+        return sheet
+
+    return run

@@ -55,6 +55,12 @@ class FakeRun:
     def status(self) -> str:
         return self.now.status
 
+    def __repr__(self) -> str:
+        return f"Run {self.id}: {self.status}"
+
+    def _repr_html_(self) -> str:
+        return f"<table><tr><td>{self.status}</td></tr></table>"
+
     def change(self, **changes: Any) -> None:
         self.now = dataclasses.replace(self.now, **changes)
 

@@ -27,10 +27,15 @@
       async renderModel(model) {
         const told = model.data[TYPE]?.run_id, id = typeof told === "string" ? told : "?"; // "": all runs
         if (this.shown === id) return; // our own write of the final record comes back here
+        // A kernel that knows only the plan writes its end down, and the page has turned to what was made of it.
+        if (this.left?.has(id)) return model.setData({ data: { ...model.data, [TYPE]: { run_id: this.shown } } });
         this.shown = id;
         this.close_?.();
         try {
-          this.close_ = (await view()).open(this.node, id, model, (other) => { this.shown = other; });
+          this.close_ = (await view()).open(this.node, id, model, (other) => {
+            (this.left ??= new Set()).add(this.shown);
+            this.shown = other;
+          });
         } catch {
           this.node.textContent = NO_EXTENSION;
         }
