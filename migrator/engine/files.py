@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..model import Item, Receipt
-from ..words import escape, storable, unescape
+from .columns import column, values_of
 
 if TYPE_CHECKING:
     from ..migrations import Batch
@@ -45,12 +45,10 @@ def plan_table(batch: Batch, first_no: int) -> pa.Table:
         If a row has no key or a column that plans don't have.
     """
     table: pa.Table = batch if isinstance(batch, pa.Table) else _table_of(batch)  # pyright: ignore[reportAssignmentType]
-    columns = {"item_no": pa.array(range(first_no, first_no + table.num_rows), pa.int64())}
+    columns = {"item_no": column(range(first_no, first_no + table.num_rows), pa.int64())}
     for name, default in (("action", "run"), ("bytes", 0)):
-        if name in table.column_names:
-            columns[name] = table[name].fill_null(default)
-        else:
-            columns[name] = pa.array([default] * table.num_rows, PLAN.field(name).type)
+        given = table[name].to_pylist() if name in table.column_names else [None] * table.num_rows
+        columns[name] = column([default if value is None else value for value in given], PLAN.field(name).type)
     for field in PLAN:
         if field.name not in columns:
             has = field.name in table.column_names
@@ -71,21 +69,6 @@ def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
 def receipt_table(receipts: Sequence[Receipt]) -> pa.Table:
     columns = zip(*receipts, strict=True) if receipts else ([] for _ in RECEIPT)
     return pa.table([column(c, f.type) for c, f in zip(columns, RECEIPT, strict=True)], schema=RECEIPT)
-
-
-def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Values as Parquet takes them."""
-    if pa.types.is_string(kind) and not storable("".join(filter(None, values))):
-        values = [value and escape(value) for value in values]
-    return pa.array(values, kind)
-
-
-def values_of(column: pa.ChunkedArray) -> list[Any]:
-    """The same values again."""
-    values = column.to_pylist()
-    if pa.types.is_string(column.type) and "\x10" in "".join(filter(None, values)):
-        return [value and unescape(value) for value in values]
-    return values
 
 
 def write_durably(table: pa.Table, path: Path) -> str:
@@ -137,5 +120,5 @@ def newest_receipts(paths: Iterable[Path]) -> dict[int, Receipt]:
 
 
 def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read()  # `read_table` would import the whole of pyarrow.dataset for this one file
     return zip(*map(values_of, table.columns), strict=True)

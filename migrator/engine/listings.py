@@ -16,7 +16,7 @@ from ..config import QUARANTINE
 from ..migrations.choosing import Choosing
 from ..migrations.renaming import Renaming
 from ..stores import ObjectInfo, Store
-from . import files
+from .columns import column
 from .sieve import Sieve, substitute
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def look(page: Sequence[ObjectInfo], view: View) -> pa.Table:
     if view.refusal:
         page = [_refused(one, name, view.refusal) for one, name in zip(page, names, strict=True)]
     columns = [*(zip(*page, strict=True) if page else [()] * 5), names if renames else [None] * len(page), chosen]
-    return pa.table([files.column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
+    return pa.table([column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
 
 
 def _refused(one: ObjectInfo, name: str, refusal: Refusal) -> ObjectInfo:
@@ -127,6 +127,6 @@ def _seen(page: Sequence[ObjectInfo]) -> pa.Table:
     """Listed objects as people name their columns."""
     keys, sizes, times, etags, _ = zip(*page, strict=True)
     return pa.table({
-        "key": files.column(keys, pa.string()), "size": pa.array(sizes, pa.int64()),
-        "mtime": pa.array(times, pa.timestamp("ms")), "etag": files.column(etags, pa.string()),
+        "key": column(keys, pa.string()), "size": column(sizes, pa.int64()),
+        "mtime": column(times, pa.timestamp("ms")), "etag": column(etags, pa.string()),
     })  # fmt: skip

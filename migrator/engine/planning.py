@@ -126,8 +126,7 @@ def _shard(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _tally(table: pa.Table, actions: Actions) -> None:
-    sums = table.group_by("action").aggregate([("bytes", "sum"), ("item_no", "count")])
-    for row in sums.to_pylist():
-        tally = actions.setdefault(row["action"], {"items": 0, "bytes": 0})
-        tally["items"] += row["item_no_count"]
-        tally["bytes"] += row["bytes_sum"]
+    for action, size in zip(table["action"].to_pylist(), table["bytes"].to_pylist(), strict=True):
+        tally = actions.setdefault(action, {"items": 0, "bytes": 0})
+        tally["items"] += 1
+        tally["bytes"] += size

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import BadInput
+from .columns import column
 from .planning import Plan, write_plan
 from .sieve import Sieve
 
@@ -32,10 +33,10 @@ def select(plan_files: Sequence[Path], where: str, workspace: Path, label: str) 
 
 def _chosen(plan_files: Sequence[Path], sieve: Sieve) -> Iterator[pa.Table]:
     for file in plan_files:
-        table = pq.read_table(file)
+        table = pq.ParquetFile(file).read()
         places = sieve.choose(as_seen(table))
         if places:
-            yield table.take(pa.array(places))
+            yield table.take(column(places, pa.int64()))
 
 
 def as_seen(table: pa.Table) -> pa.Table:

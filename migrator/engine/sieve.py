@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from ..words import escape, unescape
+from ..words import unescape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,9 @@ class Sieve:
         import duckdb
         import pyarrow as pa
 
-        numbered = rows.append_column("__row", pa.array(range(rows.num_rows), pa.int64()))
+        from .columns import column
+
+        numbered = rows.append_column("__row", column(range(rows.num_rows), pa.int64()))
         self._connection.register("rows", numbered)
         watch = threading.Timer(MOST_S, self._connection.interrupt)
         watch.start()
@@ -108,8 +110,11 @@ def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str
     import duckdb
     import pyarrow as pa
 
+    from .columns import column
+
     connection = _substitution()
-    connection.register("names", pa.table({"place": range(len(names)), "name": [escape(name) for name in names]}))
+    places = column(range(len(names)), pa.int64())
+    connection.register("names", pa.table({"place": places, "name": column(names, pa.string())}))
     statement = "select regexp_replace(name, ?, ?, 'gs') from names order by place"
     try:
         return [unescape(name) for (name,) in connection.execute(statement, [pattern, becomes]).fetchall()]

@@ -1,4 +1,7 @@
-"""What databases say differently: the time, an insert of what may be there, a race that was lost."""
+"""What databases say differently: the time, an insert of what may be there, a race that was lost.
+
+SQLAlchemy's dialects are imported where they are used: the three together cost each process 50 ms.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ..errors import StateError
 
@@ -68,9 +70,14 @@ def insert_missing(connection: sa.Connection, table: sa.Table, values: Mapping[s
 
 def _insert_or_leave(name: str, table: sa.Table, values: Mapping[str, Any]) -> sa.Executable:
     if name == "mysql":
+        from sqlalchemy.dialects import mysql
+
         column = next(iter(table.primary_key))
         return mysql.insert(table).values(**values).on_duplicate_key_update({column.name: column})
-    insert = postgresql.insert if name == "postgresql" else sqlite.insert
+    if name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert
     return insert(table).values(**values).on_conflict_do_nothing()
 
 
