@@ -9,10 +9,12 @@
     │   ├── NotFound           no such object, bucket or folder
     │   ├── AlreadyExists      a conditional write met an object
     │   ├── SourceChanged      the object is not the one that was planned
-    │   ├── Denied             credentials are missing, wrong or not allowed this
+    │   ├── Denied             these rights do not allow it
+    │   │   └── CredentialsRefused  they are missing, expired or wrong; the run waits until they are renewed
     │   ├── NotDurable         what was written may not be on the disk; it is not called done
     │   ├── DiskFull           no room at a folder; the run waits until there is
-    │   └── Unreachable        no answer, or one that says "later"; worth another try
+    │   └── Unreachable        no answer, or one that is a failure of the server's; worth another try
+    │       └── Throttled      the store asks for fewer requests; worth another try, later and more slowly
     ├── StateError             the state DB cannot be used
     │   ├── StateFull          no room where it is kept; nothing is written until there is
     │   └── NewerSchema        it was written by a newer release
@@ -28,7 +30,7 @@ A message names the thing, says why, and says what to do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .words import sized
 
@@ -67,9 +69,16 @@ class UnknownRun(BadInput):
 
 
 class StoreError(MigratorError):
-    """A store refused or failed. Subclasses say which, and whether trying again may help."""
+    """A store refused or failed. Subclasses say which.
 
-    retryable = False
+    Attributes
+    ----------
+    ends : str
+        What it is the end of: this ``try`` (another one may get through), this ``item``, or the ``run``, since the
+        others will fare no better until somebody has seen to it.
+    """
+
+    ends: Literal["try", "item", "run"] = "item"
 
 
 class NotFound(StoreError):
@@ -85,11 +94,19 @@ class SourceChanged(StoreError):
 
 
 class Denied(StoreError):
-    """Credentials are missing, wrong, expired or not allowed this."""
+    """Not allowed: these rights do not reach so far."""
+
+
+class CredentialsRefused(Denied):
+    """Credentials are missing, expired or wrong: nothing gets through until they are renewed."""
+
+    ends = "run"
 
 
 class NotDurable(StoreError):
     """The disk did not take what was written; nothing of it may be called done."""
+
+    ends = "run"
 
 
 class DiskFull(StoreError):
@@ -103,15 +120,33 @@ class DiskFull(StoreError):
         Bytes that were to be written there at least.
     """
 
+    ends = "run"
+
     def __init__(self, path: str, size: int) -> None:
         super().__init__(f"Disk full: it needs {sized(max(size, 1))} more at {path!r}.")
         self.path, self.size = path, size
 
 
 class Unreachable(StoreError):
-    """The store gave no answer, or one that asks to come back later."""
+    """The store gave no answer, or one that is a failure of its own."""
 
-    retryable = True
+    ends = "try"
+
+
+class Throttled(Unreachable):
+    """The store asks for fewer requests.
+
+    Attributes
+    ----------
+    cause : str
+        Its words: ``503 SlowDown``.
+    after : float or None
+        The seconds to wait that it asks for.
+    """
+
+    def __init__(self, message: str, cause: str = "", after: float | None = None) -> None:
+        super().__init__(message)
+        self.cause, self.after = cause, after
 
 
 class StateError(MigratorError):

@@ -7,23 +7,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from xml.etree import ElementTree
 
-from ..errors import AlreadyExists, BadInput, Denied, MigratorError, NotFound, StoreError, Unreachable
+from ..errors import (
+    AlreadyExists,
+    BadInput,
+    CredentialsRefused,
+    Denied,
+    MigratorError,
+    NotFound,
+    StoreError,
+    Throttled,
+    Unreachable,
+)
 from .locations import Location
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9_.]{1,64})\s*</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
-_LATER = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
+_SLOWER = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling"})
+_LATER = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
-_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
+_KEYS = frozenset({
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired",
+})  # fmt: skip
 
 
 class Refusal(StoreError):
-    """A server's answer that is not yet one of our errors: its status, its code, its own words."""
+    """A server's answer that is not yet one of our errors: its status, its code, its own words.
 
-    def __init__(self, status: int, body: str, region: str | None = None) -> None:
-        self.status = status
+    ``after``: the seconds that it wants to be left alone.
+    """
+
+    def __init__(self, status: int, body: str, region: str | None = None, after: float | None = None) -> None:
+        self.status, self.after = status, after
         self.code = _found(_CODE, body) or ""
         self.said = _found(_MESSAGE, body) or self.code or f"HTTP status {status}"
         self.region = region or _found(_REGION, body)
@@ -54,8 +70,8 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     if code == "InvalidObjectState":
         return StoreError(f"{what} is archived and can't be read now; restore it first.")
     if code in _KEYS or refusal.status == 401:
-        return Denied(
-            f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); check {_source(place)}."
+        return CredentialsRefused(
+            f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); {_renewal(place)}."
         )
     if refusal.status == 403:
         return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
@@ -63,7 +79,12 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
         return NotFound(f"{what} is not there.")
     if refusal.status in (409, 412):
         return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
-    if refusal.status == 429 or refusal.status >= 500 or code in _LATER:
+    if refusal.status in (429, 503) or code in _SLOWER:
+        return Throttled(
+            f"{where} wants fewer requests than it got for {what} ({refusal.said}); try again later.",
+            f"{refusal.status} {code}".strip(), refusal.after,
+        )  # fmt: skip
+    if (refusal.status >= 500 and refusal.status != 501) or code in _LATER:
         return Unreachable(f"{where} can't answer for {what} now ({refusal.said}); try again later.")
     return StoreError(f"{where} refused {what}: {refusal.said}.")
 
@@ -99,7 +120,7 @@ def _translated(
     if status:
         return explain(place, Refusal(status, text), key)
     if isinstance(error, theirs.UnauthenticatedError):
-        return Denied(f"No credentials for {what}: check {_source(place)}.")
+        return CredentialsRefused(f"No credentials for {what}: {_renewal(place)}.")
     if isinstance(error, FileNotFoundError):
         return NotFound(f"{what} is not there.")
     if isinstance(error, PermissionError | theirs.PermissionDeniedError):
@@ -118,6 +139,15 @@ def _source(place: Location) -> str:
     if credentials.source == "anonymous":
         return "whether the place is public (it is asked anonymously)"
     return f"the environment variables {credentials.access_key_id_env} and {credentials.secret_access_key_env}"
+
+
+def _renewal(place: Location) -> str:
+    """What to do where credentials are not accepted."""
+    if place.credentials is None or place.credentials.source == "anonymous":
+        return f"check {_source(place)}"
+    if place.credentials.source == "env":
+        return f"check {_source(place)}; a run that works takes no others: cancel it, set them anew, and resume it"
+    return f"check {_source(place)}, or renew them: they are read again"
 
 
 def _found(pattern: re.Pattern[str], text: str) -> str | None:

@@ -8,11 +8,15 @@ from typing import Any
 
 from obstore.store import S3Store as ByteStore
 
-from .credentials import provider
+from .credentials import Keyring
 from .locations import Location
 
+# For the whole of a request that holds 8 MiB at most. A link that died without a word is given up then.
+TIMEOUT = "120s"
 
-def byte_store(place: Location) -> ByteStore:
+
+def byte_store(place: Location, keyring: Keyring) -> ByteStore:
+    """A byte store that sends a request once: what may be tried again is for `Retries` to say."""
     # obstore reads AWS_* variables beside what it is given, and AWS_ENDPOINT_URL_S3 wins over
     # `endpoint`: so everything that a variable could say is said here.
     endpoint = place.endpoint or ""
@@ -26,18 +30,15 @@ def byte_store(place: Location) -> ByteStore:
     if anonymous:
         settings["skip_signature"] = True
     else:
-        settings["credential_provider"] = _credential_provider(place)
-    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=120)}
-    client: Any = {"allow_http": bool(place.allow_http), "timeout": "900s", "connect_timeout": "5s"}
+        settings["credential_provider"] = _credential_provider(keyring)
+    retry: Any = {"max_retries": 0, "retry_timeout": timedelta(0)}
+    client: Any = {"allow_http": bool(place.allow_http), "timeout": TIMEOUT, "connect_timeout": "5s"}
     return ByteStore(place.bucket, client_options=client, retry_config=retry, **settings)
 
 
-def _credential_provider(place: Location) -> Callable[[], Mapping[str, Any]]:
-    assert place.credentials is not None
-    fetch = provider(place.credentials)
-
+def _credential_provider(keyring: Keyring) -> Callable[[], Mapping[str, Any]]:
     def keys() -> Mapping[str, Any]:
-        found = fetch()
+        found, _ = keyring.now()
         assert found is not None
         return {
             "access_key_id": found.access_key_id,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..errors import Denied
+from ..errors import CredentialsRefused
 from .locations import Credentials
 
 AWS_EXTRA = "pip install 'jupyter-migrator[aws]'"
@@ -31,7 +33,7 @@ def fetch(credentials: Credentials) -> Keys | None:
 
     Raises
     ------
-    Denied
+    CredentialsRefused
         If they are missing; the message names the variable or the profile.
     """
     return provider(credentials)()
@@ -44,6 +46,50 @@ def provider(credentials: Credentials) -> Callable[[], Keys | None]:
     if credentials.source == "env":
         return lambda: _from_environment(credentials)
     return _Session(credentials.profile)
+
+
+class Keyring:
+    """The keys of one place, for whatever sends requests there. Shared by threads.
+
+    They are asked for once a second, which signing needs anyway, and read anew from their files and programs when a
+    server refuses them: somebody may have renewed them. Variables stay what they were when the process began.
+    """
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        self._credentials = credentials
+        self._provide = provider(credentials) if credentials else lambda: None
+        self._second: tuple[int, Keys | None, datetime] = (0, None, datetime.fromtimestamp(0, UTC))
+        self._turn = threading.Lock()
+        self.version = 0  # grows with each renewal that changed them
+
+    def now(self) -> tuple[Keys | None, datetime]:
+        """The keys, and the second in which they were asked for: a signature tells no finer time."""
+        second = int(time.time())
+        if self._second[0] != second:
+            self._second = second, self._provide(), datetime.fromtimestamp(second, UTC)
+        return self._second[1:]
+
+    def renew(self) -> bool:
+        """Read them anew; whether they are others now than those that were used last."""
+        if self._credentials is None:
+            return False
+        with self._turn:
+            used, self._provide = self._second[1], provider(self._credentials)
+            self._second = (0, used, self._second[2])
+            try:
+                changed = not _same(used, self.now()[0])
+            except CredentialsRefused:
+                return False
+            self.version += changed
+            return changed
+
+
+def _same(one: Keys | None, other: Keys | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.access_key_id, one.secret_access_key, one.token) == (
+        other.access_key_id, other.secret_access_key, other.token,
+    )  # fmt: skip
 
 
 def profile_settings(name: str | None) -> dict[str, Any]:
@@ -66,7 +112,7 @@ class _Session:
         if self._credentials is None:
             self._credentials = _guard(self._profile, _session(self._profile).get_credentials)
         if self._credentials is None:
-            raise Denied(
+            raise CredentialsRefused(
                 "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
                 "set AWS_PROFILE, or give anonymous=True for a public bucket."
             )
@@ -79,7 +125,7 @@ def _from_environment(credentials: Credentials) -> Keys:
     for name in (credentials.access_key_id_env, credentials.secret_access_key_env):
         value = os.environ.get(name or "")
         if not value:
-            raise Denied(
+            raise CredentialsRefused(
                 f"The environment variable {name} is not set, and the credentials are to come from it; set it."
             )
         values.append(value)
@@ -91,7 +137,7 @@ def _session(profile: str | None) -> Any:
     try:
         import botocore.session
     except ImportError:
-        raise Denied(
+        raise CredentialsRefused(
             f"AWS profiles and the default credential chain need boto3: {AWS_EXTRA}, "
             "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from None
@@ -105,4 +151,4 @@ def _guard(profile: str | None, call: Callable[[], Any]) -> Any:
         return call()
     except (BotoCoreError, ClientError) as error:
         what = f"The AWS profile {profile!r}" if profile else "The AWS default credential chain"
-        raise Denied(f"{what} gives no credentials: {error}") from None
+        raise CredentialsRefused(f"{what} gives no credentials: {error}") from None

@@ -6,28 +6,26 @@ path that is sent is byte for byte the path that was signed: nothing on the way 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import random
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from ..errors import MigratorError
+from ..errors import CredentialsRefused, MigratorError, Unreachable
 from .answers import Refusal, explain, unreachable
-from .credentials import Keys, provider
+from .credentials import Keyring
 from .locations import Location
 from .proxies import proxy_for
+from .retries import TRIES, Retries, asked_for
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
 from .wire import Incoming, Response, Wire, WireError
 
-CONNECT_S, READ_S, SLOW_S = 5.0, 60.0, 900.0
-TRIES, FIRST_WAIT_S, LONGEST_WAIT_S = 5, 0.2, 10.0
-_AGAIN = frozenset({429, 500, 502, 503, 504})
+# A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
+CONNECT_S, READ_S, SLOW_S, PROBE_S = 5.0, 30.0, 900.0, 10.0
 _CONNECTIONS = 64
 A = TypeVar("A", "Answer", "Incoming | Answer")
 
@@ -59,8 +57,8 @@ class Lane:
         self._host = host
         self._always = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
         self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        self._keys: Callable[[], Keys | None] = provider(place.credentials) if place.credentials else lambda: None
-        self._second: tuple[int, Keys | None, datetime] = (0, None, datetime.fromtimestamp(0, UTC))
+        self.keyring = Keyring(place.credentials)
+        self.retries = Retries(place.url, self._probe, self.keyring.renew)
         self._proxy = proxy_for(self._scheme, host, CONNECT_S, _CONNECTIONS)
         self._wire = self._proxy or Wire(self._scheme, host, CONNECT_S, _CONNECTIONS)
 
@@ -82,15 +80,17 @@ class Lane:
         Refusal
             For an answer that is no success, including one that says so with status 200.
         Unreachable
-            If no answer came.
+            If no answer came, or one that is worth another try; ``Throttled`` where fewer requests are wanted.
+        CredentialsRefused
+            If the credentials are not accepted.
         """
         path, line, extra = self._path(key), encode_query(query), headers or {}
-        return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), tries))
+        return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), key, tries))
 
-    def open(self, key: str, headers: Mapping[str, str]) -> Incoming:
+    def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES) -> Incoming:
         """GET an object, whose body is then read from what is returned. Raises as `send` does."""
         path = self._path(key)
-        answer = self._persist(lambda: self._begin(path, headers), TRIES)
+        answer = self._persist(lambda: self._begin(path, headers), key, tries)
         if isinstance(answer, Incoming):
             return answer
         raise Refusal(_checked(answer).status, "")  # a success of no use, if it is one
@@ -107,24 +107,37 @@ class Lane:
         below = f"{self.place.prefix}/" if self.place.prefix else ""
         return explain(self.place, refusal, key.removeprefix(below) if key is not None else None)
 
-    def _persist(self, once: Callable[[], A], tries: int) -> A:
-        for attempt in range(1, tries + 1):
+    def _persist(self, once: Callable[[], A], key: str | None, tries: int) -> A:
+        def heard() -> A:
             try:
                 answer = once()
             except OSError as error:
-                if attempt == tries:
-                    raise unreachable(self.place, _why(error)) from None
-                wait = pause(attempt)
-            else:
-                if answer.status not in _AGAIN or attempt == tries:
-                    return answer
-                wait = _retry_after(answer) or pause(attempt)
-            time.sleep(wait)
-        raise AssertionError("tries is at least one")
+                raise unreachable(self.place, _why(error)) from None
+            if answer.status >= 400 and isinstance(answer, Answer):
+                self._raise_what_may_pass(answer, key)
+            return answer
+
+        return self.retries.persist(heard, tries)
+
+    def _raise_what_may_pass(self, answer: Answer, key: str | None) -> None:
+        """Raise for an answer that another try, or other credentials, may change."""
+        error = self.explain(_refusal(answer), key)
+        if isinstance(error, Unreachable | CredentialsRefused):
+            raise error
+        if answer.status in (400, 403) and not answer.data and self.keyring.now()[0]:
+            self._probe()  # a HEAD is refused without a word of why; this raises if it is the credentials
+
+    def _probe(self) -> None:
+        """Ask for next to nothing, once. Raises what comes of it, in errors of ours."""
+        below = f"{self.place.prefix}/" if self.place.prefix else ""
+        query = [("list-type", "2"), ("max-keys", "1"), ("prefix", below)]
+        with contextlib.suppress(Refusal):
+            self.send("GET", None, query, tries=1, read_s=PROBE_S)
 
     def _once(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         headers = self._signed(method, path, query, extra, body)
-        return Answer(*self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s))
+        answer = Answer(*self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s))
+        return replace(answer, status=500) if _failed_late(answer) else answer
 
     def _begin(self, path: str, extra: Mapping[str, str]) -> Incoming | Answer:
         answer = self._wire.open(path, self._signed("GET", path, "", extra, b""), READ_S)
@@ -135,20 +148,13 @@ class Lane:
 
     def _signed(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes) -> dict[str, str]:
         headers = {"host": self._host, **self._always, **extra}
-        keys, now = self._keys_now()
+        keys, now = self.keyring.now()
         if keys is None:
             return headers
         return headers | sign(
             keys, method, path, query, headers, self._payload(body),
             region=self.place.region or "us-east-1", service="s3", now=now,
         )  # fmt: skip
-
-    def _keys_now(self) -> tuple[Keys | None, datetime]:
-        """The keys, asked for once a second, and that second: a signature tells no finer time."""
-        second = int(time.time())
-        if self._second[0] != second:
-            self._second = second, self._keys(), datetime.fromtimestamp(second, UTC)
-        return self._second[1:]
 
     def _payload(self, body: bytes) -> str:
         if not body:
@@ -166,23 +172,21 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-def pause(attempt: int) -> float:
-    """Seconds to wait after so many failures."""
-    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+def _failed_late(answer: Answer) -> bool:
+    # CopyObject and CompleteMultipartUpload start to answer before they know how it ends.
+    return answer.status == 200 and answer.data[:400].lstrip()[:200].find(b"<Error>") >= 0
 
 
 def _checked(answer: Answer) -> Answer:
-    # CopyObject and CompleteMultipartUpload start to answer before they know how it ends.
-    failed_late = answer.status == 200 and answer.data[:400].lstrip()[:200].find(b"<Error>") >= 0
-    if 200 <= answer.status < 300 and not failed_late:
+    if 200 <= answer.status < 300:
         return answer
-    status = 500 if failed_late else answer.status
-    raise Refusal(status, answer.data.decode("utf-8", "replace"), answer.headers.get("x-amz-bucket-region"))
+    raise _refusal(answer)
 
 
-def _retry_after(answer: Answer | Incoming) -> float | None:
-    value = answer.headers.get("retry-after", "")
-    return min(float(value), LONGEST_WAIT_S) if value.isdigit() else None
+def _refusal(answer: Answer) -> Refusal:
+    after = asked_for(answer.headers.get("retry-after", ""))
+    text = answer.data.decode("utf-8", "replace")
+    return Refusal(answer.status, text, answer.headers.get("x-amz-bucket-region"), after)
 
 
 def _why(error: OSError) -> str:

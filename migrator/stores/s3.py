@@ -47,7 +47,8 @@ class S3Store:
         self._seen = False  # whether the bucket is known to be there
         self._terms = Terms(self._lane)
         self._threads = NEAR_THREADS if is_loopback(location.endpoint or "") else FAR_THREADS
-        self.bytes = byte_store(location)
+        self._bytes = byte_store(location, self._lane.keyring)
+        self._bytes_version = 0
         self.notes: Notes = NoNotes()
 
     @property
@@ -125,13 +126,10 @@ class S3Store:
             self._check_before(key, before)
         if self._terms.by_hand or not keys.tidy(self._below + key) or attribute_names.ambiguous(attributes):
             return self._put_natively(key, data, attributes, before)._replace(dropped=dropped)
-        given: Any = attribute_names.joined(attributes, self._what(key))
-        mode: Any = "create" if before is None else {"e_tag": quoted(before)}
-        with byte_lane(self._location, key, _conflict):
-            result = obstore.put(
-                self.bytes, self._below + key, data, attributes=given, mode=mode, use_multipart=False
-            )  # fmt: skip
-        return Written(unquoted(result["e_tag"]), None, dropped)
+        given = attribute_names.joined(attributes, self._what(key))
+        mode = "create" if before is None else {"e_tag": quoted(before)}
+        etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
+        return Written(unquoted(etag), None, dropped)
 
     def put_stream(
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
@@ -213,6 +211,20 @@ class S3Store:
 
     def sync(self) -> None:
         """Nothing to do: a server answers when it has the object."""
+
+    @property
+    def bytes(self) -> Any:
+        """The byte lane; a new one where the keys were renewed, since it keeps those that it has."""
+        if self._bytes_version != self._lane.keyring.version:
+            self._bytes_version = self._lane.keyring.version
+            self._bytes = byte_store(self._location, self._lane.keyring)
+        return self._bytes
+
+    def _put_by_bytes(self, key: str, data: bytes, attributes: Any, mode: Any) -> str | None:
+        with byte_lane(self._location, key, _conflict):
+            return obstore.put(
+                self.bytes, self._below + key, data, attributes=attributes, mode=mode, use_multipart=False
+            )["e_tag"]  # fmt: skip
 
     def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
         headers = attribute_names.sent(attributes, self._what(key))

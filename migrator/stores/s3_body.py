@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,9 +9,10 @@ from ..errors import SourceChanged
 from . import attributes as attribute_names
 from .answers import Refusal, unreachable
 from .base import Attributes
-from .native import TRIES, Lane, pause, quoted, unquoted
+from .native import Lane, quoted, unquoted
+from .retries import TRIES
 from .tags import COUNT, read_tags
-from .wire import Incoming, WireError
+from .wire import Incoming
 
 _NOTHING = Attributes()
 
@@ -31,7 +31,7 @@ class S3Body:
     def __enter__(self) -> S3Body:
         self._incoming = incoming = self._ask()
         etag = unquoted(incoming.headers.get("etag"))
-        if self._etag and etag != self._etag:
+        if (self._etag and etag != self._etag) or incoming.status != 200:  # a part was not asked for
             self._drop()
             raise changed(self._what)
         self._etag, self.size = etag, incoming.left
@@ -52,34 +52,37 @@ class S3Body:
             yield self._next(size)
 
     def _next(self, size: int) -> bytes:
-        for attempt in range(1, TRIES + 1):
-            try:
-                incoming = self._incoming or self._resume()
-                data = incoming.read(size)
-            except OSError:
-                self._drop()
-                if attempt < TRIES:
-                    time.sleep(pause(attempt))
-            else:
-                self._at += len(data)
-                return data
-        raise unreachable(self._lane.place, "the connection failed or was cut")
+        # Nothing says of an object without a version that it is still the same.
+        data = self._lane.retries.persist(lambda: self._read_on(size), TRIES if self._etag else 1)
+        self._at += len(data)
+        return data
+
+    def _read_on(self, size: int) -> bytes:
+        try:
+            return (self._incoming or self._resume()).read(size)
+        except OSError:
+            self._drop()
+            raise unreachable(self._lane.place, "the connection failed or was cut") from None
 
     def _resume(self) -> Incoming:
-        if not self._etag:  # nothing says that it is still the same object
-            raise WireError("the connection was cut")
         here = {"range": f"bytes={self._at}-"} if self._at else {}
-        self._incoming = incoming = self._ask(**here)
+        self._incoming = incoming = self._ask(1, **here)
         same = unquoted(incoming.headers.get("etag")) == self._etag and incoming.left == self.size - self._at
-        if not same or incoming.status != (206 if here else 200):
+        if not same or not self._begins_here(incoming):
             raise changed(self._what)
         return incoming
 
-    def _ask(self, **headers: str) -> Incoming:
+    def _begins_here(self, incoming: Incoming) -> bool:
+        if not self._at:
+            return incoming.status == 200
+        told = incoming.headers.get("content-range", "")
+        return incoming.status == 206 and told.startswith(f"bytes {self._at}-{self.size - 1}/")
+
+    def _ask(self, tries: int = TRIES, **headers: str) -> Incoming:
         if self._etag:
             headers["if-match"] = quoted(self._etag)
         try:
-            return self._lane.open(self._key, headers)
+            return self._lane.open(self._key, headers, tries)
         except Refusal as refusal:
             if refusal.status == 412:
                 raise changed(self._what) from None

@@ -20,6 +20,7 @@ __all__ = ["Incoming", "Response", "Wire", "WireError"]
 
 _BUFFER = 1 << 16
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
+_PIECE = 1 << 20  # what must go out within one time-out: a slow link is not a dead one
 
 
 class Response(NamedTuple):
@@ -127,7 +128,8 @@ class _Connection:
                 self._socket.sendall(head + body)
             else:
                 self._socket.sendall(head)
-                self._socket.sendall(body)
+                for at in range(0, len(body), _PIECE):
+                    self._socket.sendall(memoryview(body)[at : at + _PIECE])
         except BrokenPipeError:
             return  # a server may refuse, answer and hang up before it has read a large body: then read why
 

@@ -9,8 +9,7 @@ from fake_s3 import FakeS3, Reply, error, page
 from servers import OTHER_BUCKET, OTHER_KEY, OTHER_SECRET, REGION
 
 from migrator.errors import AlreadyExists, BadInput, Denied, NotFound, SourceChanged, StoreError, Unreachable
-from migrator.stores import Attributes, Location, open_store
-from migrator.stores import native as native_module
+from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores import s3 as s3_module
 from migrator.stores.keys import tidy
 
@@ -37,7 +36,7 @@ def at(fake: FakeS3, prefix: str = ""):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(native_module, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
 
 
 # --- a real server ---

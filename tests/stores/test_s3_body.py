@@ -11,8 +11,7 @@ import pytest
 from fake_s3 import FakeS3, Reply, error
 
 from migrator.errors import Denied, NotFound, SourceChanged, Unreachable
-from migrator.stores import Attributes, Location, open_store
-from migrator.stores import native as native_module
+from migrator.stores import Attributes, Location, open_store, retries
 
 DATA = bytes(range(256)) * 1000
 ETAG = "0123456789abcdef0123456789abcdef"
@@ -20,7 +19,7 @@ ETAG = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(native_module, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
 
 
 @contextmanager
@@ -50,6 +49,10 @@ def said(status: int, length: int, data: bytes, etag: str = ETAG, more: str = ""
     return f'HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nETag: "{etag}"\r\n{more}\r\n'.encode() + data
 
 
+def range_from(start: int) -> str:
+    return f"Content-Range: bytes {start}-{len(DATA) - 1}/{len(DATA)}\r\n"
+
+
 def opened(endpoint: str, pinned: str | None = ETAG):
     return open_store(Location.parse("s3://b", endpoint=endpoint, anonymous=True)).open("k", pinned)
 
@@ -64,7 +67,7 @@ def start_of(head: str) -> int:
 def test_a_cut_body_goes_on_where_it_was_cut(size):
     def answer(number: int, head: str) -> bytes:
         start = start_of(head)
-        return said(206 if start else 200, len(DATA) - start, DATA[start : start + 100_000])
+        return said(206 if start else 200, len(DATA) - start, DATA[start : start + 100_000], more=range_from(start))
 
     with serving(answer) as (endpoint, asked), opened(endpoint) as body:
         if size == len(DATA):
@@ -80,11 +83,12 @@ def test_a_cut_body_goes_on_where_it_was_cut(size):
     "second",
     [
         said(200, len(DATA), DATA),
-        said(206, len(DATA) - 1000, DATA[1000:], etag="other"),
-        said(206, 5, b"12345"),
+        said(206, len(DATA) - 1000, DATA[1000:], etag="other", more=range_from(1000)),
+        said(206, 5, b"12345", more=range_from(1000)),
+        said(206, len(DATA) - 1000, DATA[:-1000], more=range_from(0)),
         said(412, 0, b""),
     ],
-    ids=["no-range", "other-version", "other-length", "refused"],
+    ids=["no-range", "other-version", "other-length", "other-range", "refused"],
 )
 def test_what_goes_on_is_the_same_object_or_none(second):
     first = said(200, len(DATA), DATA[:1500])

@@ -12,7 +12,7 @@ import pytest
 from fake_s3 import FakeS3, Reply, page
 
 from migrator.errors import StoreError, Unreachable
-from migrator.stores import Location, open_store
+from migrator.stores import Location, open_store, retries
 from migrator.stores import native as native_module
 from migrator.stores.wire import Wire, WireError
 
@@ -105,7 +105,7 @@ def test_no_line_break_gets_into_a_request():
 
 
 def test_a_cut_listing_is_no_short_listing(monkeypatch):
-    monkeypatch.setattr(native_module, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n<ListBucketResult></ListBucketResult>") as netloc:
         store = open_store(Location.parse("s3://b", endpoint=f"http://{netloc}", anonymous=True))
         with pytest.raises(Unreachable, match="cut"):
