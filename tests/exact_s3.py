@@ -6,9 +6,13 @@ writes of boto3 and of ours are the same to it. No signature is checked.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
+import struct
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +20,30 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
+from exact_parts import Parts, dechunked, error, xml
+
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
 WRITES = ("PUT", "POST", "DELETE")
+
+
+@dataclass
+class Reply:
+    """An answer on its way; who meddles with it makes it lie.
+
+    ``length``: the Content-Length that is told, if not the body's. ``cut``: hang up after so many bytes of the body,
+    and with ``reset`` rudely. ``extra``: bytes after the end.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    length: int | None = None
+    cut: int | None = None
+    reset: bool = False
+    extra: bytes = b""
+
+
+Meddle = Callable[[str, str, dict[str, str], Reply], Reply | None]
 
 
 @dataclass
@@ -29,10 +55,11 @@ class Stored:
     archived: bool = False
     restored: bool = False
     salt: bytes = b""
+    told: str = ""  # the ETag, if it is not the MD5
 
     @property
     def etag(self) -> str:
-        return f'"{hashlib.md5(self.salt + self.body).hexdigest()}"'
+        return f'"{self.told or md5(self.salt + self.body)}"'
 
 
 @dataclass
@@ -53,6 +80,8 @@ class ExactS3:
         Headers that it takes and forgets.
     asked : list
         Method, key or query, and headers of each request.
+    before, meddle : callable
+        Given method, key, headers and (``meddle``) the reply: another reply, or None. ``before``: nothing was done yet.
     """
 
     conditions: str = "enforced"
@@ -67,9 +96,12 @@ class ExactS3:
     objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
     heeds_on_copy: bool = True  # conditions, where the server itself copies
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    before: Callable[[str, str, dict[str, str]], Reply | None] = lambda *_: None
+    meddle: Meddle = lambda *_: None
 
     def __enter__(self) -> ExactS3:
         exact = self
+        self.parts = Parts(self)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -79,16 +111,35 @@ class ExactS3:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 if headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
-                    body = _dechunked(body)
-                status, sent, data = exact._answer(self.command, self.path, headers, body)
-                self.send_response_only(status)
+                    body = dechunked(body)
+                key = unquote(self.path.partition("?")[0][1:], errors="surrogateescape").partition("/")[2]
+                reply = exact.before(self.command, key, headers)
+                if reply is None:
+                    reply = Reply(*exact._answer(self.command, self.path, headers, body))
+                    reply = exact.meddle(self.command, key, headers, reply) or reply
+                self._send(reply)
+
+            def _send(self, reply: Reply) -> None:
+                self.send_response_only(reply.status)
                 self.send_header("Date", formatdate(exact.now(), usegmt=True))
-                for name, value in sent.items():
+                length = len(reply.body) if reply.length is None else reply.length
+                for name, value in {"Content-Length": str(length), **reply.headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", sent.get("content-length") or str(len(data)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(data)
+                    self.wfile.write(reply.body[: reply.cut] + reply.extra)
+                if reply.cut is not None:
+                    self._hang_up(reply.reset)
+
+            def _hang_up(self, reset: bool) -> None:
+                self.wfile.flush()
+                if reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # a client that hung up
+                    super().handle()
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815
 
@@ -138,6 +189,8 @@ class ExactS3:
         bucket, _, key = name.partition("/")
         with self._lock:
             self.asked.append((method, key or query_text, headers))
+            if key and ("uploadId" in query or "uploads" in query):
+                return self.parts.answer(method, name, query, headers, body)
             if not key:
                 return self._bucket(method, bucket, query)
             return getattr(self, f"_{method.lower()}")(name, query, headers, body)
@@ -145,7 +198,7 @@ class ExactS3:
     def _bucket(self, method: str, bucket: str, query: dict[str, str]) -> tuple[int, dict, bytes]:
         if "versioning" in query:
             inner = f"<Status>{self.versioning}</Status>" if self.versioning else ""
-            return _xml(f"<VersioningConfiguration>{inner}</VersioningConfiguration>")
+            return xml(f"<VersioningConfiguration>{inner}</VersioningConfiguration>")
         if method != "GET":
             return 200, {}, b""
         after = query.get("continuation-token") or query.get("start-after") or ""
@@ -157,7 +210,7 @@ class ExactS3:
         token = quote(shown[-1].partition("/")[2], errors="surrogateescape") if more else ""
         # The token is opaque to a client; quoted twice it survives any key.
         last = f"<NextContinuationToken>{escape(unquote(token))}</NextContinuationToken>" if more else ""
-        return _xml(
+        return xml(
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
             f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{last}{rows}"
             "</ListBucketResult>"
@@ -172,33 +225,41 @@ class ExactS3:
             f"<StorageClass>{one.storage_class}</StorageClass>{restored if one.restored else ''}</Contents>"
         )
 
+    def kept(self, headers: dict[str, str]) -> dict[str, str]:
+        """What of a request's headers stays with the object."""
+        return {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
+
+    def keep(self, name: str, body: Any, headers: dict[str, str], tags: str, etag: str) -> None:
+        """What an upload in parts has become."""
+        self.objects[name] = Stored(body, headers, tags, told=etag)
+
     def _put(self, name: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> tuple[int, dict, bytes]:
         conditions = [headers.get(one) for one in ("if-none-match", "if-match")]
         if self.conditions == "refused" and any(conditions):
-            return _error(501, "NotImplemented")
+            return error(501, "NotImplemented")
         heeds = self.heeds_on_copy or "x-amz-copy-source" not in headers
-        if self.conditions == "enforced" and heeds and not self._allowed(name, *conditions):
-            return _error(412, "PreconditionFailed")
+        if self.conditions == "enforced" and heeds and not self.allowed(name, *conditions):
+            return error(412, "PreconditionFailed")
         if self.tags == "refused" and "x-amz-tagging" in headers:
-            return _error(501, "NotImplemented")
+            return error(501, "NotImplemented")
         if source := headers.get("x-amz-copy-source"):
             origin = self.objects.get(unquote(source, errors="surrogateescape").lstrip("/"))
             if origin is None:
-                return _error(404, "NoSuchKey")
+                return error(404, "NoSuchKey")
             if headers.get("x-amz-copy-source-if-match", origin.etag) != origin.etag:
-                return _error(412, "PreconditionFailed")
+                return error(412, "PreconditionFailed")
             self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
-            return _xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
+            return xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
         told = headers.get("x-amz-checksum-sha256")
         if self.checks and told and told != b64encode(hashlib.sha256(body).digest()).decode():
-            return _error(400, "BadDigest")
-        kept = {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
+            return error(400, "BadDigest")
+        kept = self.kept(headers)
         tags = headers.get("x-amz-tagging", "") if self.tags == "kept" else ""
         self.objects[name] = Stored(body, kept, tags, headers.get("x-amz-storage-class", "STANDARD"))
         self.objects[name].salt = b"key" if self.opaque else b""
         return 200, {"ETag": self.objects[name].etag}, b""
 
-    def _allowed(self, name: str, absent: str | None, match: str | None) -> bool:
+    def allowed(self, name: str, absent: str | None, match: str | None) -> bool:
         standing = self.objects.get(name)
         if absent == "*" and standing:
             return False
@@ -207,48 +268,43 @@ class ExactS3:
     def _get(self, name: str, query: dict[str, str], headers: dict[str, str], _body: bytes) -> tuple[int, dict, bytes]:
         one = self.objects.get(name)
         if one is None:
-            return _error(404, "NoSuchKey")
+            return error(404, "NoSuchKey")
         if headers.get("if-match", one.etag) != one.etag:
-            return _error(412, "PreconditionFailed")
+            return error(412, "PreconditionFailed")
         if "tagging" in query:
             pairs = parse_qsl(one.tags, keep_blank_values=True)
             inner = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in pairs)
-            return _xml(f"<Tagging><TagSet>{inner}</TagSet></Tagging>")
+            return xml(f"<Tagging><TagSet>{inner}</TagSet></Tagging>")
         if one.archived and not one.restored:
-            return _error(403, "InvalidObjectState")
+            return error(403, "InvalidObjectState")
         count = {"x-amz-tagging-count": str(one.tags.count("=") or "")} if one.tags else {}
-        return 200, {"ETag": one.etag, "Last-Modified": formatdate(0, usegmt=True), **one.headers, **count}, one.body
+        said = {"ETag": one.etag, "Last-Modified": formatdate(0, usegmt=True), **one.headers, **count}
+        if "range" not in headers:
+            return 200, said, one.body
+        first, _, last = headers["range"].removeprefix("bytes=").partition("-")
+        part = one.body[int(first) : int(last or len(one.body)) + 1]
+        told = f"bytes {first}-{int(first) + len(part) - 1}/{len(one.body)}"
+        return 206, {**said, "Content-Range": told}, part
 
     def _head(self, name: str, *request: Any) -> tuple[int, dict, bytes]:
         status, headers, body = self._get(name, *request)
-        return status, {**headers, "content-length": str(len(body))}, b""
+        return status, {**headers, "Content-Length": str(len(body))}, b""
 
     def _delete(self, name: str, *_: object) -> tuple[int, dict, bytes]:
         if self.keeps_all:
-            return _error(403, "AccessDenied")
+            return error(403, "AccessDenied")
         self.objects.pop(name, None)
         return 204, {}, b""
 
-    def _post(self, *_: object) -> tuple[int, dict, bytes]:
-        return _error(501, "NotImplemented")  # large objects are for real servers
+
+def refused(status: int, code: str, **headers: str) -> Reply:
+    """A refusal, for who meddles."""
+    return Reply(status, headers, error(status, code)[2])
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
 
 
 def _raw(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _xml(text: str) -> tuple[int, dict[str, str], bytes]:
-    return 200, {"Content-Type": "application/xml"}, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
-
-
-def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:
-    return status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-
-
-def _dechunked(body: bytes) -> bytes:
-    """The payload of ``aws-chunked`` encoding."""
-    out, at = bytearray(), 0
-    while size := int(body[at : (end := body.index(b"\r\n", at))].split(b";")[0], 16):
-        out += body[end + 2 : end + 2 + size]
-        at = end + 4 + size
-    return bytes(out)
