@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 Answer = tuple[int, dict[str, str], bytes]
 
 
+@dataclass
+class Reply:
+    """An answer on its way; who meddles with it makes it lie.
+
+    ``length``: the Content-Length that is told, if not the body's. ``cut``: hang up after so many bytes of the body,
+    and with ``reset`` rudely. ``extra``: bytes after the end.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    length: int | None = None
+    cut: int | None = None
+    reset: bool = False
+    extra: bytes = b""
+
+
 class Sparse:
     """The body of an object that is only said to be so large: of it nothing but pieces' names are kept."""
 
@@ -134,3 +151,12 @@ def xml(text: str) -> Answer:
 
 def error(status: int, code: str) -> Answer:
     return status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+
+
+def refused(status: int, code: str, **headers: str) -> Reply:
+    """A refusal, for who meddles."""
+    return Reply(status, headers, error(status, code)[2])
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()

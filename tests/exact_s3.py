@@ -20,28 +20,13 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
-from exact_parts import Parts, dechunked, error, xml
+from exact_parts import Parts, Reply, dechunked, error, md5, refused, xml
 
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
 WRITES = ("PUT", "POST", "DELETE")
 
 
-@dataclass
-class Reply:
-    """An answer on its way; who meddles with it makes it lie.
-
-    ``length``: the Content-Length that is told, if not the body's. ``cut``: hang up after so many bytes of the body,
-    and with ``reset`` rudely. ``extra``: bytes after the end.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    length: int | None = None
-    cut: int | None = None
-    reset: bool = False
-    extra: bytes = b""
-
+__all__ = ["ExactS3", "Reply", "refused"]
 
 Meddle = Callable[[str, str, dict[str, str], Reply], Reply | None]
 
@@ -295,15 +280,6 @@ class ExactS3:
             return error(403, "AccessDenied")
         self.objects.pop(name, None)
         return 204, {}, b""
-
-
-def refused(status: int, code: str, **headers: str) -> Reply:
-    """A refusal, for who meddles."""
-    return Reply(status, headers, error(status, code)[2])
-
-
-def md5(data: bytes) -> str:
-    return hashlib.md5(data).hexdigest()
 
 
 def _raw(text: str) -> bytes:
