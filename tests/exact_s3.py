@@ -128,7 +128,7 @@ class ExactS3:
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
                 pass
 
         self._lock = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +25,12 @@ class Recorder(Weather):
         self.endures = endures
         self.rested: list[float] = []
         self.held: list[str] = []
+        self.resting: Callable[[], object] = lambda: None
         self.freed = 0
 
     def rest(self, seconds: float) -> None:
         self.rested.append(seconds)
+        self.resting()
 
     def hold(self, place: str, why: str) -> None:
         self.held.append(why)
@@ -123,7 +125,7 @@ def test_one_thread_looks_for_all() -> None:
         return "done"
 
     weather, done = Recorder(endures=True), []
-    weather.rest = lambda _: time.sleep(0.005)
+    weather.resting = lambda: time.sleep(0.005)
     shared = Retries("s3://lake", probe)
     with under(weather):
         crew = [threading.Thread(target=lambda: done.append(shared.persist(once, 2))) for _ in range(20)]
@@ -267,7 +269,7 @@ def test_keys_that_nobody_renews_are_waited_for_by_a_run_and_named(exact: ExactS
         store = at(exact)
         put(store)
         vault.rotate("KEY2", told=False)
-        weather.rest = lambda _: vault.write("KEY2") if len(weather.held) == 3 else None
+        weather.resting = lambda: vault.write("KEY2") if len(weather.held) == 3 else None
         put(store, "k2")
     assert len(weather.held) == 3
     assert "the AWS profile 'lake', or renew them: they are read again" in weather.held[0]
