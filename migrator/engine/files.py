@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..columns import column, values_of
 from ..model import Item, Receipt
-from .columns import column, values_of
 
 if TYPE_CHECKING:
     from ..migrations import Batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..columns import column
 from ..config import QUARANTINE
 from ..migrations.choosing import Choosing
 from ..migrations.renaming import Renaming
 from ..stores import ObjectInfo, Store
-from .columns import column
 from .sieve import Sieve, substitute
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ LISTING = pa.schema(
     ]
 )  # fmt: skip
 
+WRITTEN_AT_ONCE = 10_000
 Refusal: TypeAlias = Callable[[str, int], str | None]
 
 
@@ -57,12 +58,16 @@ class Listings:
     def source(self, store: Store, view: View) -> Path:
         """List a source; that it is not there is an error."""
         listed = chosen = 0
-        with _writer(path := self._scratch / "source.parquet") as writer:
+
+        def tables() -> Iterator[pa.Table]:
+            nonlocal listed, chosen
             for page in self._pages(store):
                 self._control.listed(len(page))
                 table = look(page, view)
                 listed, chosen = listed + len(page), chosen + (table["chosen"].to_pylist().count(True))
-                writer.write_table(table)
+                yield table
+
+        _write(tables(), path := self._scratch / "source.parquet")
         if view.sieve:
             log.info("plan: %s of %s listed objects are chosen", f"{chosen:,}", f"{listed:,}")
             if listed and not chosen:
@@ -71,10 +76,9 @@ class Listings:
 
     def target(self, store: Store, view: View) -> Path:
         """List a target; a folder that is not there yet is empty."""
+        path = self._scratch / "target.parquet"
         absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
-        with _writer(path := self._scratch / "target.parquet") as writer:
-            for page in () if absent else self._pages(store):
-                writer.write_table(look(page, view))
+        _write((look(page, view) for page in (() if absent else self._pages(store))), path)
         return path
 
     def _pages(self, store: Store) -> Iterator[Sequence[ObjectInfo]]:
@@ -90,8 +94,17 @@ class Listings:
             log.info("plan: %s objects below %s%s are left out", f"{kept:,}", store.location, QUARANTINE)
 
 
-def _writer(path: Path) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, LISTING)
+def _write(tables: Iterable[pa.Table], path: Path) -> None:
+    """Pages as a file, several at a time: each piece of it has its cost, when it is written and when it is read."""
+    held: list[pa.Table] = []
+    with pq.ParquetWriter(path, LISTING) as writer:
+        for table in tables:
+            held.append(table)
+            if sum(one.num_rows for one in held) >= WRITTEN_AT_ONCE:
+                writer.write_table(pa.concat_tables(held))
+                held.clear()
+        if held:
+            writer.write_table(pa.concat_tables(held))
 
 
 def sieve_of(choosing: Choosing | None) -> Sieve | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..columns import column
 from ..errors import BadInput
-from .columns import column
 from .planning import Plan, write_plan
 from .sieve import Sieve
 

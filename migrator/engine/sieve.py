@@ -60,7 +60,7 @@ class Sieve:
         import duckdb
         import pyarrow as pa
 
-        from .columns import column
+        from ..columns import column
 
         numbered = rows.append_column("__row", column(range(rows.num_rows), pa.int64()))
         self._connection.register("rows", numbered)
@@ -110,7 +110,7 @@ def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str
     import duckdb
     import pyarrow as pa
 
-    from .columns import column
+    from ..columns import column
 
     connection = _substitution()
     places = column(range(len(names)), pa.int64())

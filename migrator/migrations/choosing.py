@@ -97,9 +97,13 @@ class Choosing(BaseModel):
 
     def check_amount(self, rows: Iterable[Mapping[str, Any]], sofar: dict[str, int]) -> None:
         """Count rows of a plan into ``sofar``; raise BadInput when it is more than was allowed."""
-        for row in rows:
-            if row["action"] in ("create", "overwrite"):
-                for what, amount in (("objects", 1), ("bytes", row["bytes"]), (row["action"], 1)):
+        self.check_amounts(((row["action"], 1, row["bytes"]) for row in rows), sofar)
+
+    def check_amounts(self, amounts: Iterable[tuple[str, int, int]], sofar: dict[str, int]) -> None:
+        """The same of actions, each with a number of objects and their bytes."""
+        for action, number, size in amounts:
+            if action in ("create", "overwrite"):
+                for what, amount in (("objects", number), ("bytes", size), (action, number)):
                     sofar[what] = sofar.get(what, 0) + amount
         limits = {
             "max_objects": (self.max_objects, sofar.get("objects", 0), "objects would be written"),

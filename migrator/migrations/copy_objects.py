@@ -144,6 +144,8 @@ class CopyObjects(Choosing, Renaming, Migration):
         return worth if many and worth > 1 else 0
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
+        from . import ordinary  # with it pyarrow
+
         source, target = ctx.open(self.source), ctx.open(self.target)
         for remark in source.remarks(to_write=False) + (target.remarks(to_write=True) if ctx.dry_run else []):
             ctx.warn(remark)
@@ -151,11 +153,14 @@ class CopyObjects(Choosing, Renaming, Migration):
         sofar: dict[str, int] = {}
         for table in ctx.diff(source, target, self, self):
             found = True
-            rows = decide(table, source, target, self)
             if self.preview_loss or self.on_loss == "refuse":
-                rows = weigh_losses(rows, source, target, self.on_loss)
-            self.check_amount(rows, sofar)
-            yield rows
+                rows = weigh_losses(decide(table, source, target, self), source, target, self.on_loss)
+                self.check_amount(rows, sofar)
+                yield rows
+            else:
+                planned = ordinary.decide_all(table, source, target, self)
+                self.check_amounts(ordinary.amounts(planned), sofar)
+                yield planned
         if not found and not self.chooses:
             ctx.warn(f"Nothing is listed at {self.source}: there is nothing to copy.")
 

@@ -8,8 +8,13 @@ A hash that the store keeps and never checked is no more than ``listed``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..stores import ObjectInfo, Store
 from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None) -> str | None:
@@ -33,6 +38,26 @@ def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | Non
 def same_tag(here: str | None, there: str | None) -> bool:
     """Whether two version tags tell one hash."""
     return told(here) is not None and told(here) == told(there)
+
+
+def alike(table: pa.Table, source: Store, target: Store) -> pa.Array | pa.ChunkedArray:
+    """Of which pairs of a joined listing `same` says ``listed``, as a column; null where there is no pair."""
+    import pyarrow.compute
+
+    from ..columns import scalar
+
+    pc: Any = pyarrow.compute  # its functions are made as it is imported
+    local = source.location.kind == "local", target.location.kind == "local"
+    sizes = pc.equal(table["size"], table["t_size"])
+    if local == (False, False):
+        # As `told` reads a version tag.
+        here, there = (
+            pc.utf8_ltrim(pc.replace_substring_regex(table[tag], "(?s)@.*", ""), "~") for tag in ("etag", "t_etag")
+        )
+        return pc.and_(sizes, pc.and_(pc.equal(here, there), pc.not_equal(here, scalar(""))))
+    if local[1]:
+        return pc.and_(sizes, pc.equal(table["mtime"], table["t_mtime"]))
+    return pc.and_(sizes, scalar(False))  # a file is hashed
 
 
 def identical(store: Store, one: ObjectInfo, other: ObjectInfo) -> bool:

@@ -105,13 +105,14 @@ def _objects(root: ElementTree.Element, start: int) -> Iterator[tuple[str, Objec
 
 
 def _object(entry: ElementTree.Element, ns: str, encoded: bool, start: int) -> tuple[str, ObjectInfo]:
-    text = entry.findtext(f"{ns}Key") or ""
+    said = {child.tag: child.text for child in entry}  # to look for one after the other takes twice as long
+    text = said.get(f"{ns}Key") or ""
     if encoded and ("%" in text or "+" in text):
         text = unquote_plus(text, errors="surrogateescape")  # what is not UTF-8 stays what it is
-    size = int(entry.findtext(f"{ns}Size") or 0)
-    stamp = entry.findtext(f"{ns}LastModified") or "1970-01-01T00:00:00Z"
+    size = int(said.get(f"{ns}Size") or 0)
+    stamp = said.get(f"{ns}LastModified") or "1970-01-01T00:00:00Z"
     mtime = round(datetime.fromisoformat(stamp).timestamp() * 1000)
-    archived = entry.findtext(f"{ns}StorageClass") in ARCHIVED
+    archived = said.get(f"{ns}StorageClass") in ARCHIVED
     readable = not archived or entry.find(f"{ns}RestoreStatus/{ns}RestoreExpiryDate") is not None
-    etag = unquoted(entry.findtext(f"{ns}ETag"))
+    etag = unquoted(said.get(f"{ns}ETag"))
     return text, ObjectInfo(text[start:], size, mtime, etag, None if readable else ARCHIVED_PROBLEM)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.engine.columns import column, values_of
+from migrator.columns import column, values_of
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\x10")))
 NUMBERS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1))

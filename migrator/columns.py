@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..words import escape, storable, unescape
+from .words import escape, storable, unescape
 
 
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -32,6 +32,12 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         holes = _bits([value is not None for value in values])
     buffers = _texts(values) if pa.types.is_string(kind) else [_fixed(values, kind)]
     return pa.Array.from_buffers(kind, len(values), [holes, *buffers])
+
+
+def scalar(value: str | int | bool) -> pa.Scalar:
+    """One value to compare a column with, or to fill it; given as it is, pandas would be asked too."""
+    kind = pa.string() if isinstance(value, str) else pa.bool_() if isinstance(value, bool) else pa.int64()
+    return column([value], kind)[0]
 
 
 def values_of(column: pa.ChunkedArray) -> list[Any]:
