@@ -34,10 +34,10 @@ HOW = st.fixed_dictionaries(
 )
 
 
-def places(kind: str, folder: Path) -> tuple[Any, Any]:
+def places(kind: str, folder: Path) -> list[Any]:
     local = {"source": folder / "in", "target": folder / "out"}
     far = {name: Location.parse(f"s3://{name}/x", **FAR) for name in local}
-    return tuple((local if part == "local" else far)[name] for part, name in zip(kind.split("→"), local, strict=True))
+    return [(local if part == "local" else far)[name] for part, name in zip(kind.split("→"), local, strict=True)]
 
 
 def joined(here: list, there: list, source: Store, target: Store, how: CopyObjects, folder: Path) -> list[pa.Table]:
