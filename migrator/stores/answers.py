@@ -22,11 +22,14 @@ from .locations import Location
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9_.]{1,64})\s*</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
+_REASON = re.compile(r'"reason":\s*"([A-Za-z0-9_. ]{1,64})"')
+_SENTENCE = re.compile(r'"message":\s*"([^"\\]{1,300})"')
 _STATUS = re.compile(r"status code: (\d{3})")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
 _SLOWER = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling"})
 _LATER = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_OWNERS = {"gs": "Google's", "az": "Azure's"}
 _KEYS = frozenset({
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired",
 })  # fmt: skip
@@ -40,8 +43,8 @@ class Refusal(StoreError):
 
     def __init__(self, status: int, body: str, region: str | None = None, after: float | None = None) -> None:
         self.status, self.after = status, after
-        self.code = _found(_CODE, body) or ""
-        self.said = _found(_MESSAGE, body) or self.code or f"HTTP status {status}"
+        self.code = _found(_CODE, body) or _found(_REASON, body) or ""
+        self.said = _found(_MESSAGE, body) or _found(_SENTENCE, body) or self.code or f"HTTP status {status}"
         self.region = region or _found(_REGION, body)
         super().__init__(self.said)
 
@@ -133,12 +136,15 @@ def _translated(
 def _source(place: Location) -> str:
     credentials = place.credentials
     if credentials is None or credentials.source == "default":
-        return "the AWS default credentials"
+        return f"{_OWNERS.get(place.kind, 'the AWS')} default credentials"
+    if credentials.source == "file":
+        return f"the credentials of the file {credentials.file!r}"
     if credentials.source == "profile":
         return f"the AWS profile {credentials.profile!r}"
     if credentials.source == "anonymous":
         return "whether the place is public (it is asked anonymously)"
-    return f"the environment variables {credentials.access_key_id_env} and {credentials.secret_access_key_env}"
+    named = [need.partition(":")[2] for need in place.needs()]
+    return f"the environment variable{'s' * (len(named) > 1)} {' and '.join(named)}"
 
 
 def _renewal(place: Location) -> str:

@@ -55,9 +55,11 @@ class Keyring:
     server refuses them: somebody may have renewed them. Variables stay what they were when the process began.
     """
 
-    def __init__(self, credentials: Credentials | None) -> None:
-        self._credentials = credentials
-        self._provide = provider(credentials) if credentials else lambda: None
+    def __init__(
+        self, credentials: Credentials | None, ways: Callable[[Credentials], Callable[[], Keys | None]] | None = None
+    ) -> None:
+        self._credentials, self._ways = credentials, ways or provider
+        self._provide = self._ways(credentials) if credentials else lambda: None
         self._second: tuple[int, Keys | None, datetime] = (0, None, datetime.fromtimestamp(0, UTC))
         self._turn = threading.Lock()
         self.version = 0  # grows with each renewal that changed them
@@ -74,7 +76,7 @@ class Keyring:
         if self._credentials is None:
             return False
         with self._turn:
-            used, self._provide = self._second[1], provider(self._credentials)
+            used, self._provide = self._second[1], self._ways(self._credentials)
             self._second = (0, used, self._second[2])
             try:
                 changed = not _same(used, self.now()[0])

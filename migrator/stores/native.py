@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ..errors import CredentialsRefused, MigratorError, Unreachable
 from .answers import Refusal, explain, unreachable
-from .credentials import Keyring
+from .credentials import Keyring, provider
 from .locations import Location
 from .proxies import proxy_for
 from .retries import TRIES, Retries, asked_for
@@ -44,7 +44,9 @@ class Answer:
 
 
 class Lane:
-    """Signed requests to one bucket. Shared by threads."""
+    """Signed requests to one bucket. Shared by threads. ``provide``: how its credentials are got."""
+
+    provide = staticmethod(provider)
 
     def __init__(self, place: Location) -> None:
         self.place = place
@@ -57,7 +59,7 @@ class Lane:
         self._host = host
         self._always = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
         self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        self.keyring = Keyring(place.credentials)
+        self.keyring = Keyring(place.credentials, self.provide)
         self.retries = Retries(place.url, self._probe, self.keyring.renew)
         self._proxy = proxy_for(self._scheme, host, CONNECT_S, _CONNECTIONS)
         self._wire = self._proxy or Wire(self._scheme, host, CONNECT_S, _CONNECTIONS)
@@ -174,7 +176,8 @@ def quoted(etag: str) -> str:
 
 def _failed_late(answer: Answer) -> bool:
     # CopyObject and CompleteMultipartUpload start to answer before they know how it ends.
-    return answer.status == 200 and answer.data[:400].lstrip()[:200].find(b"<Error>") >= 0
+    start = answer.data[:400].lstrip()[:200] if answer.status == 200 else b""
+    return start[:1] == b"<" and b"<Error>" in start  # a listing in JSON may begin with such a key
 
 
 def _checked(answer: Answer) -> Answer:

@@ -30,6 +30,10 @@ def open_store(location: Location | str | os.PathLike[str]) -> Store:
         from .memory import MemoryStore
 
         return MemoryStore(place)
+    if place.kind == "gs":
+        from .gcs import GoogleStore
+
+        return GoogleStore(place)
     from .s3 import S3Store
 
     return S3Store(place)

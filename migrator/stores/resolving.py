@@ -60,6 +60,10 @@ def resolve(location: Location) -> Location:
     """
     if location.resolved:
         return location
+    if location.kind == "gs":
+        from .gcs.place import resolve as resolve_google
+
+        return resolve_google(location)
     return _resolve_s3(location)
 
 

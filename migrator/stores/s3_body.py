@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..errors import SourceChanged
@@ -14,35 +14,37 @@ from .retries import TRIES
 from .tags import COUNT, read_tags
 from .wire import Incoming
 
-_NOTHING = Attributes()
-
 
 class S3Body:
     """One open object, pinned to its etag. Where the connection is cut, another one goes on from there."""
 
-    __slots__ = ("_at", "_etag", "_incoming", "_key", "_lane", "_what", "attributes", "size")
+    __slots__ = ("_at", "_attributes", "_etag", "_headers", "_incoming", "_key", "_lane", "_what", "size")
 
     def __init__(self, lane: Lane, key: str, what: str, pinned: str | None) -> None:
         self._lane, self._key, self._what, self._etag = lane, key, what, pinned
         self._incoming: Incoming | None = None
         self._at = self.size = 0
-        self.attributes = _NOTHING
+        self._headers: Mapping[str, str] = {}
+        self._attributes: Attributes | None = None
 
     def __enter__(self) -> S3Body:
         self._incoming = incoming = self._ask()
-        etag = unquoted(incoming.headers.get("etag"))
+        etag = self._version(incoming.headers)
         if (self._etag and etag != self._etag) or incoming.status != 200:  # a part was not asked for
             self._drop()
             raise changed(self._what)
         self._etag, self.size = etag, incoming.left
-        self.attributes = attribute_names.received(incoming.headers)
-        if incoming.headers.get(COUNT):
-            tags = read_tags(self._lane, self._key, incoming.headers)
-            self.attributes = replace(self.attributes, tags=tags)
+        self._headers = incoming.headers
         return self
 
     def __exit__(self, *_: object) -> None:
         self._drop()
+
+    @property
+    def attributes(self) -> Attributes:
+        if self._attributes is None:
+            self._attributes = self._read_attributes(self._headers)
+        return self._attributes
 
     def read(self) -> bytes:
         return self._next(self.size)
@@ -67,7 +69,7 @@ class S3Body:
     def _resume(self) -> Incoming:
         here = {"range": f"bytes={self._at}-"} if self._at else {}
         self._incoming = incoming = self._ask(1, **here)
-        same = unquoted(incoming.headers.get("etag")) == self._etag and incoming.left == self.size - self._at
+        same = self._version(incoming.headers) == self._etag and incoming.left == self.size - self._at
         if not same or not self._begins_here(incoming):
             raise changed(self._what)
         return incoming
@@ -87,6 +89,13 @@ class S3Body:
             if refusal.status == 412:
                 raise changed(self._what) from None
             raise self._lane.explain(refusal, self._key) from None
+
+    def _version(self, headers: Mapping[str, str]) -> str | None:
+        return unquoted(headers.get("etag"))
+
+    def _read_attributes(self, headers: Mapping[str, str]) -> Attributes:
+        found = attribute_names.received(headers)
+        return replace(found, tags=read_tags(self._lane, self._key, headers)) if headers.get(COUNT) else found
 
     def _drop(self) -> None:
         incoming, self._incoming = self._incoming, None

@@ -41,10 +41,25 @@ def place(aws, bucket) -> Location:
     return Location.parse(f"s3://{bucket}/t{next(_numbers)}")
 
 
-@pytest.fixture(params=["local", "memory", "s3"])
+@pytest.fixture(scope="session")
+def google_bucket(gcs) -> str:
+    return gcs.make_bucket("stores")
+
+
+@pytest.fixture
+def google_place(gcs, google_bucket, monkeypatch) -> Location:
+    """A prefix of its own for each test."""
+    for name, value in gcs.env().items():
+        monkeypatch.setenv(name, value)
+    return Location.parse(f"gs://{google_bucket}/t{next(_numbers)}")
+
+
+@pytest.fixture(params=["local", "memory", "s3", "gs"])
 def store(request, tmp_path) -> Store:
     if request.param == "memory":
         return open_store(f"memory://stores/t{next(_numbers)}")
+    if request.param == "gs":
+        return open_store(request.getfixturevalue("google_place"))
     if request.param == "local":
         folder = tmp_path / "store"
         folder.mkdir()

