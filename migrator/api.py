@@ -15,6 +15,7 @@ from .handle import Run
 from .limits import read_limits
 from .migrations import CopyObjects, Migration, forms, registry
 from .migrations.choosing import read_time
+from .migrations.stakes import stakes
 from .model import LIVE, RESUMABLE, Mode, Snapshot
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
@@ -34,9 +35,11 @@ __all__ = [
     "draft",
     "forms",
     "open_state",
+    "plan_again",
     "queue",
     "restore",
     "runs",
+    "stakes_of",
     "start",
 ]
 
@@ -129,6 +132,12 @@ def draft(migration: Migration, **terms: Any) -> Run:
     return Run(record_draft(db, new_row(migration.resolve(), made)), db)
 
 
+def stakes_of(migration: Migration) -> tuple[str, ...]:
+    """What a migration of ours would destroy, as far as its specification tells; a sentence each."""
+    name = next((name for name, kind in registry.BUILT_IN.items() if type(migration) is kind), None)
+    return stakes(name, migration.model_dump(), {}) if name else ()
+
+
 def attach(run_id: str) -> Run:
     """The handle of a run, from any process and at any time.
 
@@ -200,6 +209,18 @@ def apply(
     _check_worth(planned, seen, max_cost, max_age)
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards, where=where), db)
+
+
+def plan_again(run: Run | str, mode: Mode | None = None) -> Run:
+    """A dry run of those objects alone that failed or were refused in a copy, looked at anew.
+
+    Raises
+    ------
+    BadInput
+        If nothing failed or was refused in it, or it copied no objects.
+    """
+    earlier = run if isinstance(run, Run) else attach(run)
+    return start(CopyObjects.retry(earlier), mode, dry_run=True)
 
 
 def restore(run: Run | str, **terms: Any) -> Run:

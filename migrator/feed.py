@@ -6,16 +6,14 @@ first, so that no view ever shows a dead run as running.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .lifecycle import queue, reap
+from .migrations.stakes import stakes
 from .model import LIVE, Event, Phase, Snapshot
 from .state import StateDB, events, journal, runs
-
-LOG_CHUNK = 64 << 10
 
 
 def snapshot(db: StateDB, run_id: str) -> Snapshot:
@@ -31,7 +29,7 @@ def snapshot(db: StateDB, run_id: str) -> Snapshot:
 
 def snapshots(
     db: StateDB, limit: int = 50, *, before: int | None = None, status: Sequence[str] = (), text: str = "",
-    tag: str | None = None,
+    tag: str | None = None, title: str | None = None,
 ) -> list[Snapshot]:  # fmt: skip
     """Runs, newest first.
 
@@ -45,9 +43,11 @@ def snapshots(
         Only runs with this in their id, name or title.
     tag : str, optional
         Only runs with this tag.
+    title : str, optional
+        Only runs of this very title: of the same places.
     """
     with db.read() as connection:
-        rows = runs.newest(connection, limit, before=before, status=status, text=text, tag=tag)
+        rows = runs.newest(connection, limit, before=before, status=status, text=text, tag=tag, title=title)
     return [picture(db, reap.look(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
 
 
@@ -69,27 +69,10 @@ def failures(db: StateDB, run_id: str, limit: int = 200) -> list[dict[str, objec
         return journal.read_exceptions(connection, run_id, limit)
 
 
-def output(db: StateDB, run_id: str, after: int = 0, limit: int = LOG_CHUNK) -> tuple[str, int]:
-    """Whole lines of a run's output from byte ``after``, and the cursor for the next call.
-
-    A negative ``after`` means that many bytes from the end.
-    """
+def output(db: StateDB, run_id: str) -> Path:
+    """Where a run's output is written; `migrator.transcript` reads it."""
     with db.read() as connection:
-        path = Path(runs.get(connection, run_id)["workspace"]) / "output.log"
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = max(0, size + after) if after < 0 else min(after, size)
-            file.seek(start)
-            data = file.read(limit)
-    except FileNotFoundError:
-        return "", 0
-    if after < 0 and start > 0:
-        cut = data.find(b"\n") + 1
-        data, start = data[cut:], start + cut
-    # A line still being written comes with the next call, unless it fills a chunk by itself.
-    end = data.rfind(b"\n") + 1 or (len(data) if len(data) >= limit else 0)
-    return data[:end].decode("utf-8", "replace"), start + end
+        return Path(runs.get(connection, run_id)["workspace"]) / "output.log"
 
 
 def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
@@ -115,8 +98,16 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
         cancel_requested=row["cancel_requested_at"] is not None,
         pause_requested=row["pause_requested_at"] is not None,
         held_for=row["held_for"] if works else None,
+        stakes=_stakes(row),
         **_waiting(db, row),
     )
+
+
+def _stakes(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of what can still be started or applied."""
+    planned = row["dry_run"] and row["status"] == "completed"
+    waits = planned or row["status"] == "draft"
+    return stakes(row["migration"], row["spec"], row["actions"] if planned else {}) if waits else ()
 
 
 def _waiting(db: StateDB, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,7 +157,8 @@ class Snapshot:
     Of a queued run ``position`` is its place (from 1), ``ahead`` the first runs before it, and
     ``waiting_for`` says what it waits for. ``held_for`` says why a running run writes nothing at
     the moment: it is paused, a disk is full, its lease was not renewed. ``limits`` are those set
-    for this run: ``in_flight`` objects, ``bytes_per_s``.
+    for this run: ``in_flight`` objects, ``bytes_per_s``. Of a draft and of a plan ``stakes`` says
+    what would be destroyed.
     """
 
     id: str
@@ -212,6 +213,7 @@ class Snapshot:
     interpreter: str
     seq: int
     actions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    stakes: tuple[str, ...] = ()
 
     @property
     def terminal(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from . import feed
+from . import feed, transcript
 from .errors import BadInput
 from .migrations import CopyObjects
 from .model import Event, ItemStatus, Shard, Snapshot
@@ -41,12 +41,29 @@ class Results:
         """Facts with a number above ``after``, oldest first."""
         return feed.events_after(self.state, self.id, after)
 
-    def log(self, after: int = 0, limit: int = feed.LOG_CHUNK) -> tuple[str, int]:
+    def log(self, after: int = 0, limit: int = transcript.CHUNK) -> tuple[str, int]:
         """Whole lines of the run's output from byte ``after``, and the cursor for the next call.
 
         A negative ``after`` means that many bytes from the end.
         """
-        return feed.output(self.state, self.id, after, limit)
+        piece = transcript.after(self._output(), after, limit)
+        return piece.text, piece.end
+
+    def log_pieces(self, after: int, limit: int, lines: int, most: int) -> list[transcript.Piece]:
+        """The output from byte ``after`` (negative: from the end) in pieces of so many bytes and lines.
+
+        There are ``most`` at most, and always one, which may be empty.
+        """
+        path, found = self._output(), list[transcript.Piece]()
+        while len(found) < most:
+            found.append(transcript.after(path, found[-1].end if found else after, limit, lines))
+            if not found[-1].text:
+                break
+        return found if len(found) == 1 or found[-1].text else found[:-1]
+
+    def log_before(self, before: int, limit: int = transcript.CHUNK, lines: int | None = None) -> transcript.Piece:
+        """The lines that end at byte ``before``, as many as fit into both limits."""
+        return transcript.before(self._output(), before, limit, lines)
 
     def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
         """The first items that failed or were refused: ``item_no key status error``."""
@@ -179,6 +196,9 @@ class Results:
         from .engine import paging
 
         return paging.find_items(*self._files(), status, text, max(0, offset), limit)
+
+    def _output(self) -> Path:
+        return feed.output(self.state, self.id)
 
     def _files(self) -> tuple[Path, list[Shard]]:
         """The workspace, and what of it the state DB names."""

@@ -20,6 +20,7 @@ from .verbs import known
 EXCEPTIONS = 200
 PAGE = 100  # runs, or items
 TEXT_CHARS = 200
+LOG_BYTES, LOG_LINES = 64 << 10, 500
 FIGURE_CHARS = 40  # more is no figure
 WHERE_CHARS = 10_000
 
@@ -51,7 +52,10 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "run_now": lambda _: panel.run_now(),
         "start_worker": lambda _: panel.start_worker(),
         "apply": lambda args: panel.apply(known(args.get("mode")), _typed(args.get("where"), WHERE_CHARS)),
+        "retry": lambda args: panel.plan_again(known(args.get("mode"))),
+        "report": lambda _: {"html": panel._started().report().to_html(), "name": f"{panel.run.id}.html"},
         "plan": lambda _: panel._started().plan_summary().to_dict(),
+        "log": lambda args: _older(panel, args),
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
         "items": lambda args: _items(panel, args),
         "runs": _runs,
@@ -73,6 +77,12 @@ def _items(panel: Any, args: Args) -> list[dict[str, Any]]:
     return panel._started().page(status, text, offset, min(int(args.get("limit") or PAGE), PAGE))
 
 
+def _older(panel: Any, args: Args) -> dict[str, Any]:
+    """The lines of output before a byte."""
+    piece = panel._started().log_before(max(0, int(args["before"])), LOG_BYTES, LOG_LINES)
+    return {"text": piece.text, "from": piece.start}
+
+
 def _runs(args: Args) -> list[dict[str, Any]]:
     """A page of the runs there are, newest first."""
     found = feed.snapshots(
@@ -81,6 +91,7 @@ def _runs(args: Args) -> list[dict[str, Any]]:
         before=int(args["before"]) if args.get("before") else None,
         status=[str(each) for each in args.get("status") or ()],
         text=str(args.get("q") or "")[:TEXT_CHARS],
+        title=str(args["title"]) if args.get("title") else None,
     )
     return [{name: value for name, value in seen.to_dict().items() if name not in UNSENT} for seen in found]
 

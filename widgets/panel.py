@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 import migrator as mg
-from migrator.api import default_mode, draft
+from migrator.api import default_mode, draft, stakes_of
 from migrator.errors import BadInput, MigratorError
 from migrator.model import Mode, Snapshot
 
@@ -105,7 +105,9 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         """What the page shows before the start."""
         terms = {name: self._options.get(name) for name in ("mode", "bytes_per_s", "in_flight")}
         dry_run = bool(self._options.get("dry_run"))
-        return {"title": self._title, "dry_run": dry_run, "started": started, **terms}
+        made = self._migration
+        at_stake = stakes_of(made) if made is not None and not started else ()
+        return {"title": self._title, "dry_run": dry_run, "started": started, "stakes": list(at_stake), **terms}
 
     @property
     def status(self) -> str:

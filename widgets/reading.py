@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 FRAME_LINES = 500
 TAIL_BYTES = 64 * 1024
-READ_BYTES = 256 * 1024
-TAIL_LINES = 2_000
+READ_BYTES, READ_FRAMES = 64 * 1024, 16
+TAIL_FRAMES = 4
 LINE_CHARS = 4_000  # of one line; the rest of it is in the log file
 EVENTS = 50
 # Not for the page: the specification may be long, and a saved notebook needs none of these.
@@ -27,7 +27,7 @@ class Readable(Protocol):
     def id(self) -> str: ...
     def snapshot(self) -> Any: ...
     def events(self, after: int = 0) -> list[Any]: ...
-    def log(self, after: int = 0, limit: int = 65536) -> tuple[str, int]: ...
+    def log_pieces(self, after: int, limit: int, lines: int, most: int) -> list[Any]: ...
 
 
 @dataclass(slots=True)
@@ -49,7 +49,8 @@ class Reader:
         self._seq = 0
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self._cursor = -TAIL_BYTES  # the API's word for "the last so many bytes"
-        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        # Whole pieces, so that it is known at which byte of the log they begin: what is older is asked for by that.
+        self._tail: deque[tuple[int, int, list[str]]] = deque(maxlen=TAIL_FRAMES)
         self._line_no = 0
 
     def read(self) -> News:
@@ -64,7 +65,8 @@ class Reader:
 
     def backlog(self, to: str) -> Iterator[Frame]:
         """The tail again, for one view that has just been made; at least one frame."""
-        return self._framed(list(self._tail), self._line_no - len(self._tail), to)
+        for first, start, lines in self._tail or [(self._line_no, 0, [])]:
+            yield self._frame(first, start, lines, to)
 
     def _read_events(self, seq: int) -> list[dict[str, Any]]:
         if seq > self._seq:
@@ -74,20 +76,18 @@ class Reader:
         return list(self._events)
 
     def _read_log(self) -> tuple[list[Frame], bool]:
-        before = self._cursor
-        text, self._cursor = self.run.log(before, READ_BYTES)  # whole lines
-        if not text:
-            return [], False
-        lines = [line[:LINE_CHARS] for line in text.removesuffix("\n").split("\n")]
-        first, self._line_no = self._line_no, self._line_no + len(lines)
-        self._tail.extend(lines)
-        # Of the tail there is no more than was read; else a read that is nearly full means that more is waiting.
-        return list(self._framed(lines, first)), before >= 0 and self._cursor - before > READ_BYTES // 2
+        pieces = self.run.log_pieces(self._cursor, READ_BYTES, FRAME_LINES, READ_FRAMES)
+        self._cursor = pieces[-1].end
+        return [self._keep(piece) for piece in pieces if piece.text], len(pieces) == READ_FRAMES
 
-    def _framed(self, lines: list[str], first: int, to: str | None = None) -> Iterator[Frame]:
-        head = {"type": "log", "run": self.run.id, "to": to}
-        starts = range(0, max(len(lines), 1), FRAME_LINES)  # of no lines too: a view waits for its tail
-        yield from ({**head, "first": first + n, "lines": lines[n : n + FRAME_LINES]} for n in starts)
+    def _keep(self, piece: Any) -> Frame:
+        lines = [line[:LINE_CHARS] for line in piece.text.removesuffix("\n").split("\n")]
+        first, self._line_no = self._line_no, self._line_no + len(lines)
+        self._tail.append((first, piece.start, lines))
+        return self._frame(first, piece.start, lines)
+
+    def _frame(self, first: int, start: int, lines: list[str], to: str | None = None) -> Frame:
+        return {"type": "log", "run": self.run.id, "to": to, "first": first, "start": start, "lines": lines}
 
 
 def sendable(value: Any) -> Any:

@@ -6,6 +6,7 @@ import threading
 from typing import Any, get_args
 
 import migrator as mg
+from migrator import api
 from migrator.api import read_limits
 from migrator.errors import BadInput
 from migrator.model import Mode
@@ -95,6 +96,11 @@ class Verbs:
         with self._asking:
             plan = self._started()
             self._feed.show(mg.apply(plan, where, mode=known(mode) or plan.snapshot().mode))
+
+    def plan_again(self, mode: Mode | None = None) -> None:
+        """Plan what failed or was refused once more, as a dry run of it alone; the panel then shows that one."""
+        with self._asking:
+            self._feed.show(api.plan_again(self._started(), known(mode)))
 
     def _start(self, changes: dict[str, Any]) -> None:
         with self._asking:

@@ -29,11 +29,13 @@ class Front:
         """A handle; UnknownRun when there is none."""
         return self._api.Run(run_id, self.open_state())
 
-    def runs(self, limit: int, before: int | None, status: Sequence[str], text: str) -> list[dict[str, Any]]:
+    def runs(
+        self, limit: int, before: int | None, status: Sequence[str], text: str, title: str | None
+    ) -> list[dict[str, Any]]:
         """Snapshots, newest first; see `feed.snapshots`."""
         from .. import feed
 
-        found = feed.snapshots(self.open_state(), limit, before=before, status=status, text=text)
+        found = feed.snapshots(self.open_state(), limit, before=before, status=status, text=text, title=title)
         return [seen.to_dict() for seen in found]
 
     def alive(self) -> bool:
@@ -79,6 +81,9 @@ class Front:
         run = self.run(run_id)
         self._api.queue(run.snapshot().queue).start_worker()
         return run
+
+    def plan_again(self, run_id: str, mode: Any) -> api.Run:
+        return self._api.plan_again(run_id, mode)
 
     def apply(self, run_id: str, **terms: Any) -> api.Run:
         return self._api.apply(run_id, **terms)

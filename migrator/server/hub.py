@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from ..model import TERMINAL
-from .desk import Desk
+from ..transcript import Piece
+from .desk import Desk, Front
 
 # A live run is read so often; one that ended, in case somebody resumes it.
 LIVE_S, ENDED_S = 0.5, 3.0
-FRAME_BYTES = 64 << 10
+# A frame of output is small, so that no page works on one for long; what is written fast comes in many.
+FRAME_BYTES, FRAME_LINES, FRAMES = 64 << 10, 500, 16
 TAIL_BYTES = 64 << 10
+STILL_S = 4.0  # a run of which there is nothing new is said to be there: a page tells a quiet run from a dead line
 
 Message = dict[str, Any]
 
@@ -36,6 +41,7 @@ class Watch:
         self._desk, self._run_id, self._on_empty = desk, run_id, on_empty
         self._seats: list[Seat] = []
         self._last: Message | None = None
+        self._told_at = 0.0
         self._soon = asyncio.Event()
         self._task = asyncio.ensure_future(self._loop())
 
@@ -75,6 +81,8 @@ class Watch:
         if _moved(self._last, message):
             self._last = message
             self._tell(message)
+        elif time.monotonic() - self._told_at > STILL_S:
+            self._tell({"run": self._run_id, "still": True})
         await self._tell_events(snapshot["seq"])
         await self._tell_log()
         return snapshot["status"]
@@ -93,15 +101,21 @@ class Watch:
     async def _tell_log(self) -> None:
         """Each place in the log is read once a round, for all who are there; usually all are at its end."""
         for cursor in {seat.cursor for seat in self._seats if seat.wants_log}:
-            after = -TAIL_BYTES if cursor is None else cursor
-            text, at = await self._desk.call(lambda front, after=after: front.run(self._run_id).log(after, FRAME_BYTES))
-            for seat in self._seats:
-                if seat.wants_log and seat.cursor == cursor:
-                    seat.cursor = at
-                    if text or cursor is None:
-                        seat.send({"run": self._run_id, "log": text, "from": cursor, "cursor": at})
+            at = -TAIL_BYTES if cursor is None else cursor
+            read = partial(_pieces, self._run_id, at)
+            pieces = await self._desk.call(read)
+            there = [seat for seat in self._seats if seat.wants_log and seat.cursor == cursor]
+            for piece in pieces:
+                for seat in there:
+                    if piece.text or seat.cursor is None:
+                        seat.send({"run": self._run_id, "log": piece.text, "start": piece.start,
+                                   "from": seat.cursor, "cursor": piece.end})  # fmt: skip
+                    seat.cursor = piece.end
+            if len(pieces) == FRAMES:
+                self._soon.set()  # there is more
 
     def _tell(self, message: Message) -> None:
+        self._told_at = time.monotonic()
         for seat in list(self._seats):
             seat.send(message)
 
@@ -131,6 +145,10 @@ class Hub:
     def look_soon(self, run_id: str) -> None:
         if watch := self._watches.get(run_id):
             watch.look_soon()
+
+
+def _pieces(run_id: str, at: int, front: Front) -> list[Piece]:
+    return front.run(run_id).log_pieces(at, FRAME_BYTES, FRAME_LINES, FRAMES)
 
 
 def _moved(last: Message | None, message: Message) -> bool:

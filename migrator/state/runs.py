@@ -67,7 +67,7 @@ def by_key(connection: sa.Connection, key: str) -> Row | None:
 
 def newest(
     connection: sa.Connection, limit: int, *, before: int | None = None, status: Sequence[str] = (), text: str = "",
-    tag: str | None = None,
+    tag: str | None = None, title: str | None = None,
 ) -> list[Row]:  # fmt: skip
     """Rows, newest first, as far as they fit; see `feed.snapshots`."""
     conditions = [runs.c.status.in_(status) if status else runs.c.status != "draft"]
@@ -77,6 +77,8 @@ def newest(
         conditions.append(
             sa.or_(*(column.icontains(text, autoescape=True) for column in (runs.c.id, runs.c.name, runs.c.title)))
         )
+    if title is not None:
+        conditions.append(runs.c.title == title)
     if tag is not None:  # tags are JSON, and how a text is written in that is the same everywhere
         conditions.append(sa.cast(runs.c.tags, sa.Text).contains(json.dumps(tag), autoescape=True))
     return select(connection, *conditions, order=(runs.c.created_at.desc(), runs.c.id.desc()), limit=limit)

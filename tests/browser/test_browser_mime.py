@@ -246,10 +246,11 @@ def test_a_plan_is_seen_and_a_part_of_it_approved_by_the_keyboard(notebook: Any,
 def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
     book.page.context.set_offline(True)
     book.js("globalThis[Symbol.for('migrator.hub')].socket.close()")
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("connection to the Jupyter server is lost")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("No connection to the Jupyter server")
+    expect(book.panel).to_have_class(re.compile("mgp-off"))
     book.page.context.set_offline(False)
     lives(book.panel)
-    expect(book.panel.locator(".mgp-notes")).not_to_contain_text("is lost")
+    expect(book.panel.locator(".mgp-notes")).not_to_contain_text("No connection")
 
 
 def test_inside_another_widget_the_kernel_feeds_it(notebook: Any) -> None:

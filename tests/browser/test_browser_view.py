@@ -12,15 +12,16 @@ WORDS = {
     "trouble": "running", "title": "running",
     "queued": "queued", "next": "queued", "workerless": "queued", "requeued": "queued",
     "pausing": "pausing…", "paused": "paused", "held": "held", "limits": "running",
-    "limited": "not started", "refused": "not started", "backfill": "not started",
+    "limited": "not started", "refused": "not started", "stakes": "plan ready", "away": "running, last seen",
+    "back": "running", "folded": "running", "backfill": "not started",
 }  # fmt: skip
 OFFERS = {
     "draft": ["Plan it"], "backfill": ["Run"], "running": ["Pause", "Cancel"], "cancelling": ["Cancelling…"],
-    "completed": [], "plan": ["Apply this plan"], "partial": ["Resume"], "failed": ["Resume"],
-    "interrupted": ["Resume"],
+    "completed": ["Report"], "plan": ["Apply this plan"], "partial": ["Report", "Plan these 7 again", "Resume"],
+    "failed": ["Report", "Resume"], "interrupted": ["Report", "Resume"],
     "queued": ["Run now instead", "Cancel"], "workerless": ["Run now instead", "Cancel", "Start a worker"],
     "pausing": ["Unpause", "Cancel"], "paused": ["Unpause", "Cancel"], "held": ["Pause", "Cancel"],
-    "limits": ["Pause", "Cancel", "Apply"], "limited": ["Queue it"],
+    "limits": ["Pause", "Cancel"], "limited": ["Queue it"],
 }  # fmt: skip
 MOUNT = "([state, options]) => { window.at = harness.mount(harness.states[state] ?? state, options ?? {}); }"
 
@@ -106,7 +107,7 @@ def test_a_hundred_thousand_lines_are_windowed(harness):
     assert page.locator(".mgp-log-row").count() < 60
     log.hover()
     page.mouse.wheel(0, -10_000_000)
-    expect(log).to_contain_text("line 17")
+    expect(log).to_contain_text("line 13")
     assert page.locator(".mgp-log-row").count() < 60
 
 

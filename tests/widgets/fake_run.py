@@ -11,6 +11,7 @@ from typing import Any
 from migrator.errors import BadInput, LeaseHeld, RunNotCompleted
 from migrator.limits import read_limits
 from migrator.model import Event, Phase, Snapshot
+from migrator.transcript import Piece
 
 TITLE = "s3://a/ → /b/"
 ZEROS = (
@@ -73,13 +74,21 @@ class FakeRun:
     def events(self, after: int = 0) -> list[Event]:
         return [event for event in self.history if event.seq > after]
 
-    def log(self, after: int = 0, limit: int = 65536) -> tuple[str, int]:
+    def log_pieces(self, after: int, limit: int, lines: int, most: int) -> list[Piece]:
         start = max(0, len(self.output) + after) if after < 0 else after
         if after < 0 and start:
             start = self.output.index(b"\n", start) + 1
-        part = self.output[start : start + limit]
-        part = part[: part.rfind(b"\n") + 1]  # whole lines
-        return part.decode(), start + len(part)
+        rows = self.output[start : start + limit * most].split(b"\n")[:-1]  # whole lines
+        found = []
+        for n in range(0, max(len(rows), 1), lines):
+            text = b"".join(row + b"\n" for row in rows[n : n + lines])
+            found.append(Piece(text.decode(), start, start + len(text)))
+            start += len(text)
+        return found[:most]
+
+    def log_before(self, before: int, limit: int = 65536, lines: int | None = None) -> Piece:
+        text = b"".join(self.output[:before].splitlines(keepends=True)[-(lines or 1) :])
+        return Piece(text.decode(), before - len(text), before)
 
     def exceptions(self, limit: int = 200) -> list[dict[str, Any]]:
         return [{"key": "<img src=x>", "status": "failed", "error": "no", "item_no": 1}][:limit]

@@ -1,5 +1,6 @@
 // The nodes of one panel.
 
+import { buildConfirm } from "./confirm.js";
 import { buildFind } from "./find.js";
 import { buildHead } from "./head.js";
 import { buildItems } from "./items.js";
@@ -16,6 +17,8 @@ export function build() {
   buildHead(v);
   v.queue = buildQueue();
   v.limits = buildLimits(id);
+  v.confirm = buildConfirm(id);
+  v.terms = h("div", { class: "mgp-terms" }, v.modeFor, v.mode.group, v.dryLabel, v.limits.row);
 
   v.steps = h("ol", { class: "mgp-steps", "aria-label": "Phases" });
   v.parts = ["copied", "skipped", "failed"].map((name) => h("div", { class: `mgp-part mgp-is-${name}` }));
@@ -37,9 +40,11 @@ export function build() {
   };
   v.area = svg("path", { class: "mgp-area" });
   v.line = svg("path", { class: "mgp-line" });
-  v.spark = svg("svg", { class: "mgp-spark", viewBox: "0 0 132 32", preserveAspectRatio: "none", role: "img", "aria-label": "Rate of the last minutes" });
+  v.spark = svg("svg", { class: "mgp-spark", viewBox: "0 0 132 32", preserveAspectRatio: "none", role: "img", "aria-label": "The rate so far" });
   v.spark.append(v.area, v.line);
-  v.numbers = h("div", { class: "mgp-figures" }, figure("objects"), figure("bytes"), figure("rate"), figure("time"), v.spark);
+  v.sparkSaid = h("span");
+  v.sparkBox = h("div", { class: "mgp-spark-box" }, v.spark, v.sparkSaid);
+  v.numbers = h("div", { class: "mgp-figures" }, figure("objects"), figure("bytes"), figure("rate"), figure("time"), v.sparkBox);
   v.progress = h("div", { class: "mgp-progress" }, v.steps, v.meter, v.legend, v.numbers);
   v.notes = h("div", { class: "mgp-notes" });
 
@@ -71,11 +76,11 @@ export function build() {
   v.runId = h("button", { type: "button", class: "mgp-copy", title: "Copy the run's id" });
   v.how = h("span", { class: "mgp-how", title: "How it is executed" });
   v.holder = h("span", { class: "mgp-holder" });
-  v.began = h("span", { class: "mgp-began" });
+  v.began = h("time", { class: "mgp-began" });
   v.command = h("button", { type: "button", class: "mgp-copy mgp-command", title: "Copy this command" });
   v.foot = h("footer", { class: "mgp-foot" }, h("span", {}, "run ", v.runId), v.how, v.holder, v.began, v.command);
   v.spoken = h("div", { class: "mgp-spoken", role: "status", "aria-live": "polite" });
-  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.progress, v.limits.row, v.queue.box, v.notes, v.details, v.foot, v.spoken);
+  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.confirm.box, v.progress, v.terms, v.queue.box, v.notes, v.details, v.foot, v.spoken);
   v.root = h("div", { class: "mgp" }, v.panel);
   return v;
 }

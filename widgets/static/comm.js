@@ -2,7 +2,7 @@
 
 import { mountDashboard } from "./dashboard.js";
 import { mount } from "./mount.js";
-import { serial } from "./nodes.js";
+import { h, put, serial } from "./nodes.js";
 
 const ANSWER_MS = 15_000; // a busy kernel answers between two cells; longer than that is said in words
 
@@ -39,13 +39,13 @@ export function commTransport(model, signal) {
     if (frame.to && frame.to !== client) return;
     if (frame.to && next < 0) { // the first of our tail: the log begins anew
       [run, next] = [frame.run, frame.first + frame.lines.length];
-      onState({ reset: true, lines: frame.lines });
+      onState({ reset: true, lines: frame.lines, start: frame.start });
     } else if (frame.run !== run && next >= 0 && frame.first === 0) { // the panel shows another run now
       [run, next] = [frame.run, frame.lines.length];
-      onState({ reset: true, lines: frame.lines });
+      onState({ reset: true, lines: frame.lines, start: frame.start });
     } else if (frame.run === run && frame.first === next) {
       next += frame.lines.length;
-      onState({ lines: frame.lines });
+      onState({ lines: frame.lines, start: frame.start });
     } else if (next >= 0 && frame.first > next) hello(); // some were lost on the way
   };
   return {
@@ -79,10 +79,22 @@ function all(model, el, signal) {
   }, signal);
 }
 
+/** This panel is of one run, which its code waits for: another one has a panel of its own. */
+function sayHow(box, id) {
+  const line = `MigrationPanel(${JSON.stringify(id)})`, copied = h("span", { role: "status" });
+  const copy = h("button", { type: "button", class: "mgp-copy", title: "Copy this line" }, line);
+  copy.addEventListener("click", () => navigator.clipboard.writeText(line).then(() => put(copied, " copied"), () => {}));
+  box.append(h("p", { class: "mgp-note" }, "In a cell of its own: ", copy, copied));
+}
+
 /** anywidget's door: one view of a model. */
 function render({ model, el }) {
   const life = new AbortController();
-  model.get("dashboard") ? all(model, el, life.signal) : mount(el, commTransport(model, life.signal), life.signal);
+  if (model.get("dashboard")) all(model, el, life.signal);
+  else {
+    const way = commTransport(model, life.signal);
+    mount(el, way, life.signal, { read: (query) => way.request("runs", query), view: sayHow });
+  }
   return () => life.abort();
 }
 export default { render };

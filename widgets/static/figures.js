@@ -12,11 +12,12 @@ export function size(bytes) {
   return `${bytes.toFixed(unit > 2 || (unit && bytes < 99.95) ? 1 : 0)} ${units[unit]}`;
 }
 
+// A decimal unit may have two decimals where they say it all.
 const UNITS = [["GiB", 2 ** 30], ["GB", 1e9], ["MiB", 2 ** 20], ["MB", 1e6], ["KiB", 2 ** 10], ["kB", 1e3]];
 
 /** Bytes as they would be typed, and no byte less: 20MiB. */
 export function exact(bytes) {
-  const [unit, one] = UNITS.find(([, each]) => bytes >= each && bytes % each === 0) ?? ["", 1];
+  const [unit, one] = UNITS.find(([, each]) => bytes >= each && bytes % (each % 1e6 ? each : each / 100) === 0) ?? ["", 1];
   return `${bytes / one}${unit}`;
 }
 
@@ -39,6 +40,8 @@ export function left(seconds) {
   return seconds < 86400 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${(seconds / 86400).toFixed(1)} days`;
 }
 
+/** A moment of this place, to the second. */
+export const precisely = (at) => new Date(at).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
 export const rate = (n) => (n == null ? "–" : `${n < 10 && n > 0 ? n.toFixed(1) : count(n)} /s`);
 export const ago = (s) => `${span(s)} ago`;
 

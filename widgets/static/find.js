@@ -19,7 +19,7 @@ export function buildFind() {
 
 export function wireFind(f, on, log, file) {
   let typed = 0;
-  const tell = () => put(f.told, !f.text.value ? "" : log.hits.length ? `${count(log.hit + 1)} of ${count(log.hits.length)}` : "not found");
+  const tell = () => put(f.told, !f.text.value ? "" : log.lines.hits.length ? `${count(log.lines.hit + 1)} of ${count(log.lines.hits.length)}` : "not found");
   const step = (way) => { log.step(way); tell(); };
   const unfold = (open) => {
     set(f.open, "aria-expanded", open);

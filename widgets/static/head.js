@@ -1,5 +1,7 @@
 // The first line of a panel: what goes where, how it stands, and what can be done about it.
 
+import { count } from "./figures.js";
+import { buildFold } from "./fold.js";
 import { buildMode, paintMode } from "./mode.js";
 import { button, h, path, put, set, show } from "./nodes.js";
 import { aside } from "./sentences.js";
@@ -7,7 +9,7 @@ import { RESUMABLE } from "./state.js";
 
 const VERBS = { // name: label and kind, in the order in which they stand
   pause: ["Pause", "mgp-steady"], run_now: ["Run now instead", ""], cancel: ["Cancel", "mgp-stop"],
-  resume: ["Resume", "mgp-go"], apply: ["Apply this plan", "mgp-go"], start: ["Run", "mgp-go mgp-steady"],
+  report: ["Report", ""], retry: ["", ""], resume: ["Resume", "mgp-go"], apply: ["Apply this plan", "mgp-go"], start: ["Run", "mgp-go mgp-steady"],
 };
 
 export function buildHead(v) {
@@ -18,8 +20,12 @@ export function buildHead(v) {
   v.dry = h("input", { type: "checkbox", id: `${v.id}-dry` });
   v.dryLabel = h("label", { class: "mgp-dry", for: v.dry.id }, v.dry, "Dry run");
   for (const [name, [label, kind]] of Object.entries(VERBS)) v[name] = button(label, kind);
-  v.verbs = h("div", { class: "mgp-verbs" }, v.mode.group, v.dryLabel, ...Object.keys(VERBS).map((name) => v[name]));
-  v.head = h("header", { class: "mgp-head" }, v.what, h("div", { class: "mgp-state" }, v.pill, v.aside), v.verbs);
+  v.report.title = "The run's record on one page";
+  v.retry.title = "A dry run of those objects alone, looked at anew; nothing is written before you apply it";
+  v.modeFor = h("span", { class: "mgp-mode-for" });
+  v.verbs = h("div", { class: "mgp-verbs" }, ...Object.keys(VERBS).map((name) => v[name]));
+  buildFold(v);
+  v.head = h("header", { class: "mgp-head" }, v.chevron, v.what, h("div", { class: "mgp-state" }, v.pill, v.aside), v.brief, v.verbs);
 }
 
 /** What can be done in this state. */
@@ -27,12 +33,19 @@ function offered(s, m) {
   const waits = s?.status === "queued", asked = s?.cancel_requested, resume = RESUMABLE.has(s?.status);
   // A dry run writes nothing, so there is nothing to hold; one that was paused from elsewhere can go on.
   const pause = m.live && s && !waits && !asked && (!s.dry_run || s.pause_requested);
-  return { mode: m.draft || resume || m.plan, dryLabel: m.draft, pause, run_now: waits && !asked, cancel: m.live, resume, apply: m.plan, start: m.draft };
+  const ended = s && !m.live && !m.draft, odd = s ? s.failed + s.refused : 0;
+  const retry = s?.status === "partial" && s.migration === "copy-objects" && !s.dry_run && odd > 0;
+  return {
+    mode: m.draft || resume || m.plan, dryLabel: m.draft, pause, run_now: waits && !asked, cancel: m.live,
+    report: ended && !m.plan, retry, resume, apply: m.plan, start: m.draft,
+  };
 }
 
 function wording(state, s, m) {
   const busy = state.busy;
+  const odd = s ? s.failed + s.refused : 0;
   return {
+    retry: busy.retry ? "Starting…" : odd === 1 ? "Plan this one again" : `Plan these ${count(odd)} again`,
     start: busy.start ? "Starting…" : state.dry ? "Plan it" : state.mode === "queue" ? "Queue it" : "Run",
     cancel: busy.cancel || (m.live && s?.cancel_requested) ? "Cancelling…" : "Cancel",
     pause: s?.pause_requested ? "Unpause" : "Pause", run_now: busy.run_now ? "Starting…" : "Run now instead",
@@ -50,6 +63,9 @@ export function paintHead(v, state, m) {
   paintMode(v.mode, state, mode);
   for (const [name, on] of Object.entries(offer)) show(v[name], on);
   show(v.verbs, Object.values(offer).some(Boolean));
+  put(v.modeFor, m.plan ? "Apply it by" : m.draft ? "" : "Resume it by");
+  show(v.modeFor, mode && !m.draft);
+  show(v.terms, mode || offer.dryLabel || !v.limits.row.hidden);
   for (const [name, words] of Object.entries(wording(state, s, m))) put(v[name], words);
   v.dry.checked = state.dry;
   v.start.disabled = v.dry.disabled = !!busy.start;
@@ -57,7 +73,7 @@ export function paintHead(v, state, m) {
   set(v.cancel, "aria-disabled", !!(busy.cancel || s?.cancel_requested));
   set(v.pause, "aria-disabled", !!(busy.pause || busy.unpause));
   v.pause.classList.toggle("mgp-go", !!s?.pause_requested);
-  for (const name of ["run_now", "resume", "apply"]) set(v[name], "aria-disabled", !!busy[name]);
+  for (const name of ["run_now", "report", "retry", "resume", "apply"]) set(v[name], "aria-disabled", !!busy[name]);
 }
 
 function paintTitle(v, title) {

@@ -1,6 +1,6 @@
 // The runs there are, newest first: what went where, how it ended, and when.
 
-import { count, size, span } from "./figures.js";
+import { count, precisely, size, span } from "./figures.js";
 import { button, h, path, put, set, show } from "./nodes.js";
 import { initial, meaning } from "./state.js";
 
@@ -11,19 +11,20 @@ const KINDS = [
 ];
 
 /**
- * A list of runs that keeps itself fresh until `signal` aborts.
+ * A list of runs that keeps itself fresh until `signal` aborts. With `same` those of that title come first.
  * @param {(query: {limit: number, before?: number, q: string, status: string[]}) => Promise<Snapshot[]>} read
  */
-export function listRuns(read, onOpen, signal) {
+export function listRuns(read, onOpen, signal, same) {
   const search = h("input", { type: "search", class: "mgp-field mgp-search", placeholder: "Search by place, name or id", "aria-label": "Search runs", autocomplete: "off", spellcheck: "false" });
   const kinds = KINDS.map(([label]) => h("button", { type: "button", class: "mgp-kind", "aria-pressed": label === "All" }, label));
+  const scopes = same ? ["Same places", "All runs"].map((label, at) => h("button", { type: "button", class: "mgp-kind", "aria-pressed": !at }, label)) : [];
   const rows = h("ul", { class: "mgp-runs", "aria-label": "Runs" }), note = h("p", { class: "mgp-more", role: "status" }), older = button("Show older");
   const root = h("div", { class: "mgp-history" },
-    h("div", { class: "mgp-sieve" }, search, h("div", { class: "mgp-kinds", role: "group", "aria-label": "Which runs" }, ...kinds)),
+    h("div", { class: "mgp-sieve" }, search, ...(same ? [h("div", { class: "mgp-kinds", role: "group", "aria-label": "Whose runs" }, ...scopes)] : []), h("div", { class: "mgp-kinds", role: "group", "aria-label": "Which runs" }, ...kinds)),
     rows, note, h("div", { class: "mgp-older" }, older));
   const on = (node, name, act) => node.addEventListener(name, act, { signal });
   const entries = new Map(); // run id -> {node, key}
-  let runs = [], status = [], asked = 0, more = false, typed = 0;
+  let runs = [], status = [], asked = 0, more = false, typed = 0, title = same?.() ?? "";
 
   const draw = () => {
     for (const [id, each] of entries) if (!runs.some((run) => run.id === id)) { each.node.remove(); entries.delete(id); }
@@ -38,14 +39,14 @@ export function listRuns(read, onOpen, signal) {
   const look = async (before) => {
     const turn = ++asked;
     try {
-      const found = await read({ limit: PAGE_RUNS, q: search.value.trim(), status, ...(before ? { before } : {}) });
+      const found = await read({ limit: PAGE_RUNS, q: search.value.trim(), status, ...(title ? { title } : {}), ...(before ? { before } : {}) });
       if (turn !== asked || signal.aborted) return;
       const known = before === undefined ? runs.slice(PAGE_RUNS) : runs, fresh = new Set(found.map((run) => run.id));
       const kept = before === null ? [] : known.filter((run) => !fresh.has(run.id));
       if (before !== undefined || runs.length <= PAGE_RUNS) more = found.length === PAGE_RUNS;
       runs = [...kept, ...found].sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1));
       draw();
-      say(runs.length ? "" : search.value || status.length ? "No run is like that." : "No runs yet. Start one: MigrationPanel(mg.CopyObjects(source, target))");
+      say(runs.length ? "" : search.value || status.length || title ? "No run is like that." : "No runs yet. Start one: MigrationPanel(mg.CopyObjects(source, target))");
     } catch (error) {
       if (turn === asked && !signal.aborted) say(error.message);
     }
@@ -56,6 +57,11 @@ export function listRuns(read, onOpen, signal) {
   kinds.forEach((node, at) => on(node, "click", () => {
     status = KINDS[at][1];
     kinds.forEach((each) => set(each, "aria-pressed", each === node));
+    look(null);
+  }));
+  scopes.forEach((node, at) => on(node, "click", () => {
+    title = at ? "" : same() ?? "";
+    scopes.forEach((each) => set(each, "aria-pressed", each === node));
     look(null);
   }));
   // The last one's moment again: others may have been made in the same millisecond.
@@ -83,7 +89,7 @@ function entry(entries, run, onOpen, signal) {
     h("span", { class: `mgp-pill mgp-${m.tone}` }, m.status),
     h("span", { class: "mgp-entry-what" }, path(from), ...(to.length ? [h("i", {}, " → "), path(to.join(" → "))] : []), ...(run.name !== run.id ? [h("bdi", { class: "mgp-entry-name" }, run.name)] : [])),
     h("span", { class: "mgp-entry-done" }, run.total ? `${count(run.done)} of ${count(run.total)}${run.bytes_done ? ` · ${size(run.bytes_done)}` : ""}` : "", bad ? h("b", { class: "mgp-bad" }, ` · ${count(bad)} ${run.failed ? "failed" : "refused"}`) : ""),
-    h("span", { class: "mgp-entry-when", title: new Date(run.created_at).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" }) }, when(run)));
+    h("span", { class: "mgp-entry-when", title: precisely(run.created_at) }, when(run)));
   return mine.node;
 }
 

@@ -21,16 +21,20 @@ function dress() {
   }
 }
 
+/** How a list of runs is read, and one of them shown in a place of its own. */
+const ways = {
+  read: (wanted) => ask(`runs?${query(wanted)}`),
+  view(box, id, life) {
+    const turn = (other) => { box.replaceChildren(); ways.view(box, other, life); };
+    mount(box, socketTransport(id, turn, () => {}), life);
+  },
+};
+
 /** All runs in `el`, each to be opened there. `turned` is told of what is opened ("" for the list). */
 export function openDashboard(el, turned, signal = new AbortController().signal) {
   dress();
-  const read = (wanted) => ask(`runs?${query(wanted)}`);
-  const view = (box, id, life) => {
-    const turn = (other) => { box.replaceChildren(); view(box, other, life); };
-    mount(box, socketTransport(id, turn, () => {}), life);
-  };
   const launch = async (asked) => (await ask("runs", asked)).id;
-  return mountDashboard(el, { read, view, turned, launch, forms: () => ask("migrations") }, signal);
+  return mountDashboard(el, { ...ways, turned, launch, forms: () => ask("migrations") }, signal);
 }
 
 /**
@@ -49,7 +53,7 @@ export function open(el, id, model, onRun) {
   const show = (run) => {
     life.abort();
     life = new AbortController();
-    mount(el, socketTransport(run, turn, (seen) => record(run, seen)), life.signal);
+    mount(el, socketTransport(run, turn, (seen) => record(run, seen)), life.signal, ways);
   };
   const turn = (run) => {
     onRun(run);

@@ -7,27 +7,34 @@
 // the page by textContent only.
 
 import { build } from "./build.js";
+import { wireConfirm } from "./confirm.js";
 import { nth } from "./figures.js";
 import { wireFind } from "./find.js";
+import { isFolded, rememberFold } from "./fold.js";
 import { wireItems } from "./items.js";
 import { wireLimits } from "./limits.js";
 import { LogWindow } from "./log.js";
 import { wireMode } from "./mode.js";
-import { keepFocus, put, show } from "./nodes.js";
+import { h, keepFocus, put, show } from "./nodes.js";
 import { paint } from "./paint.js";
+import { buildPast } from "./past.js";
 import { wirePlan } from "./plan.js";
 import { workerComes } from "./queue.js";
-import { initial, meaning, reduce, shares } from "./state.js";
+import { initial, justBack, meaning, reduce, shares } from "./state.js";
 
-/** Puts a panel into `el`, fed by `transport`, until `signal` aborts. @param {Transport} transport */
-export function mount(el, transport, signal) {
+/**
+ * Puts a panel into `el`, fed by `transport`, until `signal` aborts; with `ways` the past runs are found below it.
+ * @param {Transport} transport
+ */
+export function mount(el, transport, signal, ways) {
   const v = build();
-  let state = initial(), due = 0, spoken = "";
+  let state = { ...initial(), by: transport.by ?? "kernel" }, due = 0, spoken = "";
+  const past = ways && buildPast(ways, () => state.snapshot, signal);
   const draw = () => { due = 0; keepFocus(v.panel, () => paint(v, state)); speak(); log.soon(); };
   // A hidden tab gets no animation frames; what is spoken and shown must be right when it comes back.
   const soon = () => { due ||= document.hidden ? setTimeout(draw, 250) : requestAnimationFrame(draw); };
   const change = (part) => { state = { ...state, ...part, now: Date.now() }; soon(); };
-  const log = new LogWindow(v.log, (follow) => change({ follow }), signal);
+  const log = new LogWindow(v.log, { onFollow: (follow) => change({ follow }), readOlder: (before) => transport.request("log", { before }) }, signal);
   const on = (node, name, act) => node.addEventListener(name, act, { signal });
 
   const speak = () => {
@@ -40,8 +47,7 @@ export function mount(el, transport, signal) {
     if (state.busy[verb]) return false;
     change({ busy: { ...state.busy, [verb]: true }, failure: "" });
     try {
-      await transport.request(verb, args);
-      return true;
+      return (await transport.request(verb, args)) ?? true;
     } catch (error) {
       change({ failure: error.message });
       return false;
@@ -81,15 +87,22 @@ export function mount(el, transport, signal) {
   wireFind(v.find, on, log, file);
 
   const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
-  press(v.start, () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields }));
+  const sure = wireConfirm(v.confirm, on, () => state, change, v);
+  press(v.confirm.sure, () => { change({ confirm: "" }); v.confirm.act(); });
+  press(v.start, () => sure("start", () => ask("start", { dry_run: state.dry, mode: state.mode, ...state.fields })));
+  press(v.apply, async () => {
+    await readPlan(); // what it costs stands in there
+    sure("apply", () => ask("apply", { mode: state.mode, where: v.plan.where.value.trim() || null }));
+  });
   for (const verb of ["cancel", "run_now"]) press(v[verb], () => ask(verb));
-  press(v.resume, () => ask("resume", { mode: state.mode }));
-  press(v.apply, () => ask("apply", { mode: state.mode, where: v.plan.where.value.trim() || null }));
+  for (const verb of ["resume", "retry"]) press(v[verb], () => ask(verb, { mode: state.mode }));
+  press(v.report, () => showReport(transport, ask));
   press(v.pause, () => ask(state.snapshot.pause_requested ? "unpause" : "pause"));
   press(v.queue.worker, async () => { if (!workerComes(state) && await ask("start_worker")) change({ workerAt: Date.now() }); });
   wireMode(v.mode, on, change);
   wireLimits(v.limits, on, change, () => state, () => ask("limit", state.fields));
-  on(v.dry, "change", () => change({ dry: v.dry.checked }));
+  on(v.dry, "change", () => change({ dry: v.dry.checked, confirm: "" }));
+  on(v.chevron, "click", () => { rememberFold(state.snapshot.id, !state.folded); change({ folded: !state.folded }); });
   on(v.follow, "click", () => log.setFollow(!log.follow));
   on(v.runId, "click", () => copy(state.snapshot.id));
   on(v.command, "click", () => copy(`migrator follow ${state.snapshot.id}`));
@@ -104,14 +117,17 @@ export function mount(el, transport, signal) {
 
   transport.subscribe((patch) => {
     if (patch.reset) log.clear();
-    if (patch.lines) log.append(patch.lines);
+    if (patch.lines) log.append(patch.lines, patch.start);
+    const before = state.snapshot?.id;
     state = reduce(state, patch, Date.now());
-    show(v.empty, !log.lines.length);
+    if (past) show(past, state.snapshot);
+    if (state.snapshot && state.snapshot.id !== before) state.folded = isFolded(state.snapshot.id);
+    show(v.empty, !log.lines.all.length);
     readExceptions();
     readPlan();
     soon();
   });
-  const clock = setInterval(() => { if (meaning(state).live) change({}); }, 1000); // ages and elapsed time
+  const clock = setInterval(() => { if (meaning(state).live || state.away || justBack(state) || v.notes.childElementCount) change({}); }, 1000); // ages and elapsed time
   signal.addEventListener("abort", () => {
     clearInterval(clock);
     cancelAnimationFrame(due);
@@ -119,5 +135,16 @@ export function mount(el, transport, signal) {
     v.root.remove();
   });
   paint(v, state);
+  if (past) v.root.append(past);
   el.append(v.root);
+}
+
+/** The run's record on one page: in a tab of its own by the server, as a file by the kernel. */
+async function showReport(transport, ask) {
+  if (transport.file) return window.open(transport.file("report", {}), "_blank", "noopener");
+  const told = await ask("report");
+  if (!told) return;
+  const link = h("a", { href: URL.createObjectURL(new Blob([told.html], { type: "text/html" })), download: told.name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

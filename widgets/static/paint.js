@@ -1,7 +1,9 @@
 // The state on the page. The same state draws the same page.
 
+import { paintConfirm } from "./confirm.js";
 import { paintTabs } from "./details.js";
-import { ago } from "./figures.js";
+import { ago, precisely } from "./figures.js";
+import { paintFold } from "./fold.js";
 import { paintHead } from "./head.js";
 import { paintLimits } from "./limits.js";
 import { modeOf } from "./mode.js";
@@ -18,8 +20,10 @@ export function paint(v, state) {
   set(v.panel, "data-run", s?.id ?? "");
   v.panel.classList.toggle("mgp-off", m.lost);
   v.panel.classList.toggle("mgp-still", m.still);
-  paintHead(v, state, m);
   paintLimits(v.limits, state, m);
+  paintHead(v, state, m);
+  paintFold(v, state, m);
+  paintConfirm(v.confirm, state);
   paintQueue(v.queue, state);
   paintNotes(v, notes(state, m));
   const waits = s?.status === "queued"; // what earlier attempts did is shown, and nothing where there were none
@@ -43,6 +47,8 @@ function paintFoot(v, state, m) {
   put(v.holder, !holder ? "" : [holder.host, holder.pid && `pid ${holder.pid}`, m.live && `alive ${ago(m.quiet)}`].filter(Boolean).join(" · "));
   const began = s.started_at ?? s.created_at, date = new Date(began);
   const today = date.toDateString() === new Date(state.now).toDateString();
-  put(v.began, `${s.started_at || !waits ? "started" : "queued"} ${date.toLocaleString(undefined, { ...(today ? {} : { month: "short", day: "numeric" }), hour: "2-digit", minute: "2-digit", hour12: false })}`);
-  set(v.began, "title", date.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" }));
+  const at = date.toLocaleString(undefined, { ...(today ? {} : { month: "short", day: "numeric" }), hour: "2-digit", minute: "2-digit", hour12: false });
+  put(v.began, `${s.started_at || !waits ? "started" : "queued"} ${at}${s.owner ? ` by ${s.owner}` : ""}`);
+  set(v.began, "title", precisely(began));
+  set(v.began, "datetime", date.toISOString());
 }

@@ -55,15 +55,18 @@ function barOf(each, most) {
 
 /** Reads the summary once for each plan that is in sight. */
 export function wirePlan(p, on, state, change, request) {
-  let asked = "";
+  let asked = "", reading;
   on(p.where, "keydown", (event) => event.stopPropagation());
   on(p.where, "input", () => set(p.where, "aria-invalid", "false"));
-  return async () => {
-    const s = state().snapshot;
-    if (!s?.dry_run || s.status !== "completed" || asked === s.id) return;
-    asked = s.id;
+  const read = async (id) => {
     try {
-      change({ of: s.id, told: await request("plan") });
+      change({ of: id, told: await request("plan") });
     } catch { /* the counts are there all the same; the summary is more of it */ }
+  };
+  return () => {
+    const s = state().snapshot;
+    if (!s?.dry_run || s.status !== "completed") return undefined;
+    if (asked !== s.id) [asked, reading] = [s.id, read(s.id)];
+    return reading;
   };
 }

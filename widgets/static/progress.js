@@ -1,6 +1,6 @@
 // How far a run is: its phases, the bar, the figures, the line of its rate.
 
-import { count, left, rate, size, span } from "./figures.js";
+import { count, left, precisely, rate, size, span } from "./figures.js";
 import { h, put, set, show } from "./nodes.js";
 import { SAMPLES, shares } from "./state.js";
 
@@ -51,16 +51,20 @@ export function paintFigures(v, state, m) {
   const eta = m.still ? null : state.eta;
   put(f.time.big, m.live ? left(eta) : span(took));
   put(f.time.small, m.live ? waits ? " " : `${m.still ? m.status : eta == null ? "no estimate" : "left"} · ${span(took)} so far` : "in all");
-  paintSpark(v, state.samples.map(([, items, bytes]) => (s.bytes_total ? bytes : items)), m.live);
+  set(f.time.small, "title", [s.started_at && `started ${precisely(s.started_at)}`, s.finished_at && `ended ${precisely(s.finished_at)}`].filter(Boolean).join(", "));
+  const of = s.bytes_total ? 2 : 1;
+  paintSpark(v, state.samples.map((sample) => sample[of]), m.live, of === 2 ? (top) => `${size(top)}/s` : rate);
 }
 
-function paintSpark(v, samples, live) {
+function paintSpark(v, samples, live, words) {
   const key = samples.join() + live;
   if (v.sparkKey === key) return;
   v.sparkKey = key;
   const top = Math.max(...samples, 1e-9), step = 132 / ((live ? SAMPLES : samples.length) - 1), start = 132 - (samples.length - 1) * step;
   const points = samples.map((y, i) => `${(start + i * step).toFixed(1)} ${(30 - (y / top) * 27).toFixed(1)}`);
   const enough = points.length > 3; // fewer say nothing
+  show(v.sparkBox, enough);
+  put(v.sparkSaid, enough ? `at most ${words(top)}` : "");
   v.line.setAttribute("d", enough ? `M${points.join("L")}` : "");
   v.area.setAttribute("d", enough ? `M${start.toFixed(1)} 32L${points.join("L")}L132 32Z` : "");
 }

@@ -2,6 +2,7 @@
 
 import { count, nth, span } from "./figures.js";
 import { h, inline } from "./nodes.js";
+import { justBack } from "./state.js";
 
 export function aside(s, m) {
   if (!s) return "";
@@ -16,8 +17,10 @@ export function notes(state, m) {
   const s = state.snapshot, said = [];
   if (state.failure) said.push(["bad", "", state.failure]);
   if (state.trouble) said.push(["warn", "", state.trouble]);
-  if (m.lost) said.push(["warn", `No word from the kernel for ${span((state.now - state.heard) / 1000)}.`,
+  if (state.away || (m.lost && state.by === "server")) said.push(["warn", "No connection to the Jupyter server.", `The run does not need it. ${again(state)}`]);
+  else if (m.lost) said.push(["warn", `No word from the kernel for ${span((state.now - state.heard) / 1000)}.`,
     `The run does not need it. After a restart, MigrationPanel("${s.id}") shows the run again.`]);
+  if (justBack(state)) said.push(["dim", "", state.missed.text]);
   if (!s || m.plan) return said;
   if (m.held) said.push(["warn", "Held:", `${m.held.replace(/\.$/, "")}. The run goes on by itself when that is over.`]);
   const rest = Math.max(0, s.total - s.done), done = `${count(s.done)} of ${count(s.total)} objects are done`;
@@ -29,6 +32,11 @@ export function notes(state, m) {
   const warnings = state.events.filter((event) => event.kind === "warning");
   if (warnings.length) said.push(["warn", warnings.length > 1 ? `${count(warnings.length)} warnings, the last:` : "Warning:", String(warnings.at(-1).data.text ?? "")]);
   return said;
+}
+
+function again(state) {
+  const seconds = Math.ceil(((state.away?.next ?? 0) - state.now) / 1000);
+  return seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again now.";
 }
 
 export function paintNotes(v, said) {
