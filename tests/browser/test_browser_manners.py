@@ -1,4 +1,4 @@
-"""The view alone: one line of it, the second press for what destroys or costs, sliders, a lost connection, past runs."""
+"""The view alone: one line of it, a second press for what destroys or costs, sliders, a lost line, past runs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def test_a_panel_is_one_line_and_stays_so(harness: Any, picture: Any) -> None:
 # Mutation: let `sure` in mount.js call at once, and the first press applies it.
 def test_what_destroys_needs_a_second_press_by_the_keyboard(harness: Any) -> None:
     page = harness()
-    mount(page, f"{{ snapshot: {PLAN} }}")
+    mount(page, "{}")
     page.evaluate("() => at.setAnswer(async (verb) => verb === 'plan' ? { groups: [], prefixes: [], notes: [], "
                   "cost: { total: 26.5, told: 'about 26.50 USD: 3,700,000 PUT, 178.0 GB out' } } : null)")  # fmt: skip
+    page.evaluate(f"() => at.give({{ snapshot: {PLAN} }})")
     button, box = name(page, "Apply this plan"), page.locator(".mgp-confirm")
     button.press("Enter")
     expect(box.locator("li")).to_have_text([
@@ -95,7 +96,8 @@ def test_limits_are_set_by_sliders_and_no_limit_is_at_their_end(harness: Any) ->
     assert asked(page) == [
         ["limit", {"bytes_per_s": "10GB", "in_flight": ""}], ["limit", {"bytes_per_s": "10GB", "in_flight": "1"}]
     ]  # fmt: skip
-    page.evaluate("() => at.give({ snapshot: { ...harness.running, limits: { bytes_per_s: 20 * 2 ** 20, in_flight: 64 } } })")  # fmt: skip
+    limits = "{ bytes_per_s: 20 * 2 ** 20, in_flight: 64 }"
+    page.evaluate(f"() => at.give({{ snapshot: {{ ...harness.running, limits: {limits} }} }})")
     expect(rate).to_have_attribute("aria-valuetext", "20 MiB a second")
     places = page.evaluate("[...document.querySelectorAll('.mgp-slider')].map(n => +n.value)")
     assert places[0] == 46
@@ -114,12 +116,12 @@ def test_a_lost_connection_is_shown_at_once_and_what_it_missed_is_told(harness: 
     expect(panel).to_have_class(re.compile("mgp-off"))
     expect(notes).to_have_text("No connection to the Jupyter server. The run does not need it. Trying again in 4 s.")
     page.clock.run_for(42_000)
-    expect(page.locator(".mgp-pill")).to_contain_text("running, last seen 43 s ago")
+    expect(page.locator(".mgp-pill")).to_contain_text(re.compile("running, last seen 4[345] s ago"))
     expect(notes).to_contain_text("Trying again now.")
     page.evaluate(
         "() => at.give({ snapshot: { ...harness.running, copied: harness.running.copied + 12310, failed: 9 } })"
     )
-    expect(notes).to_have_text("Back after 42 s: 12,310 more copied, 2 failed.")
+    expect(notes).to_have_text(re.compile("^Back after 4[234] s: 12,310 more copied, 2 failed.$"))
     expect(panel).not_to_have_class(re.compile("mgp-off"))
     page.clock.run_for(60_000)
     expect(notes).not_to_contain_text("Back after")
@@ -157,8 +159,8 @@ def test_the_end_offers_a_report_and_a_plan_of_what_failed(harness: Any) -> None
 def test_past_runs_unfold_below_and_open_there(harness: Any, picture: Any) -> None:
     page = harness()
     page.evaluate(
-        """() => { window.read = []; const runs = [1, 2, 3].map((n) => ({ ...harness.running, id: `p${n}`, status: "completed",
-             name: `p${n}`, created_at: Date.now() - n * 1e8, started_at: Date.now() - n * 1e8, finished_at: Date.now() - n * 1e8 + 5e5 }));
+        """() => { window.read = []; const runs = [1, 2, 3].map((n) => ({ ...harness.running, status: "completed",
+             id: `p${n}`, name: `p${n}`, created_at: 1.7e12 - n * 1e8, started_at: 1.7e12, finished_at: 2e12 }));
            window.at = harness.mount(harness.states.completed, { ways: {
              read: async (query) => { read.push(query); return runs; },
              view: (box, id) => box.append(`the run ${id}`) } }); }"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from serving import Server
 
 from migrator import api
 from migrator.errors import StateError
-from migrator.migrations import CopyObjects
+from migrator.migrations import CopyObjects, DeleteExtra
 
 
 def test_runs_are_listed_found_and_paged(server: Server, done: api.Run, slow: api.Run) -> None:
@@ -199,3 +200,45 @@ def test_items_are_paged_by_status_and_by_what_their_keys_hold(server: Server, d
     assert keys("status=skipped") == []
     assert keys("q=%27%20or%20true%20--") == []  # a quote ends nothing
     assert server.ask(f"api/runs/{done.id}/items?status=nonsense").status == 400
+
+
+# Mutation: leave the policy out of ReportHandler, and this fails.
+def test_a_report_is_a_page_in_which_nothing_can_run(server: Server, done: api.Run) -> None:
+    page = server.ask(f"api/runs/{done.id}/report")
+    assert page.text.startswith("<!doctype html>")
+    assert done.id in page.text
+    assert "sandbox" in page.headers["Content-Security-Policy"]
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
+def test_what_failed_is_planned_again_by_a_dry_run_of_it_alone(server: Server, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text(name)
+    (tmp_path / "in" / "link").symlink_to("nowhere")
+    first = api.start(CopyObjects(tmp_path / "in", tmp_path / "out"))
+    assert first.wait(60, check=False).status == "partial"
+    again = server.ask(f"api/runs/{first.id}/retry", {"mode": "streaming"}).json
+    assert again["dry_run"]
+    assert again["title"] == first.snapshot().title
+    assert api.attach(again["id"]).wait(60).total == 1
+    same = server.ask(f"api/runs?{urllib.parse.urlencode({'title': again['title']})}").json
+    assert {run["id"] for run in same} == {first.id, again["id"]}
+
+
+def test_what_would_be_destroyed_is_in_the_picture_of_a_draft_and_of_a_plan(server: Server, tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    migration = CopyObjects(tmp_path / "in", tmp_path / "out", overwrite="always", before="none")
+    draft = server.ask(f"api/runs/{api.draft(migration).id}").json["snapshot"]
+    assert draft["stakes"] == ["It replaces what differs at the target. What goes can't be brought back."]
+    planned = api.start(migration, dry_run=True)
+    planned.wait(60)
+    seen = server.ask(f"api/runs/{planned.id}").json["snapshot"]
+    assert seen["stakes"] == ["It replaces 1 object, 2 B. What goes can't be brought back."]
+    kept = api.start(CopyObjects(tmp_path / "in", tmp_path / "out", overwrite="always"), dry_run=True)
+    assert kept.wait(60).stakes == ()
+    extra = api.draft(DeleteExtra(tmp_path / "in", tmp_path / "out")).snapshot()
+    gone = "What goes is kept in quarantine first."
+    assert extra.stakes == (f"It deletes what only the target has, at most 10% of it. {gone}",)

@@ -7,6 +7,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,3 +156,27 @@ def test_server_sent_events_follow_a_run_to_its_end(server: Server, slow: api.Ru
     told = events_of(server, slow.id)
     assert told[-1]["event"] == "end"
     assert any(event["event"] == "snapshot" for event in told)
+
+
+# Mutation: read one frame a round in hub.py, and the end is far away; give no 500, and a page works on one for long.
+def test_output_that_is_written_fast_comes_whole_in_small_frames(page: Page, slow: api.Run) -> None:
+    page.ask(sub=slow.id, log=True)
+    page.until(lambda m: "attempt 1" in m.get("log", ""))
+    begun = time.monotonic()
+    with (Path(slow.snapshot().workspace) / "output.log").open("ab") as log:
+        for n in range(100):
+            log.write(b"".join(b"written fast, line %06d\n" % (n * 500 + i) for i in range(500)))
+            log.flush()
+    page.until(lambda m: "line 049999\n" in m.get("log", ""))
+    assert time.monotonic() - begun < 10  # 5,000 a second and more
+    frames = [m for m in page.seen if "log" in m]
+    assert max(m["log"].count("\n") for m in frames) <= 500
+    lines = [line for line in page.log(slow.id).split("\n") if line.startswith("written fast")]
+    assert lines == [f"written fast, line {n:06}" for n in range(50_000)]
+    assert all(m["from"] in (None, m["start"]) for m in frames)
+
+
+def test_a_run_of_which_nothing_is_new_is_said_to_be_there(page: Page, done: api.Run) -> None:
+    page.ask(sub=done.id)
+    page.until(lambda m: m.get("still"))
+    assert page.seen[-1] == {"run": done.id, "still": True}
