@@ -49,8 +49,9 @@ export function open(el, id, model, onRun) {
   }
   if (!ID.test(id)) throw new Error("no run");
   dress();
-  let life = new AbortController(), recorded = "";
+  let life = new AbortController(), recorded = "", shown = "";
   const show = (run) => {
+    shown = run;
     life.abort();
     life = new AbortController();
     mount(el, socketTransport(run, turn, (seen) => record(run, seen)), life.signal, ways);
@@ -67,6 +68,7 @@ export function open(el, id, model, onRun) {
     if (!ENDED.has(seen.status) || recorded === end) return;
     recorded = end;
     const told = await ask(`runs/${run}/record`).catch(() => null);
+    if (shown !== run) return; // the panel has turned to another meanwhile, and the notebook with it
     if (told && told["text/plain"] !== model.data["text/plain"]) write(run, told);
   };
   show(id);
