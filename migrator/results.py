@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .engine.summary import PlanSummary
     from .report import Report
+    from .stores import Preflight
 
 
 class Results:
@@ -68,6 +69,21 @@ class Results:
     def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
         """The first items that failed or were refused: ``item_no key status error``."""
         return feed.failures(self.state, self.id, limit)
+
+    def preflight(self) -> Preflight:
+        """Try what it needs of its two places, as `migrator.preflight` does; what is written for that is taken back.
+
+        Raises
+        ------
+        BadInput
+            If it is not between two places.
+        """
+        from .stores import Location, preflight
+
+        spec = self.snapshot().spec
+        if not {"source", "target"} <= spec.keys():
+            raise BadInput(f"Run {self.id} is not between two places; there is nothing to try.")
+        return preflight(*(Location.model_validate(spec[name]) for name in ("source", "target")))
 
     def plan(self) -> duckdb.DuckDBPyRelation:
         """Every intended action with its reason, as a DuckDB relation: ``.df()``, ``.filter("size > 1e6")``.

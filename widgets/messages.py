@@ -56,6 +56,7 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "report": lambda _: {"html": panel._started().report().to_html(), "name": f"{panel.run.id}.html"},
         "plan": lambda _: panel._started().plan_summary().to_dict(),
         "log": lambda args: _older(panel, args),
+        "preflight": lambda _: panel.preflight().to_dict(),
         "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
         "items": lambda args: _items(panel, args),
         "runs": _runs,

@@ -22,7 +22,7 @@ from .feed import Feed
 from .outputs import Outputs
 from .reading import sendable
 from .starts import starts
-from .verbs import Verbs, known
+from .verbs import Verbs, between_places, known
 
 
 class MigrationPanel(Verbs, anywidget.AnyWidget):
@@ -107,7 +107,8 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         dry_run = bool(self._options.get("dry_run"))
         made = self._migration
         at_stake = stakes_of(made) if made is not None and not started else ()
-        return {"title": self._title, "dry_run": dry_run, "started": started, "stakes": list(at_stake), **terms}
+        told = {"stakes": list(at_stake), "checks": between_places(made)}
+        return {"title": self._title, "dry_run": dry_run, "started": started, **told, **terms}
 
     @property
     def status(self) -> str:

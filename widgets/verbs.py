@@ -50,6 +50,18 @@ class Verbs:
         given = {"dry_run": dry_run, "mode": mode}
         self._start({name: value for name, value in given.items() if value is not None})
 
+    def preflight(self) -> mg.Preflight:
+        """Try what the migration needs of its two places, before it is started.
+
+        Raises
+        ------
+        BadInput
+            If it is not between two places.
+        """
+        if not between_places(self._migration):
+            raise BadInput("This migration is not between two places; there is nothing to try.")
+        return mg.preflight(self._migration.source, self._migration.target)
+
     def cancel(self) -> None:
         """Ask the run to stop; it finishes what is in flight first. A queued one never starts."""
         self._ask("cancel")
@@ -135,6 +147,11 @@ class Verbs:
         if self.run is None:
             raise BadInput("This panel has not been started; press Run, or call panel.start().")
         return self.run
+
+
+def between_places(migration: Any) -> bool:
+    """Whether it goes from one place to another, so that what it needs can be tried."""
+    return all(isinstance(getattr(migration, name, None), mg.Location) for name in ("source", "target"))
 
 
 def known(mode: Any) -> Any:

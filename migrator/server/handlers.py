@@ -20,7 +20,15 @@ from .asking import MOST_ROWS, Handler
 from .desk import Desk, Front
 from .hub import Hub
 from .page import PageHandler
-from .records import ExceptionsHandler, ItemsHandler, LogHandler, PlanHandler, RecordHandler, ReportHandler
+from .records import (
+    ExceptionsHandler,
+    ItemsHandler,
+    LogHandler,
+    PlanHandler,
+    PreflightHandler,
+    RecordHandler,
+    ReportHandler,
+)
 from .stream import EventsHandler, SocketHandler
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
@@ -72,6 +80,7 @@ def routes() -> list[tuple[Any, ...]]:
         (f"api/runs/{RUN}/plan", PlanHandler),
         (f"api/runs/{RUN}/record", RecordHandler),
         (f"api/runs/{RUN}/report", ReportHandler),
+        (f"api/runs/{RUN}/preflight", PreflightHandler),
         (f"api/runs/{RUN}/events", EventsHandler),
         (f"api/runs/{RUN}/(?P<verb>{'|'.join(VERBS)})", VerbHandler),
     ]

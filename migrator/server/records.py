@@ -109,6 +109,15 @@ class PlanHandler(Handler):
         await self.answer(lambda front: front.run(run_id).plan_summary().to_dict())
 
 
+class PreflightHandler(Handler):
+    """What a run needs of its two places, tried with the rights of the server; its few writes leave nothing."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        await self.answer(lambda front: front.run(run_id).preflight().to_dict())
+
+
 class RecordHandler(Handler):
     """A run as it stands in a notebook that nobody runs: ``text/html`` and ``text/plain``."""
 

@@ -247,3 +247,24 @@ def test_limits_read_as_they_would_be_typed(harness):
     assert page.evaluate("places => places.map(harness.panel.nth)", places) == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "1,112th",
     ]  # fmt: skip
+
+
+# Mutation: let `offered` in head.js leave out `draft.checks`, and the last line fails.
+def test_what_a_copy_needs_is_tried_from_the_panel_and_what_to_do_is_said(show, picture):
+    lines = [
+        {"what": "reach", "state": "ok", "said": ""},
+        {"what": "write", "state": "trouble", "said": "s3://lake denies <b>it</b>; ask for the right to write"},
+    ]
+    page = show({"draft": {"title": "a → b", "dry_run": True, "checks": True}})
+    page.evaluate("lines => at.setAnswer(async () => ({ lines, well: false }))", lines)
+    name(page, "Check").press("Enter")
+    told = page.get_by_role("status", name="What was tried")
+    expect(told.get_by_role("listitem")).to_have_count(3)
+    expect(told).to_contain_text("s3://lake denies <b>it</b>; ask for the right to write")
+    expect(told).to_contain_text("Mend what is marked ✗")
+    assert [verb for verb, *_ in asked(page)] == ["preflight"]
+    picture(page, "checks")
+
+
+def test_what_has_no_two_places_is_not_to_be_checked(show):
+    expect(name(show("backfill"), "Check")).to_be_hidden()

@@ -242,3 +242,11 @@ def test_what_would_be_destroyed_is_in_the_picture_of_a_draft_and_of_a_plan(serv
     extra = api.draft(DeleteExtra(tmp_path / "in", tmp_path / "out")).snapshot()
     gone = "What goes is kept in quarantine first."
     assert extra.stakes == (f"It deletes what only the target has, at most 10% of it. {gone}",)
+
+
+def test_what_a_run_needs_is_tried_without_a_kernel(server: Server, source: Path, tmp_path: Path) -> None:
+    draft = api.draft(CopyObjects(source, tmp_path / "new"))
+    told = server.ask(f"api/runs/{draft.id}/preflight", {}).json
+    assert told["well"]
+    assert {line["state"] for line in told["lines"]} <= {"ok", "note"}
+    assert not (tmp_path / "new").exists()

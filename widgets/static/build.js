@@ -1,5 +1,6 @@
 // The nodes of one panel.
 
+import { buildChecks } from "./checks.js";
 import { buildConfirm } from "./confirm.js";
 import { buildFind } from "./find.js";
 import { buildHead } from "./head.js";
@@ -18,6 +19,7 @@ export function build() {
   v.queue = buildQueue();
   v.limits = buildLimits(id);
   v.confirm = buildConfirm(id);
+  v.checks = buildChecks();
   v.terms = h("div", { class: "mgp-terms" }, v.modeFor, v.mode.group, v.dryLabel, v.limits.row);
 
   v.steps = h("ol", { class: "mgp-steps", "aria-label": "Phases" });
@@ -80,7 +82,7 @@ export function build() {
   v.command = h("button", { type: "button", class: "mgp-copy mgp-command", title: "Copy this command" });
   v.foot = h("footer", { class: "mgp-foot" }, h("span", {}, "run ", v.runId), v.how, v.holder, v.began, v.command);
   v.spoken = h("div", { class: "mgp-spoken", role: "status", "aria-live": "polite" });
-  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.confirm.box, v.progress, v.terms, v.queue.box, v.notes, v.details, v.foot, v.spoken);
+  v.panel = h("section", { class: "mgp-panel", "aria-label": "Migration" }, v.head, v.confirm.box, v.progress, v.terms, v.queue.box, v.checks.list, v.notes, v.details, v.foot, v.spoken);
   v.root = h("div", { class: "mgp" }, v.panel);
   return v;
 }

@@ -9,7 +9,7 @@ import { RESUMABLE } from "./state.js";
 
 const VERBS = { // name: label and kind, in the order in which they stand
   pause: ["Pause", "mgp-steady"], run_now: ["Run now instead", ""], cancel: ["Cancel", "mgp-stop"],
-  report: ["Report", ""], retry: ["", ""], resume: ["Resume", "mgp-go"], apply: ["Apply this plan", "mgp-go"], start: ["Run", "mgp-go mgp-steady"],
+  report: ["Report", ""], retry: ["", ""], resume: ["Resume", "mgp-go"], apply: ["Apply this plan", "mgp-go"], check: ["Check", "mgp-steady"], start: ["Run", "mgp-go mgp-steady"],
 };
 
 export function buildHead(v) {
@@ -21,6 +21,7 @@ export function buildHead(v) {
   v.dryLabel = h("label", { class: "mgp-dry", for: v.dry.id }, v.dry, "Dry run");
   for (const [name, [label, kind]] of Object.entries(VERBS)) v[name] = button(label, kind);
   v.report.title = "The run's record on one page";
+  v.check.title = "Try what it needs: reach, rights, conditions, clocks, room. What is written for that is taken back";
   v.retry.title = "A dry run of those objects alone, looked at anew; nothing is written before you apply it";
   v.modeFor = h("span", { class: "mgp-mode-for" });
   v.verbs = h("div", { class: "mgp-verbs" }, ...Object.keys(VERBS).map((name) => v[name]));
@@ -29,7 +30,7 @@ export function buildHead(v) {
 }
 
 /** What can be done in this state. */
-function offered(s, m) {
+function offered(s, m, draft) {
   const waits = s?.status === "queued", asked = s?.cancel_requested, resume = RESUMABLE.has(s?.status);
   // A dry run writes nothing, so there is nothing to hold; one that was paused from elsewhere can go on.
   const pause = m.live && s && !waits && !asked && (!s.dry_run || s.pause_requested);
@@ -37,7 +38,7 @@ function offered(s, m) {
   const retry = s?.status === "partial" && s.migration === "copy-objects" && !s.dry_run && odd > 0;
   return {
     mode: m.draft || resume || m.plan, dryLabel: m.draft, pause, run_now: waits && !asked, cancel: m.live,
-    report: ended && !m.plan, retry, resume, apply: m.plan, start: m.draft,
+    report: ended && !m.plan, retry, resume, apply: m.plan, check: m.draft && draft.checks, start: m.draft,
   };
 }
 
@@ -46,6 +47,7 @@ function wording(state, s, m) {
   const odd = s ? s.failed + s.refused : 0;
   return {
     retry: busy.retry ? "Starting…" : odd === 1 ? "Plan this one again" : `Plan these ${count(odd)} again`,
+    check: busy.preflight ? "Checking…" : "Check",
     start: busy.start ? "Starting…" : state.dry ? "Plan it" : state.mode === "queue" ? "Queue it" : "Run",
     cancel: busy.cancel || (m.live && s?.cancel_requested) ? "Cancelling…" : "Cancel",
     pause: s?.pause_requested ? "Unpause" : "Pause", run_now: busy.run_now ? "Starting…" : "Run now instead",
@@ -59,7 +61,7 @@ export function paintHead(v, state, m) {
   put(v.pill, m.status);
   v.pill.className = `mgp-pill mgp-${m.tone}`;
   put(v.aside, aside(s, m));
-  const { mode, ...offer } = offered(s, m);
+  const { mode, ...offer } = offered(s, m, state.draft);
   paintMode(v.mode, state, mode);
   for (const [name, on] of Object.entries(offer)) show(v[name], on);
   show(v.verbs, Object.values(offer).some(Boolean));
@@ -68,6 +70,7 @@ export function paintHead(v, state, m) {
   show(v.terms, mode || offer.dryLabel || !v.limits.row.hidden);
   for (const [name, words] of Object.entries(wording(state, s, m))) put(v[name], words);
   v.dry.checked = state.dry;
+  set(v.check, "aria-disabled", !!busy.preflight);
   v.start.disabled = v.dry.disabled = !!busy.start;
   // aria-disabled, not disabled: a disabled button drops the focus, and the keyboard's next key goes to the notebook.
   set(v.cancel, "aria-disabled", !!(busy.cancel || s?.cancel_requested));

@@ -96,6 +96,7 @@ export function mount(el, transport, signal, ways) {
   });
   for (const verb of ["cancel", "run_now"]) press(v[verb], () => ask(verb));
   for (const verb of ["resume", "retry"]) press(v[verb], () => ask(verb, { mode: state.mode }));
+  press(v.check, async () => { change({ checks: null }); change({ checks: await ask("preflight") || null }); });
   press(v.report, () => showReport(transport, ask));
   press(v.pause, () => ask(state.snapshot.pause_requested ? "unpause" : "pause"));
   press(v.queue.worker, async () => { if (!workerComes(state) && await ask("start_worker")) change({ workerAt: Date.now() }); });

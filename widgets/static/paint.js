@@ -1,5 +1,6 @@
 // The state on the page. The same state draws the same page.
 
+import { paintChecks } from "./checks.js";
 import { paintConfirm } from "./confirm.js";
 import { paintTabs } from "./details.js";
 import { ago, precisely } from "./figures.js";
@@ -24,6 +25,7 @@ export function paint(v, state) {
   paintHead(v, state, m);
   paintFold(v, state, m);
   paintConfirm(v.confirm, state);
+  paintChecks(v.checks, m.draft ? state.checks : null);
   paintQueue(v.queue, state);
   paintNotes(v, notes(state, m));
   const waits = s?.status === "queued"; // what earlier attempts did is shown, and nothing where there were none

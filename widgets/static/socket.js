@@ -3,6 +3,7 @@
 // Cookies alone say who we are; no token stands in a URL. What changes anything carries X-XSRFToken.
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const PLACES = ["copy-objects", "verify"]; // between two places, so that what it needs can be tried
 const EVENTS = 50, OLDER_LINES = 2_000;
 const CHECK_MS = 3000, SILENT_MS = 15_000; // the server says something of each run every few seconds: without that the line is dead
 
@@ -88,7 +89,7 @@ const fromByte = (text, at) => new TextDecoder().decode(new TextEncoder().encode
 export function socketTransport(id, onRun, onSnapshot) {
   let leave = () => {}, give = () => {}, events = [];
   const seat = { after: 0, cursor: null, heard: null };
-  const draftOf = (s) => ({ title: s.title, dry_run: s.dry_run, mode: s.mode, started: s.start_requested, stakes: s.stakes, bytes_per_s: s.limits.bytes_per_s, in_flight: s.limits.in_flight });
+  const draftOf = (s) => ({ title: s.title, dry_run: s.dry_run, mode: s.mode, started: s.start_requested, stakes: s.stakes, checks: PLACES.includes(s.migration), bytes_per_s: s.limits.bytes_per_s, in_flight: s.limits.in_flight });
   const snapshot = (s) => {
     const draft = draftOf(s), waits = s.status === "draft";
     give(waits ? { draft, trouble: s.error ?? "", away: null } : { draft: { ...draft, started: true }, snapshot: { ...s, at: Date.now() }, trouble: "" });
@@ -125,6 +126,7 @@ export function socketTransport(id, onRun, onSnapshot) {
     async request(verb, args = {}) {
       if (verb === "exceptions") return ask(`runs/${id}/exceptions`);
       if (verb === "plan") return ask(`runs/${id}/plan`);
+      if (verb === "preflight") return ask(`runs/${id}/preflight`, {});
       if (verb === "log") return ask(`runs/${id}/log?${query({ ...args, lines: OLDER_LINES })}`);
       if (verb === "items") return ask(`runs/${id}/items?${query(args)}`);
       const told = await ask(`runs/${id}/${verb.replaceAll("_", "-")}`, args);

@@ -34,6 +34,7 @@ export const initial = () => ({
   missed: { at: -Infinity, text: "" }, // what came in the last gap
   now: 0, eta: null, samples: [], // [at, items/s, bytes/s], one a second, kept here: the state DB has no history
   exceptions: { seen: -1, rows: [] }, items: { of: "", rows: [], more: false, busy: false, trouble: "" },
+  checks: null, // what a draft needs, once that was tried
   plan: { of: "", told: null }, // what the summary of a plan says, and of which
   dry: false, mode: "streaming", tab: "", confirm: "", folded: false, by: "kernel", follow: true, busy: {}, failure: "", copied: "",
   fields: fieldsOf(), edited: false, unfolded: false, // the limits: as typed, whether by hand, whether seen
