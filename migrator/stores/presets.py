@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from ..errors import ConfigError
 
 Name = Literal["aws", "r2", "b2", "wasabi", "spaces"]
-Other = Literal["gcs"]
-OTHERS: dict[str, Literal["gs", "az"]] = {"gcs": "gs"}  # services that speak no S3
+Other = Literal["gcs", "azure"]
+OTHERS: dict[str, Literal["gs", "az"]] = {"gcs": "gs", "azure": "az"}  # services that speak no S3
 
 
 @dataclass(frozen=True, slots=True)

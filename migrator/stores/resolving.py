@@ -64,6 +64,10 @@ def resolve(location: Location) -> Location:
         from .gcs.place import resolve as resolve_google
 
         return resolve_google(location)
+    if location.kind == "az":
+        from .azure.place import resolve as resolve_azure
+
+        return resolve_azure(location)
     return _resolve_s3(location)
 
 

@@ -54,10 +54,25 @@ def google_place(gcs, google_bucket, monkeypatch) -> Location:
     return Location.parse(f"gs://{google_bucket}/t{next(_numbers)}")
 
 
-@pytest.fixture(params=["local", "memory", "s3", "gs"])
+@pytest.fixture(scope="session")
+def container(azure) -> str:
+    return azure.make_bucket("stores")
+
+
+@pytest.fixture
+def azure_place(azure, container, monkeypatch) -> Location:
+    """A prefix of its own for each test."""
+    for name, value in azure.env().items():
+        monkeypatch.setenv(name, value)
+    return Location.parse(f"az://{container}/t{next(_numbers)}")
+
+
+@pytest.fixture(params=["local", "memory", "s3", "gs", "az"])
 def store(request, tmp_path) -> Store:
     if request.param == "memory":
         return open_store(f"memory://stores/t{next(_numbers)}")
+    if request.param == "az":
+        return open_store(request.getfixturevalue("azure_place"))
     if request.param == "gs":
         return open_store(request.getfixturevalue("google_place"))
     if request.param == "local":

@@ -2,7 +2,7 @@
 
 import { h, inline, put, set, show } from "./nodes.js";
 
-const HINTS = { place: "/folder, s3://bucket/prefix or gs://…", json: "{ } as JSON", lines: "one a line" };
+const HINTS = { place: "/folder, s3://bucket/prefix, gs://…, az://…", json: "{ } as JSON", lines: "one a line" };
 const TYPES = { date: "date", "date-time": "datetime-local" };
 const NUMERIC = { whole: "numeric", number: "decimal" };
 

@@ -1,0 +1,184 @@
+"""A container of Azure's as a store: every byte by signed requests of ours."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from ...errors import AlreadyExists, BadInput, SourceChanged, StoreError
+from .. import keys
+from ..answers import Refusal
+from ..base import Attributes, Capabilities, ObjectInfo, Written
+from ..digests import PART_BYTES, version_in
+from ..locations import Location
+from ..native import quoted
+from ..trials import NAME
+from . import listing
+from .body import AzureBody, sent
+from .lane import AzureLane
+from .upload import block_bytes, put_blocks
+
+THREADS = 64
+_TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
+
+
+class AzureStore:
+    """A prefix of a container. See the ``Store`` protocol for what each method promises."""
+
+    capabilities = Capabilities(holds_attributes=True, remote=True, threads=THREADS)
+
+    def __init__(self, location: Location) -> None:
+        self._location = location = location.resolve()
+        self._below = f"{location.prefix}/" if location.prefix else ""
+        if location.storage_class and location.storage_class not in _TIERS:
+            raise BadInput(f"{location.storage_class!r} is no access tier of Azure's; there are {', '.join(_TIERS)}.")
+        self._lane = AzureLane(location)
+        self._kept: dict[str, bool] = {}
+        self._turn = threading.RLock()
+        self._scratch = secrets.token_hex(4)
+
+    @property
+    def location(self) -> Location:
+        return self._location
+
+    def full(self, key: str) -> str:
+        """The key as it stands in the container."""
+        return self._below + key
+
+    def probe(self) -> None:
+        listing.fetch(self._lane, self._below, None, 1)
+
+    def date(self) -> str:
+        """The server's clock, as it writes it into every answer."""
+        return listing.ask(self._lane, self._below, None, 1).headers.get("date", "")
+
+    def remarks(self, *, to_write: bool) -> list[str]:
+        return []
+
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
+        """Remove what trials of killed attempts left; conditions are part of the service, wherever it runs."""
+        self._scratch = scratch
+        for left in debris:
+            with suppress(StoreError):
+                for page in listing.list_pages(self._lane, self.full(NAME + left)):
+                    for one in page:
+                        self._lane.send("DELETE", f"{self.full(NAME + left)}{one.key}")
+        return []
+
+    def list(self) -> Iterator[list[ObjectInfo]]:
+        return listing.list_pages(self._lane, self._below)
+
+    def refusal(self, key: str, size: int = 0) -> str | None:
+        full = self._below + key
+        if not full:
+            return keys.NO_NAME
+        if not keys.is_unicode(key):
+            return keys.NOT_UTF8
+        return keys.TOO_LONG if len(full) * 4 > keys.KEY_BYTES < len(full.encode()) else None
+
+    def head(self, key: str) -> ObjectInfo | None:
+        try:
+            answer = self._lane.send("HEAD", self.full(key))
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise self._lane.explain(refusal, self.full(key)) from None
+            return None
+        told = answer.headers
+        etag = listing.tag(told.get("content-md5"), told.get("etag"))
+        size = int(told.get("content-length", 0))
+        return ObjectInfo(key, size, listing.millis(told.get("last-modified")), etag)
+
+    def open(self, key: str, pinned: str | None) -> AzureBody:
+        return AzureBody(self._lane, self.full(key), self._what(key), pinned)
+
+    def put(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Written:
+        self._check_key(key, len(data))
+        headers, dropped = sent(attributes)
+        # The service compares it with what arrived, and refuses what differs.
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        own = {"x-ms-blob-type": "BlockBlob", "content-md5": digest}
+        try:
+            answer = self._lane.send("PUT", self.full(key), (), headers | own | self._terms(before), data)
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+        return Written(listing.tag(digest, answer.etag), None, dropped, checked=True)
+
+    def put_stream(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
+        before: str | None, mtime: int | None, scratch: str,
+    ) -> Written:  # fmt: skip
+        if not size:
+            data = b"".join(chunks)
+            if data:
+                raise SourceChanged(f"{self._what(key)} was announced as empty and gave {len(data)} bytes.")
+            return self.put(key, data, attributes, before=before, mtime=mtime, scratch=scratch)
+        self._check_key(key, size)
+        headers, dropped = sent(attributes)
+        now = self.head(key)
+        if (now.etag if now else None) != before:  # says no before the bytes are sent, not after
+            raise _conflict(self._what(key))
+        try:
+            answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key) from None
+        etag = listing.tag(base64.b64encode(bytes.fromhex(md5)).decode(), answer.etag)
+        return Written(etag, parts if block_bytes(size) == PART_BYTES else None, dropped)
+
+    def remove(self, key: str, pinned: str) -> bool:
+        try:
+            self._lane.send("DELETE", self.full(key), (), {"if-match": quoted(version_in(pinned))})
+        except Refusal as refusal:
+            if refusal.status in (404, 409, 412):
+                return False
+            raise self._lane.explain(refusal, self.full(key)) from None
+        return True
+
+    def sync(self) -> None:
+        """Nothing to do: a server answers when it has the object."""
+
+    def _terms(self, before: str | None) -> dict[str, str]:
+        terms = {"if-match": quoted(version_in(before))} if before else {"if-none-match": "*"}
+        tier = self._location.storage_class
+        return terms | ({"x-ms-access-tier": _TIERS[tier]} if tier else {})
+
+    def _check_key(self, key: str, size: int) -> None:
+        if reason := self.refusal(key):
+            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+        for oddity in keys.oddities(self.full(key), size):
+            with self._turn:
+                if oddity not in self._kept:
+                    self._kept[oddity] = self._keeps(oddity)
+            if not self._kept[oddity]:
+                where = self._location.endpoint
+                raise StoreError(f"{where} does not keep a key with {oddity} as it is, so {key!r} was not written.")
+
+    def _keeps(self, oddity: str) -> bool:
+        """Whether a key with this oddity is listed as it was written, found out by writing one."""
+        sample = self.full(keys.SAMPLES[oddity].format(NAME + self._scratch))
+        own = {"x-ms-blob-type": "BlockBlob"}
+        try:
+            self._lane.send("PUT", sample, (), own, b"x")
+            return [one.key for one in listing.fetch(self._lane, sample, None).objects] == [""]
+        except StoreError:
+            return False
+        finally:
+            with suppress(StoreError):
+                self._lane.send("DELETE", sample)
+
+    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+        if refusal.status == 412 or (refusal.status == 409 and refusal.code == "BlobAlreadyExists"):
+            return _conflict(self._what(key))
+        return self._lane.explain(refusal, self.full(key))
+
+    def _what(self, key: str) -> str:
+        return f"{self._location.url}{key}"
+
+
+def _conflict(what: str) -> AlreadyExists:
+    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
