@@ -15,10 +15,10 @@ from conftest import CHROMIUM, FLAGS
 from labs import HOUSE, TOKEN, Lab, Notebook, running_lab
 from playwright.sync_api import Browser, expect, sync_playwright
 
-SIZE, SCALE = {"width": 1180, "height": 640}, 2
+SIZES, SCALE = {"move.ipynb": {"width": 1180, "height": 640}, "plan.ipynb": {"width": 1000, "height": 1000}}, 2
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n\n"
-COPY = IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events'), bytes_per_s='4MB')"
+COPY = IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events'), bytes_per_s='6MB')"
 PLAN = (
     IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events', overwrite='if-different', before='none'), "
     "dry_run=True)"
@@ -43,7 +43,7 @@ def open_notebook(browser: Browser, lab: Lab, name: str, cell: str, theme: str) 
     sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     sheet.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(sheet, lab.root / name)
-    context = browser.new_context(viewport=SIZE, device_scale_factor=SCALE)  # pyright: ignore[reportArgumentType]
+    context = browser.new_context(viewport=SIZES[name], device_scale_factor=SCALE)  # pyright: ignore[reportArgumentType]
     book = Notebook(context.new_page(), lab, name).open(TOKEN)
     book.js(f"jupyterapp.commands.execute('apputils:change-theme', {{ theme: '{theme}' }}).then(() => null)")
     book.js("jupyterapp.shell.collapseLeft()")
@@ -64,13 +64,12 @@ def portray(browser: Browser, lab: Lab, ending: str, theme: str) -> None:
     expect(book.panel.locator(".mgp-prefix").first).to_be_visible(timeout=60_000)
     book.panel.get_by_role("button", name="Apply this plan").click()
     expect(book.panel.locator(".mgp-confirm")).to_be_visible()
+    book.page.add_style_tag(content=".Toastify { display: none }")  # it says that the dry run has ended
     save(book, book.panel, f"plan{ending}")
     book = open_notebook(browser, lab, "move.ipynb", COPY, theme)
     book.panel.get_by_role("button", name="Run", exact=True).click()
     book.page.wait_for_function(
-        "+document.querySelector('.mgp-meter')?.ariaValueNow > 44 || "
-        "parseInt(document.querySelector('.mgp-meter')?.getAttribute('aria-valuenow')) > 44",
-        timeout=120_000,
+        "document.querySelector('.mgp-progress .mgp-meter')?.getAttribute('aria-valuenow') > 44", timeout=120_000
     )
     save(book, book.page, f"panel{ending}")
 
