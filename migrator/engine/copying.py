@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..config import LARGE_BYTES
-from ..errors import AlreadyExists, StoreError
+from ..errors import AlreadyExists, SourceChanged, StoreError
 from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
@@ -23,6 +23,7 @@ from ..stores import Attributes, Body, ObjectInfo, Store, Written
 from ..stores.digests import PART_BYTES, Hasher, md5_told
 from .evidence import Asked, Evidence, corrupt, name_of
 from .torn import discard_torn
+from .witness import Witness
 
 if TYPE_CHECKING:
     from ..stores.local import LocalStore
@@ -37,11 +38,12 @@ class Abandoned(Exception):
 
 
 class Copier:
-    """Copies the items of one run. Used by many threads at once; holds nothing that changes."""
+    """Copies the items of one run. Used by many threads at once."""
 
     def __init__(self, source: Store, target: Store, control: Control, asked: Asked = Asked()) -> None:  # noqa: B008 - frozen
         self._source, self._target, self._control, self._record = source, target, control, asked.record
         self._evidence = Evidence(target, asked, self._unless_stopped)
+        self._witness = Witness(self._read_source)
         self._to_folder = target.location.kind == "local"
         self._files = self._to_folder and source.location.kind == "local"
         can_copy = getattr(target, "can_copy_from", None)
@@ -76,6 +78,8 @@ class Copier:
             if (guarded or item.bytes >= SERVER_COPY_BYTES) and (receipt := self._copy_on_server(item, guarded)):
                 return receipt
         with self._source.open(item.key, item.etag) as body:
+            if body.size != item.bytes:
+                raise SourceChanged(f"{item.key!r} has {body.size:,} bytes now, not {item.bytes:,}. Plan again.")
             attributes, losses = self._fit(item.key, body.attributes)
             send = self._send_whole if item.bytes <= LARGE_BYTES else self._send_parts
             return send(item, body, attributes, losses)
@@ -85,6 +89,7 @@ class Copier:
         data = body.read()
         hasher = self._evidence.hasher("md5")
         hasher.update(data)
+        self._witness.check(item, hasher)
         try:
             written = self._target.put(name_of(item), data, attributes, **self._terms(item))
         except AlreadyExists as conflict:
@@ -93,7 +98,7 @@ class Copier:
 
     def _send_parts(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
         hasher = self._evidence.hasher(self._algorithm(item))
-        chunks = self._watched(body.chunks(PART_BYTES), hasher)
+        chunks = self._watched(item, body.chunks(PART_BYTES), hasher)
         try:
             written = self._target.put_stream(name_of(item), chunks, item.bytes, attributes, **self._terms(item))
         except AlreadyExists as conflict:
@@ -169,13 +174,14 @@ class Copier:
     def _read_source(self, item: Item, algorithm: str) -> Hasher:
         return self._evidence.read(self._source, item.key, item.etag, self._evidence.hasher(algorithm))
 
-    def _watched(self, chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
+    def _watched(self, item: Item, chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
         """Hash chunks on their way, say that they moved, and give up when asked to."""
         with self._watch() as watch:
             for chunk in self._unless_stopped(chunks):
                 hasher.update(chunk)
                 yield chunk
                 watch(len(chunk))
+        self._witness.check(item, hasher)  # before what was sent is shown
 
     @contextmanager
     def _watch(self) -> Iterator[Callable[[int], None]]:
