@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from .errors import BadInput, MigratorError, RunNotCompleted
+from .lifecycle.spawn import doze
 from .limits import read_limits
 from .migrations import registry
 from .model import LIVE, TERMINAL, Mode, Snapshot
@@ -39,8 +40,12 @@ class Run(Results):
         while not (seen := self.snapshot()).terminal:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"Run {self.id} is still {seen.status} after {timeout:g} s; it goes on.")
-            time.sleep(WAIT_S)
+            self.sleep(WAIT_S)
         return _checked(seen) if check else seen
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so long, or less when the run's process was started here and ends."""
+        doze(self.id, seconds)
 
     async def finished(self, timeout: float | None = None, check: bool = True) -> Snapshot:
         """`wait` for coroutines; ``await run`` is this with its defaults."""

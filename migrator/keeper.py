@@ -4,6 +4,9 @@ It is a process of its own so that a runner that hangs in native code still has 
 one that lost its lease is stopped whatever it does. It holds the other end of a pipe: when the
 runner dies, by whatever means, the pipe closes and the death is written down at once.
 
+Its own start costs its runner nothing: what the state DB needs is imported when it is first read, a second later, and
+many a run is over by then.
+
 They speak in lines. The keeper says ``until SECONDS`` (of the clock that counts suspended time)
 after each renewal, and ``lost`` when another attempt owns the run. The runner answers a lease that
 was not renewed in time by writing nothing more, and says ``quiet SECONDS``; if it does not, it is
@@ -18,19 +21,22 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from .clocks import boottime
 from .config import CANCEL_GRACE_S, state_url
 from .errors import StateError, TokenLost
 from .lifecycle import process
-from .lifecycle.notices import tell
-from .lifecycle.reap import bury, death
 from .model import Identity
-from .state import StateDB, runs
+
+if TYPE_CHECKING:
+    from .state import StateDB
 
 # How often the keeper looks whether its runner lives; how often it reads what is asked.
 LOOK_S = 0.5
+# From its start until it first reads: the lease is fresh, and so is the run.
+EARLY_S = 1.0
 # A state DB that does not answer must not keep the keeper from enforcing the lease's end.
 BUSY_MS = 2_000
 # From the loss of the token until the runner is killed.
@@ -49,26 +55,28 @@ def main() -> int:
     brief = json.loads(line)
     runner = Identity(**brief["runner"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        db = StateDB(state_url(), busy_ms=BUSY_MS)
-    except StateError:
-        return 1  # away at this moment; the runner starts another keeper
-    return _Keep(runner, _Lease(db, brief["run_id"], brief["token"], runner)).loop()
+    return _Keep(runner, _Lease(runner, brief["run_id"], brief["token"], brief["ends"], brief["lease_s"])).loop()
 
 
 class _Lease:
     """A thread that renews and reads: only it waits for the state DB."""
 
-    def __init__(self, db: StateDB, run_id: str, token: str, runner: Identity) -> None:
-        self.db, self.run_id, self.token, self._runner = db, run_id, token, runner
-        self.length = db.lease_ms / 1000
-        self.ends = boottime() + self.length
+    def __init__(self, runner: Identity, run_id: str, token: str, ends: float, length: float) -> None:
+        self._runner, self.run_id, self.token = runner, run_id, token
+        self.ends, self._length = ends, length
         self.lost = False
         self._cancel_seen: float | None = None
         self._due = 0.0
         threading.Thread(target=self._loop, name="lease", daemon=True).start()
 
+    @cached_property
+    def db(self) -> StateDB:
+        from .state import StateDB
+
+        return StateDB(state_url(), busy_ms=BUSY_MS)
+
     def _loop(self) -> None:
+        time.sleep(EARLY_S)
         while not self.lost:
             try:
                 self._look()
@@ -79,11 +87,13 @@ class _Lease:
             time.sleep(LOOK_S)
 
     def _look(self) -> None:
+        from .state import runs
+
         # A stopped runner can't say that it stopped writing; its lease runs out, and another may have it.
         if boottime() >= self._due and not process.stopped(self._runner):
             begun = boottime()
             row = runs.renew(self.db, self.run_id, self.token)
-            self.ends, self._due = begun + self.length, begun + self.length / 4
+            self.ends, self._due = begun + self._length, begun + self._length / 4
         else:
             with self.db.read() as connection:
                 row = runs.get(connection, self.run_id)
@@ -164,6 +174,9 @@ class _Keep:
         deadline = time.monotonic() + STOP_S
         while process.alive(self._runner) and time.monotonic() < deadline:
             time.sleep(0.02)
+        from .lifecycle.notices import tell
+        from .lifecycle.reap import bury, death
+
         row = self._read()
         ours = row and row["status"] == "running" and row["token"] == self._lease.token
         why = death(row) if ours else None
@@ -172,6 +185,8 @@ class _Keep:
         return 0
 
     def _read(self) -> Any:
+        from .state import runs
+
         try:
             with self._lease.db.read() as connection:
                 return runs.get(connection, self._lease.run_id)

@@ -32,7 +32,8 @@ class Keeper:
     """
 
     def __init__(self, claim: Claim, lease_s: float, gate: Gate, on_lost: Callable[[], None]) -> None:
-        self._brief = {"run_id": claim.run_id, "token": claim.token, "runner": asdict(process.myself())}
+        runner = asdict(process.myself())
+        self._brief = {"run_id": claim.run_id, "token": claim.token, "runner": runner, "lease_s": lease_s}
         self._spare_s = lease_s * (1 - HELD_AT)
         self._gate, self._on_lost = gate, on_lost
         self._ends = boottime() + lease_s
@@ -62,7 +63,7 @@ class Keeper:
             text=True,
             start_new_session=True,  # a signal to the runner's group must not reach it
         )
-        self._say(json.dumps(self._brief))
+        self._say(json.dumps(self._brief | {"ends": self._ends}))
 
     def _listen(self) -> None:
         while not self._over.is_set():

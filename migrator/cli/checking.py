@@ -10,7 +10,7 @@ import click
 from .. import api
 from ..model import Mode
 from . import output
-from .doors import json_option, run_argument
+from .doors import json_option, run_argument, show_run
 from .options import (
     GroupedCommand,
     choosing_options,
@@ -20,7 +20,6 @@ from .options import (
     renaming_options,
     take,
 )  # fmt: skip
-from .progress import show_run
 
 
 @click.command(cls=GroupedCommand)

@@ -10,7 +10,7 @@ from .. import api
 from ..migrations.copy_objects import Before, OnLoss, Overwrite
 from ..model import Mode
 from ..stores.digests import Strong
-from .doors import json_option, run_argument
+from .doors import json_option, run_argument, show_run
 from .options import (
     GroupedCommand,
     choosing_options,
@@ -21,7 +21,6 @@ from .options import (
     renaming_options,
     take,
 )  # fmt: skip
-from .progress import show_run
 
 limiting_options = grouped(
     "What it may use and touch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from .. import api
 from ..errors import MigratorError, RunNotCompleted
 from ..model import EXIT_CODES
+from . import output
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
@@ -42,3 +44,21 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 run_argument = click.argument("run", shell_complete=complete_run)
+
+
+def show_run(run: api.Run, no_follow: bool, as_json: bool) -> None:
+    """Watch a run, or name it and return; a program gets JSON. Ends with the exit code of the run's end."""
+    if no_follow:
+        output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)
+        return
+    from .progress import follow_run  # draws with rich; the run is on its way by now
+
+    try:
+        seen = follow_run(run, quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo(f"\n{run.id} goes on without us. `migrator follow {run.id}` comes back, `migrator cancel {run.id}` "
+                   "stops it.", err=True)  # fmt: skip
+        sys.exit(0)
+    if as_json:
+        output.print_json(seen.to_dict())
+    sys.exit(EXIT_CODES[seen.status])

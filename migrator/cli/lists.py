@@ -7,14 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ..words import sized
 from .output import duration, plain, print_json, status_text
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from ..api import Queue
     from ..upkeep import Health, Old
 
@@ -30,7 +29,7 @@ def show_queue(queue: Queue, as_json: bool) -> None:
     click.echo(repr(queue))
     rows = [(seen.id, status_text(seen), seen.waiting_for or "", seen.title) for seen in (*running, *waiting)]
     if rows:
-        Console().print(_table(("run", "status", "waits for", "what"), rows))
+        _print_table(("run", "status", "waits for", "what"), rows)
 
 
 def show_leases(held: Sequence[dict[str, Any]], as_json: bool) -> None:
@@ -45,7 +44,7 @@ def show_leases(held: Sequence[dict[str, Any]], as_json: bool) -> None:
          duration(one["silent_s"]))
         for one in held
     ]  # fmt: skip
-    Console().print(_table(("place", "run", "status", "pid", "for", "silent for"), rows))
+    _print_table(("place", "run", "status", "pid", "for", "silent for"), rows)
 
 
 def show_health(health: Health, as_json: bool) -> None:
@@ -71,16 +70,20 @@ def show_old(old: Sequence[Old], removed: bool, as_json: bool) -> None:
         for one in old
     ]  # fmt: skip
     if rows:
-        Console().print(_table(("run", "status", "ended", "size", "kept because"), rows))
+        _print_table(("run", "status", "ended", "size", "kept because"), rows)
     going = [one for one in old if one.kept_because is None]
     what = f"{len(going):,} run(s), {sized(sum(one.size for one in going))}"
     click.echo(f"{what} removed." if removed else f"{what} would be removed. `--yes` removes them.")
 
 
-def _table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> Table:
+def _print_table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
-    return table
+    Console().print(table)

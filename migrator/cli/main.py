@@ -12,9 +12,8 @@ from .. import __version__, api
 from ..errors import BadInput
 from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
-from .doors import Door, json_option, run_argument
+from .doors import Door, json_option, run_argument, show_run
 from .options import mode_option
-from .progress import show_run
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -1,4 +1,7 @@
-"""What the commands print: tables for people, JSON for programs; text from outside as text."""
+"""What the commands print: tables for people, JSON for programs; text from outside as text.
+
+rich is imported where something is drawn: a command that starts a run has started it by then.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ..model import Snapshot
 from ..words import disarmed, lasting, sized
 
 if TYPE_CHECKING:
     import duckdb
+    from rich.text import Text
 
     from ..api import Run
 
@@ -46,6 +47,10 @@ def show_runs(seen: Sequence[Snapshot], as_json: bool) -> None:
     if not seen:
         click.echo("No runs yet. `migrator copy SOURCE TARGET` starts one.")
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (("run", "left"), ("status", "left"), ("done", "right"), ("bytes", "right"),
                           ("started", "left"), ("what", "left")):  # fmt: skip
@@ -63,6 +68,10 @@ def show_snapshot(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(seen.to_dict())
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2))
     for name, value in _facts(seen):
         grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
@@ -113,6 +122,10 @@ def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
     columns = [name for name in ITEM_COLUMNS if name in relation.columns]
     columns = columns if "size" in columns else relation.columns
     rows = relation.select(*columns).limit(TABLE_ROWS + 1).fetchall()
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
@@ -166,6 +179,8 @@ def status_text(seen: Snapshot) -> Text:
         words = "plan ready" if words == "completed" else f"{words} (dry run)"
     if live and seen.silent_s and seen.silent_s > 10:
         words += f", silent for {seen.silent_s:.0f} s"
+    from rich.text import Text
+
     return Text(words, COLOURS.get(seen.status, ""))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from ..api import Run
-from ..model import EXIT_CODES, Snapshot
+from ..model import Snapshot
 from ..words import sized
 from . import output
 
@@ -44,7 +42,7 @@ def _show_bar(run: Run, console: Console) -> Snapshot:
             progress.update(task, description=_phase(seen), total=total or None, completed=done, figures=_figures(seen))
             if seen.terminal:
                 return seen
-            time.sleep(REFRESH_S)
+            run.sleep(REFRESH_S)
 
 
 def _show_lines(run: Run, console: Console) -> Snapshot:
@@ -53,7 +51,7 @@ def _show_lines(run: Run, console: Console) -> Snapshot:
         if time.monotonic() - said > PLAIN_REFRESH_S:
             said = time.monotonic()
             console.print(Text(f"{_phase(seen)}  {_figures(seen)}"))
-        time.sleep(REFRESH_S)
+        run.sleep(REFRESH_S)
     return seen
 
 
@@ -91,19 +89,3 @@ def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
         console.print(Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}")))
     if seen.failed or seen.refused:
         console.print(Text(f"`migrator items {run.id} --status failed` (or refused) lists them."))
-
-
-def show_run(run: Run, no_follow: bool, as_json: bool) -> None:
-    """Watch a run, or name it and return; a program gets JSON. Ends with the exit code of the run's end."""
-    if no_follow:
-        output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)
-        return
-    try:
-        seen = follow_run(run, quiet=as_json)
-    except KeyboardInterrupt:
-        click.echo(f"\n{run.id} goes on without us. `migrator follow {run.id}` comes back, `migrator cancel {run.id}` "
-                   "stops it.", err=True)  # fmt: skip
-        sys.exit(0)
-    if as_json:
-        output.print_json(seen.to_dict())
-    sys.exit(EXIT_CODES[seen.status])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from ..state import StateDB, runs
 from . import process, reap
 
 Row = Mapping[str, Any]
+
+_children: dict[str, threading.Event] = {}  # by run: set when the process that was started here has ended
 
 
 def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
@@ -54,11 +57,23 @@ def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
 def watch(db: StateDB, run_id: str, child: subprocess.Popen[bytes]) -> None:
     """Collect the child's end, so that no zombie reads as alive, and write down an early death."""
 
+    ended = _children[run_id] = threading.Event()
+
     def wait() -> None:
         child.wait()
+        _children.pop(run_id, None)
+        ended.set()
         reap.reap(db, run_id)
 
     threading.Thread(target=wait, name=f"reap-{run_id}", daemon=True).start()
+
+
+def doze(run_id: str, seconds: float) -> None:
+    """Sleep so long, or until the run's process has ended, where this process started it."""
+    if (ended := _children.get(run_id)) is None:
+        time.sleep(seconds)
+    else:
+        ended.wait(seconds)
 
 
 def start_detached(argv: Sequence[str], log: Path, cwd: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -19,7 +19,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TIME = "a time (2026-03-01, 2026-03-01T12:00) or an age (90m, 12h, 30d, 6w)"
 
 
-class Choosing(BaseModel):
+class Choosing(BaseModel, defer_build=True):
     """The part of a migration that says which objects are meant.
 
     Parameters

@@ -29,7 +29,7 @@ Before = Literal["keep", "none"]
 OnLoss = Literal["report", "refuse"]
 
 
-class CopyObjects(Choosing, Renaming, Migration):
+class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     """Copy objects between folders and S3-compatible stores, each checked.
 
     Parameters

@@ -16,7 +16,7 @@ from .copy_objects import Before
 from .renaming import Renaming
 
 
-class DeleteExtra(Choosing, Renaming, Migration):
+class DeleteExtra(Choosing, Renaming, Migration, defer_build=True):
     """Delete what stands at the target and not at the source. Off unless asked for by this very name.
 
     A source that lists nothing deletes nothing: an empty listing is more often a mistake than a wish. Each object is

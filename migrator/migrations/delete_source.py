@@ -31,7 +31,7 @@ class Copied(Protocol):
     def proved(self) -> Path: ...
 
 
-class DeleteSource(Migration):
+class DeleteSource(Migration, defer_build=True):
     """Delete the source objects of a copy that has receipts which prove it. Made by `DeleteSource.of`.
 
     Each is looked at once more: one that changed since it was copied stays, and so does one whose copy is not there any

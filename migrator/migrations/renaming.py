@@ -21,7 +21,7 @@ Collisions = Literal["refuse", "rename", "keep-newest", "keep-identical-once"]
 Substitute = Callable[[Sequence[str], str, str], Sequence[str]]
 
 
-class Renaming(BaseModel):
+class Renaming(BaseModel, defer_build=True):
     """The part of a migration that says what objects are called at the target.
 
     The steps are done in the order of the parameters; what none of them changes keeps its name.

@@ -21,7 +21,7 @@ from .renaming import Renaming
 DIFFERENT = ("missing", "extra", "changed")
 
 
-class Verify(Choosing, Renaming, Migration):
+class Verify(Choosing, Renaming, Migration, defer_build=True):
     """Compare two places object by object; writes to neither.
 
     The run ends ``completed`` when nothing differs, ``partial`` when something does: its failed items are the
