@@ -1,6 +1,7 @@
 // Whether a migration can work, found out before it is started: each thing that it needs, and what to do.
 
-import { h, plain, show } from "./nodes.js";
+import { plain } from "./figures.js";
+import { h, show } from "./nodes.js";
 
 const SIGNS = { ok: ["✓", "fine"], note: ["·", "to be known"], trouble: ["✗", "in the way"] };
 
