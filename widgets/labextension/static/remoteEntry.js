@@ -25,6 +25,7 @@
     const { Widget } = await lab("@lumino/widgets");
     return class extends Widget {
       async renderModel(model) {
+        this.model = model;
         const told = model.data[TYPE]?.run_id, id = typeof told === "string" ? told : "?"; // "": all runs
         if (this.shown === id) return; // our own write of the final record comes back here
         // A kernel that knows only the plan writes its end down, and the page has turned to what was made of it.
@@ -32,13 +33,19 @@
         this.shown = id;
         this.close_?.();
         try {
-          this.close_ = (await view()).open(this.node, id, model, (other) => {
+          this.close_ = (await view()).open(this.node, id, this.newest, (other) => {
             (this.left ??= new Set()).add(this.shown);
             this.shown = other;
           });
         } catch {
           this.node.textContent = NO_EXTENSION;
         }
+      }
+
+      // A kernel's update of the output comes with another model; what was opened before writes into that one.
+      get newest() {
+        const of = this;
+        return { get data() { return of.model.data; }, setData: (options) => of.model.setData(options) };
       }
 
       dispose() {
