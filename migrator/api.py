@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from . import feed
-from .config import QUARANTINE, default_mode, state_url
-from .errors import BadInput, KeyConflict
+from .admission import bounded, check_arguments, check_choice, check_worth, earlier, quarantined
+from .config import default_mode, state_url
+from .errors import BadInput
 from .handle import Run
 from .limits import read_limits
 from .migrations import CopyObjects, Migration, forms, registry
-from .migrations.choosing import read_time
 from .migrations.stakes import stakes
-from .model import LIVE, RESUMABLE, Mode, Snapshot
+from .model import Mode
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
 from .recording import draft as record_draft
@@ -102,16 +102,17 @@ def start(
         mode or default_mode(), dry_run, key, name, tags, queue, priority, _ms(not_before), max_attempts,
         read_limits(bytes_per_s, in_flight),
     )  # fmt: skip
-    _check_arguments(migration, terms, connection)
+    check_arguments(migration, terms, connection)
     migration = migration.resolve()
-    if key is not None and (earlier := _earlier(open_state(), key, migration, dry_run)):
-        return earlier
+    if key is not None and (before := earlier(open_state(), key, migration, dry_run)):
+        return before
+    check_choice(migration)
     migration.check()
     db = open_state()
     try:
         return Run(launch(db, new_row(migration, terms), within=connection), db)
     except Taken as other:
-        return _earlier(db, str(key), migration, dry_run) or Run(str(other), db)
+        return earlier(db, str(key), migration, dry_run) or Run(str(other), db)
 
 
 def draft(migration: Migration, **terms: Any) -> Run:
@@ -127,7 +128,7 @@ def draft(migration: Migration, **terms: Any) -> Run:
         limits=read_limits(terms.pop("bytes_per_s", None), terms.pop("in_flight", None)),
         **terms,
     )
-    _check_arguments(migration, made, None)
+    check_arguments(migration, made, None)
     db = open_state()
     return Run(record_draft(db, new_row(migration.resolve(), made)), db)
 
@@ -169,18 +170,21 @@ def runs(limit: int = 50, *, status: Sequence[str] | str = (), text: str = "", t
 
 
 def apply(
-    run: Run | str, where: str | None = None, *, max_cost: float | None = None, max_age: str = "1d",
-    mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = (),
+    run: Run | str, where: str | None = None, *, max_drift: int | None = None, max_cost: float | None = None,
+    max_age: str = "1d", mode: Mode | None = None, name: str | None = None, tags: Sequence[str] = (),
 ) -> Run:  # fmt: skip
     """Execute a dry run's plan, that very list, as a new run; ``mode`` as for `start`.
 
-    What changed since the plan is not touched: a source of another version, or a target that is not as it was, fails
-    or is left alone for its row, with the reason.
+    What changed since the plan is not touched: where the source is another version, or the target not as it was, the
+    row is refused, with the reason, and the others are done.
 
     Parameters
     ----------
     where : str, optional
         Only the rows for which this is true: one expression of SQL over the columns of `Run.plan`.
+    max_drift : int, optional
+        Both places are listed again before the first write, and nothing is done when more rows than this have changed
+        since the plan: 0 applies it whole or not at all. By default no limit.
     max_cost : float, optional
         Nothing is done when the whole plan would cost more, as `Run.plan_summary` has it.
     max_age : str
@@ -203,10 +207,11 @@ def apply(
     migration = registry.load(row["migration"]).model_validate(row["spec"])
     migration.check()
     terms = Terms(mode or default_mode(), name=name or row["name"], tags=tags or row["tags"], queue=row["queue"])
+    migration = bounded(migration, max_drift)
     values = new_row(migration, terms)
-    copied = ("title", "migration", "source_hash", "spec", "plan_hash", "actions", "total", "bytes_total")
+    copied = ("title", "migration", "source_hash", "plan_hash", "actions", "total", "bytes_total")
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
-    _check_worth(planned, seen, max_cost, max_age)
+    check_worth(planned, seen, max_cost, max_age)
     check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards, where=where), db)
 
@@ -219,32 +224,27 @@ def plan_again(run: Run | str, mode: Mode | None = None) -> Run:
     BadInput
         If nothing failed or was refused in it, or it copied no objects.
     """
-    earlier = run if isinstance(run, Run) else attach(run)
-    return start(CopyObjects.retry(earlier), mode, dry_run=True)
+    first = run if isinstance(run, Run) else attach(run)
+    return start(CopyObjects.retry(first), mode, dry_run=True)
 
 
 def restore(run: Run | str, **terms: Any) -> Run:
-    """Bring back what a run replaced, as a run of its own; what stands there now is kept in quarantine in turn.
+    """Bring back what a run replaced or deleted, as a run of its own; what stands there now is kept in its turn.
 
     Parameters
     ----------
     run : Run or str
-        A run of `CopyObjects` with ``before="keep"``.
+        A run with ``before="keep"``: of `CopyObjects`, `DeleteSource` or `DeleteExtra`.
     **terms
         As for `start`: ``dry_run=True`` shows first what would be done.
 
     Raises
     ------
     BadInput
-        If it is no such run, or replaced nothing.
+        If it is no such run, or replaced and deleted nothing.
     """
-    seen = (run if isinstance(run, Run) else attach(run)).snapshot()
-    if seen.migration != "copy-objects" or not seen.actions.get("overwrite") or seen.spec.get("before") != "keep":
-        raise BadInput(f"Run {seen.id} kept nothing in quarantine, so there is nothing to bring back.")
-    made = CopyObjects.model_validate(seen.spec)
-    return start(
-        CopyObjects(made.target.below(f"{QUARANTINE}{seen.id}"), made.target, overwrite="if-different"), **terms
-    )
+    kept, place = quarantined(run if isinstance(run, Run) else attach(run))
+    return start(CopyObjects(kept, place, overwrite="if-different"), **terms)
 
 
 def queue(name: str = "default") -> Queue:
@@ -273,71 +273,3 @@ def open_state(url: str | None = None) -> StateDB:
 def _ms(moment: datetime | None) -> int:
     """Milliseconds since the epoch; a time without a zone is local."""
     return 0 if moment is None else int(moment.timestamp() * 1000)
-
-
-def _check_arguments(migration: object, terms: Terms, connection: object) -> None:
-    if not isinstance(migration, Migration):
-        what = type(migration).__name__
-        raise BadInput(f"start() takes a migration such as CopyObjects(source, target), not {what}.")
-    if terms.mode not in get_args(Mode):
-        raise BadInput(f"There is no mode {terms.mode!r}; there are 'streaming' (now) and 'queue' (at its turn).")
-    if isinstance(terms.tags, str):
-        raise BadInput(f"tags is a list of words: tags=[{terms.tags!r}].")
-    if not terms.queue or len(terms.queue) > 64:
-        raise BadInput(f"A queue's name has 1 to 64 characters, not {terms.queue!r}.")
-    if terms.max_attempts < 1:
-        raise BadInput(f"max_attempts is at least 1, not {terms.max_attempts}.")
-    if connection is not None and terms.mode != "queue":
-        raise BadInput(
-            "connection= is for mode='queue': a process can't be started in a transaction that may be undone."
-        )
-
-
-def _check_worth(planned: Run, seen: Snapshot, max_cost: float | None, max_age: str) -> None:
-    made = datetime.fromtimestamp((seen.finished_at or 0) / 1000, UTC).replace(tzinfo=None)
-    if made < read_time(max_age, datetime.now(UTC)):
-        raise BadInput(
-            f"The plan of run {seen.id} is of {made:%Y-%m-%d %H:%M} UTC, older than {max_age}. Make the dry run again, "
-            "or allow it by max_age."
-        )
-    cost = None if max_cost is None else planned.plan_summary().cost
-    if cost is not None and max_cost is not None and cost.total > max_cost:
-        raise BadInput(f"The plan of run {seen.id} costs {cost}; max_cost allows {max_cost:g}. Nothing was done.")
-
-
-def _earlier(db: StateDB, key: str, migration: Migration, dry_run: bool) -> Run | None:
-    """The run that this key stands for, carried on if need be."""
-    with db.read() as connection:
-        row = rows.by_key(connection, key)
-    if row is None:
-        return None
-    _check_same(row, migration, dry_run)
-    run = Run(row["id"], db)
-    if run.status in RESUMABLE:
-        try:
-            return run.resume()
-        except BadInput:  # another caller with the same key was first
-            if run.status not in LIVE:
-                raise
-    return run
-
-
-def _check_same(row: Any, migration: Migration, dry_run: bool) -> None:
-    asked = migration.model_dump(mode="json") | {
-        "migration": registry.reference(type(migration)), "dry_run": dry_run,
-    }  # fmt: skip
-    known = row["spec"] | {"migration": row["migration"], "dry_run": row["dry_run"]}
-    differing = _differences(known, asked)
-    if differing:
-        raise KeyConflict(
-            f"key={row['key']!r} belongs to run {row['id']}, which was started differently: {'; '.join(differing)}. "
-            "Use another key, or the same arguments."
-        )
-
-
-def _differences(known: Any, asked: Any, path: str = "") -> list[str]:
-    if isinstance(known, dict) and isinstance(asked, dict):
-        names = dict.fromkeys([*known, *asked])
-        found = (_differences(known.get(n), asked.get(n), f"{path}.{n}" if path else n) for n in names)
-        return [difference for differences in found for difference in differences]
-    return [] if known == asked else [f"{path} was {known!r} and is {asked!r}"]

@@ -36,6 +36,8 @@ SHARD_BYTES = 4 << 30
 LARGE_BYTES = 8 << 20  # an object above this is streamed in parts, never held whole
 # Below a target: what runs replaced there, by run and full key. It is in no listing that a plan is made of.
 QUARANTINE = ".migrator-quarantine/"
+# Below a folder: what its files could not keep, `<name>.json` each.
+SIDECAR = ".migrator-attributes/"
 EXCEPTION_ROWS = 10_000  # rows kept in the state DB a run; receipts keep every one
 
 

@@ -22,7 +22,7 @@ from .lifecycle.leases import take_or_refuse
 from .lifecycle.spawn import import_path, spawn_runner, watch
 from .migrations import Migration, registry
 from .model import Mode, Shard, Snapshot
-from .state import StateDB, queues, schema
+from .state import StateDB, events, queues, schema
 from .state import runs as rows
 
 
@@ -107,8 +107,8 @@ def launch(
         else:
             plan, chosen = _select_plan(plan, where, values, workspace, db)
             values |= chosen
-        row = _record(within, db, values, plan) if within is not None else db.transact(
-            lambda connection: _record(connection, db, values, plan)
+        row = _record(within, db, values, plan, where) if within is not None else db.transact(
+            lambda connection: _record(connection, db, values, plan, where)
         )  # fmt: skip
     except BaseException:
         shutil.rmtree(workspace, ignore_errors=True)
@@ -118,7 +118,7 @@ def launch(
     return values["id"]
 
 
-def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence[Shard]) -> rows.Row:
+def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence[Shard], where: str | None) -> rows.Row:
     if values["key"] and (earlier := rows.by_key(connection, values["key"])):
         raise Taken(earlier["id"])
     if values["mode"] == "queue":
@@ -127,6 +127,9 @@ def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence
     else:
         how = rows.starting(connection, process.myself(), db.lease_ms)
     rows.create(connection, **values | how)
+    if values.get("plan_run"):
+        asked = {"request": "apply", "plan_run": values["plan_run"], "where": where, "by": values["owner"]}
+        events.append(connection, values["id"], "request", asked)
     _insert_plan(connection, values["id"], plan)
     if values["mode"] != "queue":
         take_or_refuse(connection, values)
@@ -153,7 +156,7 @@ def drafted(row: rows.Row, dry_run: bool) -> dict[str, Any]:
 
 def as_planned(migration: Migration, dry_run: bool) -> dict[str, Any]:
     """A dry run ends with its first phase and writes nothing."""
-    phases = migration.phases[:1] if dry_run else migration.phases
+    phases = migration.phases[:1] if dry_run else (*migration.phases, *filter(None, [migration.afterwards]))
     writes = [] if dry_run else [[target.scope, target.path] for target in migration.writes()]
     return {"dry_run": dry_run, "phases": list(phases), "writes": writes}
 

@@ -103,8 +103,10 @@ class Results:
         folder, shards = self._files()
         row = self._row()
         spec = CopyObjects.model_validate(row["spec"]) if row["migration"] == "copy-objects" else None
-        places = spec and (spec.source, spec.target)
-        return summarize(self.id, folder / "scratch", [folder / shard.plan_file for shard in shards], places)
+        places, more = spec and (spec.source, spec.target), filter(None, [spec and spec.deletes])
+        measured = next((dict(one.data) for one in reversed(self.events()) if one.kind == "probe"), None)
+        plans = [folder / shard.plan_file for shard in shards]
+        return summarize(self.id, folder / "scratch", plans, places, more, measured)
 
     def report(self) -> Report:
         """The run's record on one page: what, by whom, by which plan, what came of it and by which evidence.

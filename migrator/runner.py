@@ -54,7 +54,7 @@ def main(run_id: str) -> int:
         lost = functools.partial(control.stop, "token lost")
         stack.enter_context(Keeper(claim, db.lease_ms / 1000, control.gate, on_lost=lost))
         stack.enter_context(Pulse(journal, control, claim, outage))
-        status, error = _attempt(journal, control, claim)
+        status, error = _attempt(db, journal, control, claim)
     if _record_end(journal, claim, status, error):
         log.info("%s%s", status, f": {error}" if error else "")
         tell(db, run_id)
@@ -86,10 +86,10 @@ def _record_end(journal: Journal, claim: runs.Claim, status: str, error: str | N
     return journal.end(status, error)
 
 
-def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str, str | None]:
+def _attempt(db: StateDB, journal: Journal, control: Control, claim: runs.Claim) -> tuple[str, str | None]:
     """Do the work; whatever comes of it becomes a status and a sentence."""
     try:
-        return _execute(journal, control, claim), None
+        return _execute(db, journal, control, claim), None
     except Stopped:
         return _stopped(control)
     except TokenLost as error:
@@ -101,7 +101,7 @@ def _attempt(journal: Journal, control: Control, claim: runs.Claim) -> tuple[str
         return "failed", f"{type(error).__name__}: {error}. The run's output has the traceback."
 
 
-def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
+def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim) -> str:
     # Heavy imports come after the claim, so that the run is seen to live while they load.
     from .engine.executors import executor_of
     from .engine.phases import Attempt
@@ -111,12 +111,17 @@ def _execute(journal: Journal, control: Control, claim: runs.Claim) -> str:
     executor = None if claim.row["dry_run"] else executor_of(migration)
     label = f"{claim.attempt}-{claim.token}"
     try:
-        return Attempt(migration, journal, control, Path(claim.row["workspace"]), label).execute(executor)
+        status = Attempt(migration, journal, control, Path(claim.row["workspace"]), label).execute(executor)
     finally:
         if executor is not None:
             executor.close()
             if control.why != "token lost":  # whoever owns the run now may carry them on
                 abort_left(migration, Path(claim.row["workspace"]))
+    if executor is None or migration.afterwards is None:
+        return status
+    from .following import follow
+
+    return follow(db, claim.row, migration, journal, control) or status
 
 
 def _load(claim: runs.Claim) -> Migration:

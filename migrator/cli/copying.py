@@ -7,7 +7,8 @@ from typing import Any, get_args
 import click
 
 from .. import api
-from ..migrations.copy_objects import Before, OnLoss, Overwrite
+from ..migrations.copy_objects import Before, OnLoss, Overwrite, SourceAfter
+from ..migrations.sameness import Compare
 from ..model import Mode
 from ..stores.digests import Strong
 from .doors import json_option, run_argument, show_run
@@ -36,6 +37,18 @@ checking_options = grouped(
     ("--record", {"type": click.Choice(get_args(Strong)), "help": "A strong hash of the bytes in each receipt."}),
     ("--compare-metadata", {"is_flag": True, "help": "Look at what the target kept of it: a request an object."}),
 )
+deleting_options = grouped(
+    "What is deleted when all is copied, and only if it is asked for",
+    ("--source-after", {"type": click.Choice(get_args(SourceAfter)), "default": "keep", "show_default": True,
+                        "help": "A move: of the source what is proved to be at the target and has not changed since."}),
+    ("--delete-extra", {"is_flag": True, "help": "Of the target what the source does not have."}),
+    ("--max-deletes", {"type": int, "help": "More than that to be deleted, and nothing is."}),
+    ("--max-delete-share", {"type": float, "help": "The same as a share. Default for --delete-extra: 0.1."}),
+)  # fmt: skip
+HOW = (
+    "overwrite", "before", "compare", "preview_loss", "on_loss", "source_after", "delete_extra", "max_deletes",
+    "max_delete_share", "reread", "record", "compare_metadata",
+)  # fmt: skip
 queue_options = grouped(
     "In the queue, with --mode queue",
     ("--queue", {"default": "default", "show_default": True, "help": "Which one."}),
@@ -57,6 +70,10 @@ queue_options = grouped(
     "--before", type=click.Choice(get_args(Before)), default="keep", show_default=True,
     help="What is replaced: keep it below the target, where `migrator restore` finds it; none: it can't be undone.",
 )  # fmt: skip
+@click.option(
+    "--compare", type=click.Choice(get_args(Compare)), default="listed", show_default=True,
+    help="By what two objects are the same: size and ETag or time; hashes alone; reading both where none compare.",
+)  # fmt: skip
 @click.option("--preview-loss", is_flag=True, help="Find out what a folder would not keep: a request an object.")
 @click.option(
     "--on-loss", type=click.Choice(get_args(OnLoss)), default="report", show_default=True,
@@ -72,14 +89,12 @@ queue_options = grouped(
 @renaming_options
 @checking_options
 @limiting_options
+@deleting_options
 @queue_options
 @place_options
 def copy(
-    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, overwrite: str, before: str,
-    preview_loss: bool, on_loss: str, name: str | None, tags: tuple[str, ...], key: str | None,
-    source_options: tuple[str, ...], target_options: tuple[str, ...],
-    mode: Mode | None, max_objects: int | None, max_bytes: str | None, max_overwrites: int | None,
-    reread: str | None, record: str | None, compare_metadata: bool, **terms: Any,
+    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, name: str | None, tags: tuple[str, ...],
+    key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...], mode: Mode | None, **terms: Any,
 ) -> None:  # fmt: skip
     """Copy every object of SOURCE to TARGET, each checked.
 
@@ -89,17 +104,10 @@ def copy(
     from ..migrations import CopyObjects
     from ..stores import Location
 
-    most = {"max_objects": max_objects, "max_bytes": max_bytes, "max_overwrites": max_overwrites}
-    checks = {"reread": reread, "record": record, "compare_metadata": compare_metadata or None}
     migration = CopyObjects(
         Location.parse(source, **read_options(source_options)),
         Location.parse(target, **read_options(target_options)),
-        overwrite=overwrite,
-        before=before,
-        preview_loss=preview_loss,
-        on_loss=on_loss,
-        **take(terms),
-        **{name: given for name, given in (most | checks).items() if given is not None},
+        **take(terms, *HOW),
     )
     show_run(api.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)
 

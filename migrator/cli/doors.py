@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from .. import api
-from ..errors import MigratorError, RunNotCompleted
+from ..errors import BadInput, MigratorError, RunNotCompleted
 from ..model import EXIT_CODES
 from . import output
 
@@ -17,7 +17,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON a
 
 
 class Door(click.Group):
-    """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake."""
+    """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake.
+
+    2: it can't be done as it was asked, and nothing was written; 1: it failed.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -27,10 +30,10 @@ class Door(click.Group):
             ctx.exit(EXIT_CODES[error.snapshot.status])
         except MigratorError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(1)
+            ctx.exit(2 if isinstance(error, BadInput) else 1)
         except ValidationError as error:
             click.echo(f"Error: {_first_mistake(error)}", err=True)
-            ctx.exit(1)
+            ctx.exit(2)
 
 
 def _first_mistake(error: ValidationError) -> str:

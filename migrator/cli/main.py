@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -33,7 +33,8 @@ def main(state: str | None) -> None:
     migrator runs                                      what ran, newest first
     migrator resume RUN                                go on where it stopped
 
-    Exit codes: 0 completed, 1 the command failed, 2 usage, 10 partial, 11 failed, 12 cancelled, 13 interrupted.
+    Exit codes: 0 completed, 1 the command failed, 2 it can't be done as asked, 10 partial, 11 failed, 12 cancelled,
+    13 interrupted.
     """
     if state:
         _refuse_password(state)
@@ -67,16 +68,15 @@ def plan(run: str, as_json: bool) -> None:
 @main.command()
 @run_argument
 @click.option("--where", metavar="SQL", help="Only rows for which this is true: of key, action, reason, size, mtime ….")
+@click.option("--max-drift", type=int, help="Nothing is done when more objects than this have changed since the plan.")
 @click.option("--max-cost", type=float, help="Nothing is done when the plan would cost more; see `migrator plan`.")
 @click.option("--max-age", default="1d", show_default=True, help="An older plan is refused: 12h, 7d.")
 @click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
 @mode_option
 @json_option
-def apply(
-    run: str, where: str | None, max_cost: float | None, max_age: str, no_follow: bool, mode: Mode | None, as_json: bool
-) -> None:
+def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
-    show_run(api.apply(run, where, max_cost=max_cost, max_age=max_age, mode=mode), no_follow, as_json)
+    show_run(api.apply(run, **terms), no_follow, as_json)
 
 
 @main.command()

@@ -75,6 +75,7 @@ renaming_options = grouped(
     ("--rename", {"metavar": "REGEX",
                   "help": "A regular expression (RE2); its matches become what --rename-to says."}),
     ("--rename-to", {"metavar": "TEXT", "help": r"\1 is its first group. Default: nothing."}),
+    ("--untangle", {"is_flag": True, "help": "Folders that lie in themselves become one: a/a/x is a/x."}),
     ("--flatten", {"is_flag": True, "help": "Only the last segment of a key."}),
     ("--template", {"metavar": "TEXT", "help": "The whole name: '{date:%Y/%m}/{stem}-{hash8}{ext}'; also key, folder, "
                                                "name, size, etag, type."}),
@@ -93,9 +94,9 @@ place_options = grouped(
 )  # fmt: skip
 
 
-def take(terms: dict[str, Any]) -> dict[str, Any]:
-    """Take what was given of a choice and of names out of a command's words."""
-    found = {name: terms.pop(name) for name in (*CHOICE, *RENAMING) if name in terms}
+def take(terms: dict[str, Any], *more: str) -> dict[str, Any]:
+    """Take what was given of a choice, of names and of ``more`` out of a command's words."""
+    found = {name: terms.pop(name) for name in (*CHOICE, *RENAMING, *more) if name in terms}
     return {name: given for name, given in found.items() if given not in (None, (), False)}
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from ..errors import Denied, DiskFull, NotDurable, StoreError, Unreachable
+from ..errors import AlreadyExists, Denied, DiskFull, NotDurable, NotFound, SourceChanged, StoreError, Unreachable
 from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
 from ..stores import open_store
@@ -20,6 +20,8 @@ from .uploads import UploadNotes
 
 # So many in a row that no other object got through: it is not the objects, it is the store.
 HOPELESS = 20
+# What is no more as it was planned: another try of the same plan would meet that again.
+DRIFTED = (SourceChanged, NotFound, AlreadyExists)
 # Files this small are copied faster by one thread than by several that share the interpreter.
 SMALL_FILES = 1 << 20
 
@@ -82,7 +84,8 @@ class CopyExecutor:
             return self._copy(copier, item, control) if control.until_room(error) else None
         except StoreError as error:
             self._count(error)
-            return Receipt(item.item_no, "failed", error=str(error), at=time.time_ns() // 1_000_000)
+            status = "refused" if isinstance(error, DRIFTED) else "failed"
+            return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
         self._hopeless = 0
         return receipt
 

@@ -22,6 +22,7 @@ from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
 from ..stores.digests import PART_BYTES, Hasher, md5_told
 from .evidence import Asked, Evidence, corrupt, name_of
+from .sidecar import write_sidecar
 from .torn import discard_torn
 from .witness import Witness
 
@@ -42,6 +43,7 @@ class Copier:
 
     def __init__(self, source: Store, target: Store, control: Control, asked: Asked = Asked()) -> None:  # noqa: B008 - frozen
         self._source, self._target, self._control, self._record = source, target, control, asked.record
+        self._sidecar = asked.sidecar
         self._evidence = Evidence(target, asked, self._unless_stopped)
         self._witness = Witness(self._read_source)
         self._to_folder = target.location.kind == "local"
@@ -81,6 +83,8 @@ class Copier:
             if body.size != item.bytes:
                 raise SourceChanged(f"{item.key!r} has {body.size:,} bytes now, not {item.bytes:,}. Plan again.")
             attributes, losses = self._fit(item.key, body.attributes)
+            if losses and self._sidecar:
+                write_sidecar(self._target, name_of(item), attributes, self._scratch(item, self._control.attempt))
             send = self._send_whole if item.bytes <= LARGE_BYTES else self._send_parts
             return send(item, body, attributes, losses)
 

@@ -21,16 +21,20 @@ class Asked:
     """How much evidence a copy is asked for.
 
     ``reread``: the share of the objects that is read again where no server's hash compares. ``record``: a strong hash
-    of the bytes for the record. ``metadata``: look at what the target kept of each object's.
+    of the bytes for the record. ``metadata``: look at what the target kept of each object's. ``sidecar``: write what a
+    folder does not keep beside it.
     """
 
     reread: float = 1.0
     record: Strong | None = None
     metadata: bool = False
+    sidecar: bool = False
 
     @classmethod
     def by(cls, migration: CopyObjects) -> Asked:
-        return cls(migration.reread, migration.record, migration.compare_metadata)
+        return cls(
+            migration.reread, migration.record, migration.compare_metadata, sidecar=migration.on_loss == "sidecar"
+        )
 
 
 class Evidence:

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..columns import column
-from ..config import QUARANTINE
+from ..config import QUARANTINE, SIDECAR
 from ..migrations.choosing import Choosing
 from ..migrations.renaming import Renaming
 from ..stores import ObjectInfo, Store
-from .sieve import Sieve, substitute
+from .sieve import Sieve, check_regex, substitute
 
 if TYPE_CHECKING:
     from .control import Control
@@ -32,6 +32,7 @@ LISTING = pa.schema(
 )  # fmt: skip
 
 WRITTEN_AT_ONCE = 10_000
+OURS = (QUARANTINE, SIDECAR)
 Refusal: TypeAlias = Callable[[str, int], str | None]
 
 
@@ -82,16 +83,16 @@ class Listings:
         return path
 
     def _pages(self, store: Store) -> Iterator[Sequence[ObjectInfo]]:
-        """A store's listing, but for what runs have replaced there."""
+        """A store's listing, but for what runs have put there for themselves."""
         kept = 0
         for page in store.list():
             self._control.check()
-            if any(one.key.startswith(QUARANTINE) for one in page):
-                rest = [one for one in page if not one.key.startswith(QUARANTINE)]
+            if any(one.key.startswith(OURS) for one in page):
+                rest = [one for one in page if not one.key.startswith(OURS)]
                 kept, page = kept + len(page) - len(rest), rest
             yield page
         if kept:
-            log.info("plan: %s objects below %s%s are left out", f"{kept:,}", store.location, QUARANTINE)
+            log.info("plan: %s objects below %s in %s are left out", f"{kept:,}", store.location, " or ".join(OURS))
 
 
 def _write(tables: Iterable[pa.Table], path: Path) -> None:
@@ -113,6 +114,19 @@ def sieve_of(choosing: Choosing | None) -> Sieve | None:
         return None
     conditions = choosing.conditions(datetime.now(UTC))
     return Sieve(choosing.where, conditions) if conditions or choosing.where is not None else None
+
+
+def try_out(choosing: Choosing, renaming: Renaming) -> None:
+    """Look at one imagined object, so that what is written wrong is told before anything is listed.
+
+    Raises
+    ------
+    BadInput
+        If the choice or the names can't be worked out.
+    """
+    if choosing.regex is not None:
+        check_regex(choosing.regex)
+    look([ObjectInfo("a/b.c", 1, 0, "e")], View(sieve_of(choosing), renaming, whole=True))
 
 
 def look(page: Sequence[ObjectInfo], view: View) -> pa.Table:

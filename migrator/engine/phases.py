@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DiskFull, NotDurable
-from ..migrations import Executor, Migration
+from ..migrations import CopyObjects, Executor, Migration
 from ..model import Counts, Receipt, Shard
 from ..words import sized
 from . import duck, files
 from .control import Control
+from .drift import check_drift
 from .planning import Plan, Planning, make_plan
 from .pool import hand_out
 from .ports import Journal
+from .probing import probe
 from .room import is_full
 from .work import Work, log_failures
 
@@ -62,7 +64,10 @@ class Attempt:
         if self._journal.plan_hash() is None:
             self._journal.enter(plan)
             self._plan()
+        elif executor is not None:
+            self._check_drift()
         if executor is None:
+            self._probe()
             return "completed"
         self._journal.enter(work)
         self._work(executor)
@@ -76,6 +81,27 @@ class Attempt:
             log.info("plan: %s %s, %s", action, f"{tally['items']:,}", sized(tally["bytes"]))
         if not actions:
             log.info("plan: nothing to do")
+
+    def _probe(self) -> None:
+        """Measure how fast the source of a plan can be read."""
+        shards = self._journal.shards()
+        if not isinstance(self._migration, CopyObjects) or not shards:
+            return
+        middle = shards[len(shards) // 2]
+        measured = probe(self._migration, files.read_items(self._workspace / middle.plan_file))
+        if measured:
+            self._journal.note("probe", measured)
+
+    def _check_drift(self) -> None:
+        """Before the first row of another run's plan is done, see how far it is still true."""
+        shards = self._journal.shards()
+        if any(shard.receipts for shard in shards):
+            return
+        plans = [self._workspace / shard.plan_file for shard in shards]
+        try:
+            check_drift(self._migration, plans, self._workspace / "scratch", self._control)
+        finally:
+            Planning(self._workspace, self._control).clear()
 
     def _make_plan(self) -> Plan:
         planning = Planning(self._workspace, self._control, dry_run=self._dry_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..model import Counts, Item, Receipt, Shard
 
@@ -40,3 +40,7 @@ class Journal(Protocol):
         ...
 
     def warn(self, text: str) -> None: ...
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """A fact of another kind, as an event."""
+        ...

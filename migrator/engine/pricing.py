@@ -13,6 +13,7 @@ from ..stores.digests import PART_BYTES
 LIST_PAGE = 1000
 NEEDS = f"""
     select count(*) as objects, coalesce(sum(bytes), 0)::bigint as bytes,
+           count(*) filter (action = 'overwrite' and coalesce(detail, '') not like '%"irreversible"%') as kept,
            coalesce(sum(if(bytes <= {LARGE_BYTES}, 1, ceil(bytes / {PART_BYTES}) + 2)), 0)::bigint as puts
     from plan where action in ('create', 'overwrite')
 """
@@ -54,8 +55,9 @@ class Prices:
 class Cost:
     """What applying a plan asks of the stores, and what they would take for it.
 
-    ``requests`` by kind, ``bytes_out`` that leave the source's service, ``total`` in ``currency``; ``free`` where no
-    store is asked. Evidence by a second reading, where a server's hash does not compare, comes on top.
+    ``requests`` by kind, ``bytes_out`` that leave the services, ``total`` in ``currency``. Counted with them is what is
+    kept in quarantine first, and the second reading of what is written under a KMS key, whose ETag proves nothing;
+    where a server's hash unforeseen does not compare, that comes on top.
     """
 
     requests: dict[str, int]
@@ -74,12 +76,16 @@ class Cost:
 
 
 def estimate(needs: dict[str, Any], listed: int, source: Location, target: Location, prices: Prices) -> Cost:
-    """The cost of a plan that writes ``needs`` (``objects``, ``bytes``, ``puts``) and lists so many objects."""
+    """The cost of a plan that writes ``needs`` (``objects``, ``bytes``, ``puts``, ``kept``) and lists so many."""
     remote = source.kind != "local", target.kind != "local"
     together = all(remote) and source.resolve().endpoint == target.resolve().endpoint
     gets = needs["objects"] if remote[0] else 0
-    puts = needs["puts"] if remote[1] else 0
+    puts = needs["puts"] + needs["kept"] if remote[1] else 0
+    again = needs["objects"] if remote[1] and target.kms_key else 0
     lists = sum(-(-listed // LIST_PAGE) for each in remote if each)
-    out = needs["bytes"] if remote[0] and not together else 0
-    total = (puts + lists) / 1000 * prices.put_1000 + gets / 1000 * prices.get_1000 + out / 1e9 * prices.gb_out
-    return Cost({"PUT": puts, "GET": gets, "LIST": lists}, out, round(total, 4), prices.currency)
+    out = (needs["bytes"] if remote[0] and not together else 0) + (needs["bytes"] if again else 0)
+    total = (
+        (puts + lists) / 1000 * prices.put_1000 + (gets + again) / 1000 * prices.get_1000 + out / 1e9 * prices.gb_out
+    )
+    requests = {"PUT": puts, "GET": gets, "LIST": lists} | ({"re-read": again} if again else {})
+    return Cost(requests, out, round(total, 4), prices.currency)

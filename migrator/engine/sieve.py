@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..words import unescape
+from . import expressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ class Sieve:
         self._where, conditions = where, conditions or {}
         parts = list(conditions)
         if where is not None:
-            self._check(where)
+            expressions.check(self._connection, where)
             parts.append(f"({where}\n)")  # a comment at its end ends with the line
         self._values = [value for values in conditions.values() for value in values]
         self._condition = " and ".join(parts) or "true"
@@ -83,21 +83,6 @@ class Sieve:
     def _named(self) -> str:
         return f"where={self._where!r}" if self._where is not None else "The choice of objects"
 
-    def _check(self, where: str) -> None:
-        """One expression, of nothing but the rows: its syntax tree says so."""
-        if not where.strip():
-            raise BadInput("where= is empty, so it is no expression; leave it out to choose all.")
-        [(told,)] = self._connection.execute("select json_serialize_sql(?)", [f"select 1 where ({where}\n)"]).fetchall()
-        tree = json.loads(told)
-        if tree.get("error"):
-            raise BadInput(f"where={where!r} is no expression of SQL: {tree.get('error_message', 'it has no end')}.")
-        node = tree["statements"][0]["node"]
-        one = len(tree["statements"]) == 1 and node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY"
-        if not one or node["group_expressions"] or node.get("having") or node["modifiers"]:
-            raise BadInput(f"where={where!r} is more than one expression.")
-        if any(word in json.dumps(node["where_clause"]) for word in ('"SUBQUERY"', '"WINDOW"', '"PARAMETER"')):
-            raise BadInput(f"where={where!r} asks for more than the row at hand; write an expression over its columns.")
-
 
 def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str]:
     """Names with every match of a regular expression (RE2, which can't run away) replaced.
@@ -121,6 +106,17 @@ def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str
     except duckdb.Error as error:
         said = str(error).strip().partition("\n")[0]
         raise BadInput(f"rename={pattern!r} to {becomes!r} can't be done: {said}") from None
+
+
+def check_regex(pattern: str) -> None:
+    """Raise BadInput unless this is a regular expression that RE2 takes."""
+    import duckdb
+
+    try:
+        _substitution().execute("select regexp_matches('', ?)", [pattern]).fetchall()
+    except duckdb.Error as error:
+        said = str(error).strip().partition("\n")[0]
+        raise BadInput(f"regex={pattern!r} is no regular expression (RE2): {said}.") from None
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..stores import Location
 from ..words import shown, sized
 from . import duck, pricing
 from .pricing import Cost, Prices
+from .probing import told_time
 
 BIGGEST, SAMPLES, PREFIXES, BAR = 5, 3, 8, 24
 # A reason may name figures; rows that differ in those only are one line.
@@ -63,6 +64,8 @@ class PlanSummary:
         Objects of the same bytes, as far as a listing tells: ``groups``, ``items``, and the ``bytes`` to be spared.
     cost : Cost, optional
         Requests, bytes that leave, and what the stores would take for it.
+    more : tuple of str
+        What else there is to know, such as that something is deleted afterwards.
     """
 
     run: str
@@ -72,6 +75,7 @@ class PlanSummary:
     losses: tuple[dict[str, Any], ...] = ()
     doubles: dict[str, Any] = field(default_factory=dict)
     cost: Cost | None = None
+    more: tuple[str, ...] = ()
 
     @property
     def to_write(self) -> tuple[int, int]:
@@ -104,7 +108,7 @@ class PlanSummary:
             notes.append(f"{same:,} objects have the bytes of another one: {spare} more than once.")
         if self.cost is not None:
             notes.append(f"Cost: {self.cost}.")
-        return notes
+        return [*notes, *self.more]
 
     def _bar(self, one: dict[str, Any]) -> str:
         most = max(each["bytes"] for each in self.prefixes) or 1
@@ -138,9 +142,11 @@ class PlanSummary:
 
 
 def summarize(
-    run_id: str, scratch: Path, plan_files: Sequence[Path], places: tuple[Location, Location] | None = None
-) -> PlanSummary:
-    """Add a plan up; with source and target also what it would cost."""
+    run_id: str, scratch: Path, plan_files: Sequence[Path], places: tuple[Location, Location] | None = None,
+    more: Iterable[str] = (), measured: dict[str, Any] | None = None,
+) -> PlanSummary:  # fmt: skip
+    """Add a plan up; with source and target also what it would cost, with what a probe ``measured`` also how long it
+    would take, and with ``more`` that is to be known of it."""
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
         groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
@@ -150,6 +156,7 @@ def summarize(
             run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)),
             duck.dicts(connection, _PREFIXES.format(PREFIXES)), duck.dicts(connection, _LOSSES), doubles,
             pricing.estimate(needs, listed, *places, Prices.read()) if places else None,
+            (*([told_time(measured, needs["objects"], needs["bytes"])] if measured else []), *more),
         )  # fmt: skip
 
 

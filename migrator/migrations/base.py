@@ -34,6 +34,7 @@ from ..model import Item, Receipt, Shard
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..model import Snapshot
     from ..stores import Location, Store
     from .choosing import Choosing
     from .renaming import Renaming
@@ -137,11 +138,20 @@ class Control(Protocol):
         ...
 
 
+class Ended(Protocol):
+    """What a migration may ask of a run that has done its part: a run's handle."""
+
+    def snapshot(self) -> Snapshot: ...
+
+    def proved(self) -> Path: ...
+
+
 class Migration(BaseModel):
     """What to do, as typed data. Subclass it with fields; the fields are the specification.
 
     ``resumable``: another attempt may go on where one stopped. ``idempotent``: an item may be
-    executed twice. ``formed``: a form may offer it. ``phases`` names the parts of a run in order; the second one
+    executed twice. ``formed``: a form may offer it; ``unformed`` are fields that it does
+    not. ``phases`` names the parts of a run in order; the second one
     executes. ``processes``: shards at a time, each in a process of its own (0: all in the runner; None: as many as are
     worth it).
     """
@@ -151,6 +161,7 @@ class Migration(BaseModel):
     resumable: ClassVar[bool] = True
     idempotent: ClassVar[bool] = True
     formed: ClassVar[bool] = True
+    unformed: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[tuple[str, ...]] = ("plan", "run", "report")
 
     processes: Annotated[
@@ -174,6 +185,21 @@ class Migration(BaseModel):
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         """Every intended action, in batches. Touches no target."""
+        raise NotImplementedError
+
+    @property
+    def afterwards(self) -> str | None:
+        """The name of a last phase, in which what `then` gives is run and waited for; None where there is none."""
+        return None
+
+    def then(self, run: Ended) -> Migration:
+        """What is to be run when this has done its own part, as a run of its own.
+
+        Raises
+        ------
+        BadInput
+            If there is nothing to be done.
+        """
         raise NotImplementedError
 
     def processes_for(self, items: int, size: int) -> int:

@@ -141,3 +141,4 @@ def _any_of(globs: tuple[str, ...]) -> str:
 
 
 CHOICE = tuple(Choosing.model_fields)
+LIMITS = ("max_objects", "max_bytes", "max_overwrites")

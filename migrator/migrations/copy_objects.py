@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..config import QUARANTINE
 from ..errors import BadInput
 from ..stores import Location, open_store, overlap
 from ..stores.digests import Strong, check_strong
-from .base import Batch, Migration, PlanContext, Target
-from .choosing import Choosing
+from .base import Batch, Ended, Migration, PlanContext, Target
+from .choosing import CHOICE, LIMITS, Choosing
 from .deciding import decide, weigh_losses
-from .renaming import Renaming
+from .renaming import RENAMING, Renaming
+from .sameness import Compare
 from .verify import share_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
 Overwrite = Literal["never", "if-different", "always"]
 Before = Literal["keep", "none"]
-OnLoss = Literal["report", "refuse"]
+OnLoss = Literal["report", "refuse", "sidecar"]
+SourceAfter = Literal["keep", "delete-verified", "quarantine-verified"]
 
 
 class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
@@ -40,14 +42,18 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     overwrite : {"never", "if-different", "always"}
         What to do where a different object stands at the target. ``never`` refuses it;
         the other two replace it.
+    compare : {"listed", "etag", "checksum"}
+        By what two objects are taken for the same: size and ETag, or size and time where a folder has no other; by
+        hashes alone, whatever the times say; or by reading both sides, too, where no hashes compare.
     before : {"keep", "none"}
         What becomes of what is replaced. ``keep`` copies it to ``.migrator-quarantine/<run>/<key>`` below the target,
         checked and durable, before anything is written; `migrator.restore` brings it back. ``none`` does not: the item
         is marked irreversible in the plan.
     preview_loss : bool
         Find out in the plan which headers, user metadata and tags a folder would not keep: a request for each object.
-    on_loss : {"report", "refuse"}
-        Copy what loses something and count it; or refuse it, in the plan.
+    on_loss : {"report", "refuse", "sidecar"}
+        Copy what loses something at a folder and count it; or refuse it, in the plan; or copy it, and write what its
+        file can't keep to ``.migrator-attributes/<name>.json`` below the target, first.
     reread : float or str
         Where no server's hash compares with what was read (SSE-KMS without checksums, odd servers): the share of the
         objects that is read again at the target, ``1`` for all, ``0`` for none, or such as ``"5%"``. The evidence of
@@ -58,6 +64,17 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     compare_metadata : bool
         Look at what the target kept of each object's headers, metadata and tags, and count what it did not as lost: a
         request more for each object.
+    source_after : {"keep", "delete-verified", "quarantine-verified"}
+        A move: when all is copied, delete the source objects whose copies are proved by ``server-hash`` or ``re-read``
+        and which have not changed since, in a run of its own that this one waits for (`DeleteSource`).
+        ``quarantine-verified`` copies each to ``.migrator-quarantine/`` below the source first.
+    delete_extra : bool
+        When all is copied, delete what only the target has, kept in quarantine first (`DeleteExtra`).
+    max_deletes, max_delete_share : int and float, optional
+        More than that to be deleted, as a number or a share (of this run's objects; for ``delete_extra`` of the
+        target's, by default 0.1), and nothing is.
+    max_drift : int, optional
+        When a plan is applied, so many of its objects may have changed since: see `migrator.apply`.
     in_flight : int, optional
         Objects at once; by default what suits the two stores.
     processes : int, optional
@@ -78,16 +95,26 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     """
 
     phases: ClassVar[tuple[str, ...]] = ("plan", "copy", "report")
+    # What deletes is asked for in words.
+    unformed: ClassVar[frozenset[str]] = frozenset(
+        {"source_after", "delete_extra", "max_deletes", "max_delete_share", "max_drift"}
+    )
 
     source: Location
     target: Location
     overwrite: Overwrite = "never"
+    compare: Compare = "listed"
     before: Before = "keep"
     preview_loss: bool = False
     on_loss: OnLoss = "report"
     reread: float = Field(default=1, ge=0, le=1)
     record: Strong | None = None
     compare_metadata: bool = False
+    source_after: SourceAfter = "keep"
+    delete_extra: bool = False
+    max_deletes: int | None = Field(default=None, ge=0)
+    max_delete_share: float | None = Field(default=None, gt=0, le=1)
+    max_drift: int | None = Field(default=None, ge=0)
     in_flight: int | None = Field(default=None, ge=1, le=512)
     processes: int | None = Field(default=None, ge=0, le=64)
 
@@ -100,9 +127,42 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     def _percent(cls, given: Any) -> Any:
         return share_of("reread", given)
 
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> CopyObjects:
+        if self.delete_extra and (self.source_after != "keep" or self.manifest):
+            other = "manifest=" if self.manifest else "source_after="
+            raise BadInput(f"delete_extra= makes the target like the source, which {other} contradicts. Choose one.")
+        return self
+
     @property
     def title(self) -> str:
         return f"{self.source} → {self.target}"
+
+    @property
+    def afterwards(self) -> str | None:
+        return "delete" if self.delete_extra or self.source_after != "keep" else None
+
+    @property
+    def deletes(self) -> str | None:
+        """What is deleted afterwards, in a sentence."""
+        if self.delete_extra:
+            return f"Afterwards what only {self.target} has is deleted there."
+        kept = ", each kept in quarantine there" if self.source_after == "quarantine-verified" else ""
+        gone = f"Afterwards the objects of {self.source} whose copies are proved are deleted{kept}."
+        return None if self.source_after == "keep" else gone
+
+    def then(self, run: Ended) -> Migration:
+        """The deletion that was asked for."""
+        most = {"max_objects": self.max_deletes, "max_share": self.max_delete_share}
+        most = {name: given for name, given in most.items() if given is not None}
+        if self.delete_extra:
+            from .delete_extra import DeleteExtra
+
+            meant = {name: getattr(self, name) for name in (*CHOICE, *RENAMING) if name not in LIMITS}
+            return DeleteExtra(self.source, self.target, before=self.before, **meant, **most)
+        from .delete_source import DeleteSource
+
+        return DeleteSource.made_of(run, before="none" if self.source_after == "delete-verified" else "keep", **most)
 
     def resolve(self) -> CopyObjects:
         places = {name: getattr(self, name) for name in ("source", "target", "manifest")}

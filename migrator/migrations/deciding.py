@@ -12,7 +12,7 @@ from ..stores import ObjectInfo, Store
 from ..words import storable, unescape
 from .losses import look_for_losses
 from .renaming import Collisions
-from .sameness import identical, same
+from .sameness import Compare, identical, same
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def decide(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> l
     pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
     rows = [_decide_alone(pair, source, target, how.collisions) for pair in pairs]
     undecided = [number for number, row in enumerate(rows) if row is None]
-    verdicts = _compare(source, target, [pairs[number] for number in undecided])
+    verdicts = _compare(source, target, [pairs[number] for number in undecided], how.compare)
     for number, verdict in zip(undecided, verdicts, strict=True):
         rows[number] = _decide_against(pairs[number], verdict, how)
     return [row for row in rows if row is not None]
@@ -59,13 +59,13 @@ def weigh_losses(rows: list[dict[str, Any]], source: Store, target: Store, on_lo
     return rows
 
 
-def _compare(source: Store, target: Store, pairs: Sequence[Pair]) -> list[str | None]:
+def _compare(source: Store, target: Store, pairs: Sequence[Pair], compare: Compare) -> list[str | None]:
     """By which evidence each pair is the same."""
-    if source.location.kind != "local" and target.location.kind != "local":
-        return [same(source, target, pair.source, pair.target) for pair in pairs]
+    if compare != "checksum" and source.location.kind != "local" and target.location.kind != "local":
+        return [same(source, target, pair.source, pair.target, compare) for pair in pairs]
     # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda pair: same(source, target, pair.source, pair.target), pairs))
+        return list(pool.map(lambda pair: same(source, target, pair.source, pair.target, compare), pairs))
 
 
 def _pair(row: tuple[Any, ...], target: Store) -> Pair:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from pydantic import ByteSize, Field
 
 from ..errors import BadInput
 from ..stores import Location, open_store
-from .base import Batch, Migration, PlanContext, Target
+from .base import Batch, Ended, Migration, PlanContext, Target
 from .choosing import Choosing
 from .copy_objects import Before, CopyObjects
-
-if TYPE_CHECKING:
-    from ..model import Snapshot
 
 # By which evidence a copy is proved: the target's own hash of the bytes, or a second reading of them.
 PROVED = ("server-hash", "re-read")
 BATCH = 10_000
-
-
-class Copied(Protocol):
-    """What `DeleteSource.of` asks of a run's handle."""
-
-    def snapshot(self) -> Snapshot: ...
-
-    def proved(self) -> Path: ...
 
 
 class DeleteSource(Migration, defer_build=True):
@@ -49,7 +37,8 @@ class DeleteSource(Migration, defer_build=True):
         ``keep`` copies each to ``.migrator-quarantine/<run>/<key>`` below the source first.
     max_objects : int, optional
     max_bytes : int or str, optional
-        More than that, and there is no plan.
+    max_share : float, optional
+        More than that, as a share of ``total``, the objects that the run planned, and there is no plan.
     """
 
     formed: ClassVar[bool] = False  # what deletes is asked for in words, not found in a list
@@ -62,9 +51,11 @@ class DeleteSource(Migration, defer_build=True):
     before: Before = "none"
     max_objects: int | None = Field(default=None, ge=0)
     max_bytes: ByteSize | None = None
+    max_share: float | None = Field(default=None, gt=0, le=1)
+    total: int = 0
 
     @classmethod
-    def of(cls, run: Copied, **terms: Any) -> DeleteSource:
+    def of(cls, run: Ended, **terms: Any) -> DeleteSource:
         """What may be deleted after a run.
 
         Raises
@@ -76,8 +67,15 @@ class DeleteSource(Migration, defer_build=True):
         if seen.migration != "copy-objects" or seen.dry_run or seen.status not in ("completed", "partial"):
             what = "a dry run" if seen.dry_run else seen.status if seen.migration == "copy-objects" else "no copy"
             raise BadInput(f"Run {seen.id} is {what}; only what a completed or partial copy has proved can be deleted.")
+        return cls.made_of(run, **terms)
+
+    @classmethod
+    def made_of(cls, run: Ended, **terms: Any) -> DeleteSource:
+        """The same of a copy that has done its part, and may still be in its last phase."""
+        seen = run.snapshot()
         made = CopyObjects.model_validate(seen.spec)
-        return cls(source=made.source, target=made.target, proved=str(run.proved()), run=seen.id, **terms)  # pyright: ignore[reportArgumentType]
+        given = {"source": made.source, "target": made.target, "proved": str(run.proved()), "run": seen.id}
+        return cls.model_validate({**given, "total": seen.total, **terms})
 
     @property
     def title(self) -> str:
@@ -91,11 +89,16 @@ class DeleteSource(Migration, defer_build=True):
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         import pyarrow.parquet as pq
 
-        limits, sofar = Choosing(max_objects=self.max_objects, max_bytes=self.max_bytes), {}
+        limits, sofar = Choosing(max_objects=self._most(), max_bytes=self.max_bytes), {}
         for batch in pq.ParquetFile(str(self.proved.path)).iter_batches(BATCH):
             rows = [_row(one) for one in batch.to_pylist()]
             limits.check_amount([{**row, "action": "create"} for row in rows], sofar)
             yield rows
+
+    def _most(self) -> int | None:
+        """How many objects may go, by number or share."""
+        share = None if self.max_share is None else int(self.max_share * self.total)
+        return min((most for most in (self.max_objects, share) if most is not None), default=None)
 
     def writes(self) -> list[Target]:
         scope, path = self.source.identity()

@@ -53,7 +53,8 @@ def form_of(kind: type[Migration]) -> dict[str, Any]:
     schema = kind.model_json_schema()
     text = _own_words(kind)
     helps = {name: said for each in reversed(kind.__mro__) for name, said in _helps(_own_words(each)).items()}
-    fields = [_field(name, each, schema, helps.get(name, ""), kind) for name, each in schema["properties"].items()]
+    asked = {name: each for name, each in schema["properties"].items() if name not in kind.unformed}
+    fields = [_field(name, each, schema, helps.get(name, ""), kind) for name, each in asked.items()]
     reference = registry.reference(kind)
     return {
         "migration": reference,
@@ -79,6 +80,8 @@ def filled(kind: type[Migration], given: Mapping[str, Any]) -> Migration:
     BadForm
         If it does not fit; it says what is wrong with each field.
     """
+    if unasked := kind.unformed & set(given):
+        raise BadForm({name: f"{_words(name)} is not asked for in a form; it is written in code." for name in unasked})
     try:
         return kind.model_validate(given)
     except ValidationError as error:

@@ -60,7 +60,7 @@ def _ordinary(table: pa.Table, source: Store, target: Store, how: CopyObjects) -
     if how.collisions == "rename":  # what it is called now was not looked at when it was listed
         clear += [pc.equal(table["key"], table["name"])]
     absent = pc.is_null(table["t_size"])
-    same = _false(table) if how.overwrite == "always" else alike(table, source, target)
+    same = _false(table) if how.overwrite == "always" or how.compare != "listed" else alike(table, source, target)
     plain = pc.invert(pc.match_substring_regex(pc.fill_null(table["t_etag"], scalar("")), _IN_JSON))
     return _all([*clear, absent]), _all([*clear, pc.invert(absent), same, plain])
 

@@ -32,6 +32,8 @@ class Renaming(BaseModel, defer_build=True):
         Taken from the beginning of the keys that have it.
     rename, rename_to : str, optional
         A regular expression (RE2), and what each of its matches becomes: ``\\1`` is its first group.
+    untangle : bool
+        Folders that lie in themselves become one: ``a/a/x`` and ``a/b/a/b/x`` are ``a/x`` and ``a/b/x``.
     flatten : bool
         Only the last segment of a key.
     template : str, optional
@@ -50,6 +52,7 @@ class Renaming(BaseModel, defer_build=True):
     strip_prefix: str | None = None
     rename: str | None = None
     rename_to: str = ""
+    untangle: bool = False
     flatten: bool = False
     template: str | None = None
     add_prefix: str | None = None
@@ -71,13 +74,17 @@ class Renaming(BaseModel, defer_build=True):
     @property
     def renames(self) -> bool:
         """Whether any name can change."""
-        return bool(self.strip_prefix or self.rename or self.flatten or self.template or self.add_prefix)
+        return bool(
+            self.strip_prefix or self.rename or self.untangle or self.flatten or self.template or self.add_prefix
+        )
 
     def names(self, objects: Sequence[ObjectInfo], substitute: Substitute) -> Sequence[str]:
         """What these objects are called at the target."""
         names: Sequence[str] = [one.key.removeprefix(self.strip_prefix or "") for one in objects]
         if self.rename is not None:
             names = substitute(names, self.rename, self.rename_to)
+        if self.untangle:
+            names = [untangled(name) for name in names]
         if self.flatten:
             names = [name[name.rfind("/", 0, -1) + 1 :] for name in names]
         if self.template is not None:
@@ -98,6 +105,19 @@ _FIELDS: dict[str, Callable[[ObjectInfo, str], str]] = {
     "type": lambda _, key: _kind(split_name(key)[1].lower()),
     "hash8": lambda one, _: hash8(one.key),
 }  # fmt: skip
+
+
+def untangled(key: str) -> str:
+    """A key without folders that repeat those just before them."""
+    *folders, name = key.split("/")
+    kept: list[str] = []
+    for folder in folders:
+        kept.append(folder)
+        for size in range(1, len(kept) // 2 + 1):
+            if kept[-size:] == kept[-2 * size : -size]:
+                del kept[-size:]
+                break
+    return "/".join([*kept, name])
 
 
 def split_name(key: str) -> tuple[str, str]:

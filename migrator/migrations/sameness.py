@@ -8,7 +8,7 @@ A hash that the store keeps and never checked is no more than ``listed``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..stores import ObjectInfo, Store
 from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
@@ -16,14 +16,20 @@ from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Compare = Literal["listed", "etag", "checksum"]
 
-def same(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None) -> str | None:
+
+def same(
+    source: Store, target: Store, here: ObjectInfo, there: ObjectInfo | None, compare: Compare = "listed"
+) -> str | None:
     """The evidence that both are the same bytes: ``listed``, ``server-hash`` or ``re-read``.
 
-    None when they differ, or when nothing that may be looked at cheaply can show it.
+    None when they differ, or when nothing that may be looked at by ``compare`` can show it.
     """
     if there is None or here.size != there.size:
         return None
+    if compare != "listed":
+        return _same_bytes(source, target, here, there, read=compare == "checksum")
     local = source.location.kind == "local", target.location.kind == "local"
     if local == (True, True):
         return _same_files(source, target, here, there)
@@ -67,6 +73,20 @@ def identical(store: Store, one: ObjectInfo, other: ObjectInfo) -> bool:
     if store.location.kind == "local":
         return _hash(store, one, "xxh3") == _hash(store, other, "xxh3")
     return same_tag(one.etag, other.etag)
+
+
+def _same_bytes(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo, *, read: bool) -> str | None:
+    """By the servers' hashes, whatever the times say; ``read`` both where those show nothing."""
+    local = source.location.kind == "local", target.location.kind == "local"
+    if local == (False, False) and same_tag(here.etag, there.etag):
+        return "listed"
+    if local == (False, True) and (found := _same_hash(target, there, here.etag)):
+        return found
+    if local == (True, False) and (found := _same_hash(source, here, there.etag)):
+        return found
+    if read or local == (True, True):
+        return "re-read" if _hash(source, here, "xxh3") == _hash(target, there, "xxh3") else None
+    return None
 
 
 def _same_files(source: Store, target: Store, here: ObjectInfo, there: ObjectInfo) -> str | None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ..config import EXCEPTION_ROWS
 from ..errors import StateError
 from ..model import Counts, Item, Receipt, Shard
-from . import events, runs
+from . import events, leases, runs
 from .db import StateDB
 from .dialects import now_ms
 from .schema import exceptions
@@ -130,6 +130,14 @@ class Journal:
 
     def warn(self, text: str) -> None:
         self._write(lambda connection: events.append(connection, self._run_id, "warning", {"text": text}))
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """A fact of another kind, as an event."""
+        self._write(lambda connection: events.append(connection, self._run_id, kind, data))
+
+    def let_go(self) -> None:
+        """The run itself writes no more: what it held is free."""
+        self._write(lambda connection: leases.release(connection, self._run_id))
 
     def end(self, status: str, error: str | None = None) -> bool:
         """The attempt's last write; False when the run was no longer ours."""

@@ -76,21 +76,23 @@ def test_apply_copies_exactly_the_plan_as_a_new_run(
     assert (again["status"], again["attempt"], again["copied"]) == ("completed", 1, 0)
 
 
-def test_what_changed_since_the_plan_fails_with_its_reason_and_the_rest_is_copied(source: Path, tmp_path: Path) -> None:
+def test_what_changed_since_the_plan_is_refused_with_its_reason_and_the_rest_is_copied(
+    source: Path, tmp_path: Path
+) -> None:
     planned = in_folder(source)
     dry = planned_by(source, tmp_path / "to")
     changed, removed, *_ = sorted(planned)
     (source / changed).write_bytes(b"other content, other size")
     (source / removed).unlink()
     done = api.apply(dry).wait(60, check=False)
-    assert (done.status, done.failed, done.copied) == ("partial", 2, 38)
+    assert (done.status, done.refused, done.copied) == ("partial", 2, 38)
     assert in_folder(tmp_path / "to") == {k: v for k, v in planned.items() if k not in (changed, removed)}
-    failed = failures(done.id)
-    assert "changed since the plan" in failed[changed]
-    assert "not there" in failed[removed]
+    refused = refusals(done.id)
+    assert "changed since the plan" in refused[changed]
+    assert "not there" in refused[removed]
 
 
-def test_an_object_of_a_bucket_that_changed_since_the_plan_fails_with_its_reason(
+def test_an_object_of_a_bucket_that_changed_since_the_plan_is_refused_with_its_reason(
     source: Path, place: Callable[[str], str], bucket: str, prefix: str, client: Any, tmp_path: Path
 ) -> None:
     api.start(CopyObjects(source, place("from"))).wait(60)
@@ -98,8 +100,8 @@ def test_an_object_of_a_bucket_that_changed_since_the_plan_fails_with_its_reason
     changed = sorted(in_folder(source))[0]
     client.put_object(Bucket=bucket, Key=f"{prefix}/from/{changed}", Body=b"changed")
     done = api.apply(dry).wait(60, check=False)
-    assert (done.status, done.failed, done.copied) == ("partial", 1, 39)
-    assert "changed since the plan" in failures(done.id)[changed]
+    assert (done.status, done.refused, done.copied) == ("partial", 1, 39)
+    assert "changed since the plan" in refusals(done.id)[changed]
     assert not (tmp_path / "to" / changed).exists()
 
 
@@ -120,8 +122,8 @@ def test_what_appeared_at_the_target_since_the_plan_is_not_overwritten(
         else:
             client.put_object(Bucket=bucket, Key=f"{prefix}/to/{key}", Body=content)
     done = api.apply(dry).wait(60, check=False)
-    assert (done.status, done.failed, done.adopted, done.copied) == ("partial", 1, 1, 38)
-    assert "appeared" in failures(done.id)[theirs]
+    assert (done.status, done.refused, done.adopted, done.copied) == ("partial", 1, 1, 38)
+    assert "appeared" in refusals(done.id)[theirs]
     if target == "folder":
         assert (tmp_path / "to" / theirs).read_bytes() == same_size
     else:
@@ -142,9 +144,9 @@ def test_what_stood_at_the_target_and_changed_since_the_plan_is_not_overwritten(
     assert there.read_bytes() == b"what somebody wrote meanwhile"
 
 
-def failures(run_id: str) -> dict[str, str]:
-    """Keys of the failed items, with the reasons."""
-    relation = api.attach(run_id).items("failed")
+def refusals(run_id: str) -> dict[str, str]:
+    """Keys of the refused items, with the reasons."""
+    relation = api.attach(run_id).items("refused")
     return dict(relation.select("key", "error").fetchall())
 
 

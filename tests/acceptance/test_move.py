@@ -159,3 +159,66 @@ def test_what_the_copy_renamed_is_no_extra(tmp_path: Path) -> None:
     run = extras(source, tmp_path / "out", flatten=True, add_prefix="x-", before="none")
     assert run.snapshot().outcome == "1 deleted"
     assert len(in_folder(tmp_path / "out")) == 20
+
+
+# Mutations: leave `follow` out of the runner; let `made_of` take what is only `listed`.
+def test_a_move_is_one_run_whose_last_phase_deletes_what_is_proved(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    source = lay(tmp_path / "in", 8)
+    copied(source, tmp_path / "there")
+    (source / "d0" / "0.txt").unlink()
+    (source / "d0" / "0.txt").write_text("differs")
+    answer = command("copy", source, tmp_path / "there", "--source-after", "delete-verified", "--dry-run")
+    assert "are deleted" in str(command("plan", mg.runs(1)[0].id).out), answer
+    lay(tmp_path / "in", 10)
+    (source / "d0" / "0.txt").write_text("differs")
+    answer = command("copy", source, place("to"), "--source-after", "delete-verified", "--tag", "moved")
+    assert answer.code == 0, answer
+    assert in_folder(source) == {}
+    assert len(listed(client, bucket, f"{prefix}/to")) == 10
+    after, run = mg.runs(2)
+    assert (after.snapshot().migration, after.snapshot().outcome) == ("delete-source", "10 deleted")
+    assert [phase.name for phase in run.snapshot().phases] == ["plan", "copy", "report", "delete"]
+    assert after.snapshot().tags == ("moved",)
+
+
+def test_a_move_with_a_copy_that_was_there_already_keeps_its_source_and_a_cap_keeps_all(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", 6)
+    copied(source, tmp_path / "out", include=["d0/"])
+    run = copied(source, tmp_path / "out", source_after="quarantine-verified", max_delete_share=0.5)
+    assert run.status == "partial"
+    assert len(in_folder(source)) == 6  # 4 of 6 were copied by this run, and 3 may go
+    assert "max_objects allows 3" in str(run.events()[-2].data) + str(mg.runs(1)[0].snapshot().error)
+    run = copied(source, tmp_path / "two", source_after="quarantine-verified")
+    assert run.status == "completed"
+    after = mg.runs(1)[0].id
+    assert {key.split("/", 2)[0] for key in in_folder(source)} == {".migrator-quarantine"}
+    assert mg.restore(after).wait(60).copied == 6
+    assert (source / "d0" / "0.txt").read_text() == "text 0"
+
+
+def test_what_only_the_target_has_is_deleted_afterwards_where_that_is_asked_for(tmp_path: Path) -> None:
+    source, target = lay(tmp_path / "in", 20), lay(tmp_path / "out", 21)
+    assert copied(source, target).snapshot().skipped == 20
+    assert len(in_folder(target)) == 21
+    run = copied(source, target, delete_extra=True)
+    assert run.status == "completed"
+    assert set(in_folder(source)) == {key for key in in_folder(target) if not key.startswith(".migrator-quarantine")}
+    with pytest.raises(BadInput, match="contradicts"):
+        mg.CopyObjects(source, target, delete_extra=True, source_after="delete-verified")
+    (tmp_path / "empty").mkdir()
+    run = copied(tmp_path / "empty", target, delete_extra=True)
+    assert run.status == "partial"
+    assert len(in_folder(target)) == 21
+
+
+def test_what_deletes_is_not_asked_for_in_a_form() -> None:
+    from migrator.errors import BadForm
+    from migrator.migrations import forms
+
+    names = {field["name"] for field in forms.form_of(mg.CopyObjects)["fields"]}
+    assert "overwrite" in names
+    assert not names & mg.CopyObjects.unformed
+    with pytest.raises(BadForm, match="not asked for in a form"):
+        forms.filled(mg.CopyObjects, {"source": "/a", "target": "/b", "source_after": "delete-verified"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -69,14 +70,29 @@ def test_only_the_chosen_part_is_applied(planned: mg.Run, tmp_path: Path) -> Non
     assert sorted(key for (key,) in run.items().select("key").fetchall()) == ["a.csv", "b/c.csv"]
     rest = command_json("apply", planned.id, "--where", "key = 'd.bin'")
     assert (rest["status"], rest["copied"]) == ("completed", 1)
+    assert "where key = 'd.bin'" in str(mg.attach(rest["id"]).report())  # an auditor asks which part it was
 
 
 # Mutation: leave the pinned version out of LocalStore.open.
-def test_a_row_whose_source_changed_since_the_plan_is_not_copied(planned: mg.Run, tmp_path: Path) -> None:
+def test_a_row_whose_source_changed_since_the_plan_is_refused(planned: mg.Run, tmp_path: Path) -> None:
     (tmp_path / "in" / "a.csv").write_text("changed since")
     seen = mg.apply(planned, where="action = 'create'").wait(60, check=False)
-    assert (seen.status, seen.copied, seen.failed) == ("partial", 2, 1)
+    assert (seen.status, seen.copied, seen.refused) == ("partial", 2, 1)
     assert not (tmp_path / "out" / "a.csv").exists()
+
+
+# Mutation: leave check_drift out of Attempt.execute.
+def test_a_plan_that_drifted_more_than_was_allowed_is_not_applied(planned: mg.Run, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.csv").write_text("changed since")
+    (tmp_path / "out" / "d.bin").write_text("appeared since")
+    seen = mg.apply(planned, max_drift=1).wait(60, check=False)
+    assert (seen.status, seen.done) == ("failed", 0)
+    assert "2 objects are not as they were planned, and max_drift allows 1; the first: 'a.csv', 'd.bin'" in str(
+        seen.error
+    )
+    assert not (tmp_path / "out" / "b").exists()
+    done = command_json("apply", planned.id, "--max-drift", "2", code=10)
+    assert (done["copied"], done["refused"], done["spec"]["max_drift"]) == (1, 4, 2)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +105,7 @@ def test_what_selects_nothing_or_is_no_expression_leaves_nothing(planned: mg.Run
     with pytest.raises(BadInput, match=said):
         mg.apply(planned, where=where)
     answer = command("apply", planned.id, "--where", where)
-    assert answer.code == 1
+    assert answer.code == 2
     assert said in " ".join(answer.err.split())
     assert len(mg.runs()) == before
 
@@ -110,9 +126,15 @@ def test_the_summary_pictures_prefixes_and_tells_what_is_there_twice_and_the_cos
     assert summary.cost.requests == {"PUT": 0, "GET": 4, "LIST": 1}
     assert summary.cost.bytes_out == 32_000
     text, page = str(summary), summary._repr_html_()
+    assert "as 4 objects were read in a probe" in text
     assert "█" in text
     assert "4 objects have the bytes of another one" in page
     assert "4 GET, 1 LIST" in text
+    how = {"template": "{etag}.bin", "collisions": "keep-identical-once"}
+    once = mg.start(mg.CopyObjects(place("in"), tmp_path / "once", **how))
+    assert (once.wait(60).copied, len(list((tmp_path / "once").iterdir()))) == (1, 1)
+    assert len(once.key_map().select("target_key").distinct().fetchall()) == 1
+    assert len(once.key_map().fetchall()) == 4  # copied once, and all are mapped
 
 
 # Mutation: leave `_check_worth` out of apply.
@@ -150,6 +172,15 @@ def test_what_a_folder_would_not_keep_is_told_before_and_refused_where_that_is_a
     seen = mg.start(mg.CopyObjects(place("in"), tmp_path / "out", on_loss="refuse")).wait(60, check=False)
     assert (seen.copied, seen.refused) == (1, 1)
     assert not (tmp_path / "out" / "a").exists()
+    for _ in range(2):  # the second one finds its sidecars there
+        run = mg.start(
+            mg.CopyObjects(place("in"), tmp_path / "side", on_loss="sidecar", overwrite="always", before="none")
+        )
+        assert run.wait(60).copied == 2
+    kept = json.loads((tmp_path / "side" / ".migrator-attributes" / "a.json").read_text())
+    assert (kept["metadata"], kept["headers"]["cache-control"]) == ({"owner": "ann"}, "no-store")
+    assert not (tmp_path / "side" / ".migrator-attributes" / "b.json").exists()
+    assert mg.start(mg.Verify(place("in"), tmp_path / "side")).wait(60).skipped == 2  # they are no extras
 
 
 def test_runs_are_found_and_compared(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def test_the_mode_can_come_from_the_environment(few: Path, tmp_path: Path, monke
     assert (seen["status"], seen["position"]) == ("queued", 2)
     monkeypatch.setenv("MIGRATOR_MODE", "slowly")
     answer = command("copy", few, tmp_path / "three")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "'streaming' or 'queue'" in answer.err
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from driving import command_here
 
 from migrator import CopyObjects
 from migrator.engine.sieve import Sieve
@@ -62,6 +63,7 @@ def test_all_that_is_given_must_hold() -> None:
     assert chosen("size > 10 and key like '%.csv' -- and so on", exclude="new*") == ["2026/a.csv", "2026/03/b.csv"]
 
 
+# Mutation: leave `_check_part` out, and one of them takes all the memory there is.
 @pytest.mark.parametrize(
     ("where", "said"),
     [
@@ -75,7 +77,15 @@ def test_all_that_is_given_must_hold() -> None:
         ("row_number() over () > 1", "more than the row"),
         ("size > ?", "more than the row"),
         ("bytes > 1", "The columns are key, size, mtime, etag"),
-        ("read_text('/etc/passwd') is null", "can't be worked out"),
+        ("read_text('/etc/passwd') is null", "uses read_text"),
+        ("sha256(repeat(key, 1000000000)) is null", "uses repeat.., which is not among"),
+        ("sleep_ms(100000) is null", "uses sleep_ms"),
+        ("getenv('AWS_SECRET_ACCESS_KEY') > ''", "uses getenv"),
+        ("length([x for x in range(10000000000)]) > 0", "uses list_apply"),
+        ("max(size) > 1", "uses max"),
+        ("columns(*) is null", "more than the row"),
+        ("cast(null as int[100000][100000]) is null", "uses ARRAY|uses array"),
+        ("(" * 2000 + "true" + ")" * 2000, "no expression"),
         ("size", "can't be worked out|^$"),
     ],
 )
@@ -85,6 +95,20 @@ def test_what_is_not_an_expression_over_the_columns_is_refused(where: str, said:
         return
     with pytest.raises(BadInput, match=said):
         chosen(where)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "key in ('a.csv', 'b.txt') and size between 0 and 10",
+        "mtime > now() - interval 30 day or extract(year from mtime) = 1970",
+        "key ilike '%.CSV' and not key glob 'tmp/*' and key similar to '.*'",
+        "case when split_part(key, '/', 1) = '2026' then size::double / 2 > 1 else lower(key[1]) = 'a' end",
+        "hash(key) % 10 < 5 and date_trunc('month', mtime) >= timestamp '1970-01-01'",
+    ],
+)
+def test_what_people_write_is_taken(where: str) -> None:
+    assert isinstance(chosen(where), list)
 
 
 def test_nothing_outside_is_reached_and_no_setting_changed() -> None:
@@ -115,6 +139,33 @@ def test_times_are_utc() -> None:
     assert read_time("12h", now).isoformat() == "2026-03-02T00:00:00"
     assert read_time("2026-03-01T12:00+02:00", now).isoformat() == "2026-03-01T10:00:00"
     assert now.replace(tzinfo=None) - read_time("6w", now) == timedelta(weeks=6)
+
+
+# Mutation: leave `check_choice` out of api.start, and each is a run that failed.
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--where", "size >"], "no expression of SQL"),
+        (["--where", "bytes > 1"], "The columns are key, size, mtime, etag"),
+        (["--where", "repeat(key, 1000000000) > ''"], "uses repeat()"),
+        (["--regex", "("], "regex="),
+        (["--rename", "(", "--rename-to", "x"], "rename="),
+        (["--template", "{year}/{name}"], "no field {year}"),
+        (["--include", "[a"], "without its ]"),
+    ],
+)
+def test_what_can_not_be_worked_out_is_told_before_anything_is_recorded(
+    words: list[str], said: str, tmp_path: Path, state: str
+) -> None:
+    import migrator as mg
+
+    (tmp_path / "in").mkdir()
+    answer = command_here("copy", tmp_path / "in", tmp_path / "out", *words)
+    assert answer.code == 2, answer
+    assert said in answer.err
+    assert answer.err.startswith("Error: ")
+    assert answer.err.count("\n") == 1
+    assert mg.runs() == []
 
 
 # Mutation: leave `check_amount` out of CopyObjects.plan.

@@ -118,6 +118,19 @@ def test_each_pair_gets_its_action(places: tuple[Path, Path], tmp_path: Path) ->
     assert json.loads(rows["other-size"].before or "")["size"] == 2
 
 
+# Mutation: leave `compare` out of `same`.
+def test_a_checksum_tells_apart_what_size_and_time_do_not(places: tuple[Path, Path], tmp_path: Path) -> None:
+    source, target = places
+    for name, there in (("same", "1"), ("flipped", "2")):
+        put(source, name, "1", 1e9)
+        put(target, name, there, 1e9)
+    listed = rows_of(CopyObjects(source, target), tmp_path / "a")
+    assert {row.action for row in listed.values()} == {"skip"}
+    for compare in ("etag", "checksum"):
+        rows = rows_of(CopyObjects(source, target, compare=compare), tmp_path / compare)
+        assert {key: row.action for key, row in rows.items()} == {"same": "skip", "flipped": "refuse"}
+
+
 def test_overwrite_must_be_asked_for_and_is_marked(places: tuple[Path, Path], tmp_path: Path) -> None:
     source, target = places
     put(source, "differs", "1")
@@ -185,3 +198,24 @@ def test_receipts_survive_their_file(tmp_path: Path) -> None:
     assert list(files.newest_receipts([tmp_path / "r"]).values()) == receipts
     files.write_durably(files.receipt_table([]), tmp_path / "empty")
     assert files.newest_receipts([tmp_path / "empty"]) == {}
+
+
+# Mutation: leave the second reading out of the estimate.
+def test_a_cost_counts_what_is_kept_and_what_is_read_again() -> None:
+    from migrator.engine.pricing import Prices, estimate
+    from migrator.stores import Location
+
+    needs = {"objects": 10, "bytes": 5_000_000_000, "puts": 10, "kept": 4}
+    there = {
+        "endpoint": "http://127.0.0.1:1",
+        "region": "r",
+        "addressing": "path",
+        "allow_http": True,
+        "anonymous": True,
+    }
+    plain, keyed = (Location.parse("s3://b/p", **there, kms_key=key).resolve() for key in (None, "k"))
+    costs = [estimate(needs, 10, Location.parse("/a"), place, Prices()) for place in (plain, keyed)]
+    assert costs[0].requests == {"PUT": 14, "GET": 0, "LIST": 1}
+    assert costs[1].requests == {"PUT": 14, "GET": 0, "LIST": 1, "re-read": 10}
+    assert (costs[0].bytes_out, costs[1].bytes_out) == (0, 5_000_000_000)
+    assert costs[1].total - costs[0].total == pytest.approx(0.45, abs=0.001)

@@ -39,6 +39,9 @@ def named(key: str, **how: Any) -> str:
         ("raw/12/a.csv", {"rename": r"^raw/(\d+)/", "rename_to": r"\1/raw/"}, "12/raw/a.csv"),
         ("a-b-c", {"rename": "-"}, "abc"),
         ("line\nbreak-x", {"rename": ".x$", "rename_to": "."}, "line\nbreak."),
+        ("a/a/a/b/c.txt", {"untangle": True}, "a/b/c.txt"),
+        ("x/a/b/a/b/a/b/b", {"untangle": True}, "x/a/b/b"),
+        ("a/b/a/c", {"untangle": True}, "a/b/a/c"),
         ("a/b/c.txt", {"flatten": True}, "c.txt"),
         ("a/b/", {"flatten": True}, "b/"),
         ("a/b.tar.gz", {"template": "{date:%Y/%m}/{stem}-{hash8}{ext}"}, f"2026/03/b.tar-{hash8('a/b.tar.gz')}.gz"),
@@ -168,7 +171,7 @@ KEYS = st.lists(
 HOW = st.fixed_dictionaries(
     {"collisions": st.sampled_from(["refuse", "rename", "keep-newest", "keep-identical-once"])},
     optional={
-        "flatten": st.booleans(), "strip_prefix": st.sampled_from(["a/", "x"]),
+        "flatten": st.booleans(), "untangle": st.booleans(), "strip_prefix": st.sampled_from(["a/", "x"]),
         "add_prefix": st.sampled_from(["p/", "a"]),
         "template": st.sampled_from(["{stem}{ext}", "{ext}/{name}", "{type}/{hash8}"]),
     },

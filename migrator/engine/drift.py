@@ -1,0 +1,57 @@
+"""How far two places are from what a plan of them says: looked at before the plan of an earlier run is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import BadInput
+from ..migrations import CopyObjects, Migration
+from ..stores import open_store
+from ..words import shown
+from . import duck
+from .duck import quoted
+from .listings import Listings, View
+
+if TYPE_CHECKING:
+    from .control import Control
+
+SHOWN = 3
+# What is to be written, and whose source or target is another one by now, or gone, or new.
+DRIFTED = """
+    select p.key from plan p
+    left join read_parquet({source}) s on s.key = p.key
+    left join read_parquet({target}) t on t.key = coalesce(p.target_key, p.key)
+    where p.action in ('create', 'overwrite') and (
+        s.key is null or s.etag is distinct from p.etag or s.size != p.bytes
+        or t.etag is distinct from json_extract_string(p.before, '$.etag'))
+    order by p.item_no
+"""
+
+
+def check_drift(migration: Migration, plan_files: Sequence[Path], scratch: Path, control: Control) -> None:
+    """List both places again, and compare.
+
+    Raises
+    ------
+    BadInput
+        If more rows have drifted than ``max_drift`` of the migration allows.
+    """
+    if not isinstance(migration, CopyObjects) or migration.max_drift is None:
+        return
+    scratch.mkdir(exist_ok=True)
+    listings = Listings(scratch, control)
+    source = listings.source(open_store(migration.source), View())
+    target = listings.target(open_store(migration.target), View())
+    with duck.connect(scratch) as connection:
+        duck.relate(connection, plan_files, [])
+        drifted = DRIFTED.format(source=quoted([source]), target=quoted([target]))
+        [(number,)] = connection.execute(f"select count(*) from ({drifted})").fetchall()
+        first = connection.execute(f"{drifted} limit {SHOWN}").fetchall()
+    if number > migration.max_drift:
+        keys = ", ".join(repr(shown(key)) for (key,) in first)
+        raise BadInput(
+            f"{number:,} objects are not as they were planned, and max_drift allows {migration.max_drift:,}; the "
+            f"first: {keys}. Nothing was written: make the dry run again."
+        )
