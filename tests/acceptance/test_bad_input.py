@@ -336,3 +336,28 @@ def test_a_secret_is_written_down_nowhere(
     written = [path for folder in ("own", "own-runs") for path in (tmp_path / folder).rglob("*") if path.is_file()]
     assert {path.suffix for path in written} >= {".db", ".log", ".parquet"}
     assert [str(path) for path in written if SECRET.encode() in path.read_bytes()] == []
+
+
+# Mutation: leave `check_choice` out of api.start, and each is a run that failed.
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--where", "size >"], "no expression of SQL"),
+        (["--where", "bytes > 1"], "The columns are key, size, mtime, etag"),
+        (["--where", "repeat(key, 1000000000) > ''"], "uses repeat()"),
+        (["--regex", "("], "regex="),
+        (["--rename", "(", "--rename-to", "x"], "rename="),
+        (["--template", "{year}/{name}"], "no field {year}"),
+        (["--include", "[a"], "without its ]"),
+    ],
+)
+def test_what_can_not_be_worked_out_is_told_before_anything_is_recorded(
+    words: list[str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    answer = command_here("copy", tmp_path / "in", tmp_path / "out", *words)
+    assert answer.code == 2, answer
+    assert said in answer.err
+    assert answer.err.startswith("Error: ")
+    assert answer.err.count("\n") == 1
+    assert runs_recorded() == 0

@@ -140,7 +140,7 @@ def test_what_stood_at_the_target_and_changed_since_the_plan_is_not_overwritten(
     assert dry.snapshot().actions["overwrite"]["items"] == 1
     there.write_bytes(b"what somebody wrote meanwhile")
     done = api.apply(dry).wait(60, check=False)
-    assert (done.failed, done.copied) == (1, 39)
+    assert (done.refused, done.copied) == (1, 39)
     assert there.read_bytes() == b"what somebody wrote meanwhile"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from driving import command_here
 
 from migrator import CopyObjects
 from migrator.engine.sieve import Sieve
@@ -139,33 +138,6 @@ def test_times_are_utc() -> None:
     assert read_time("12h", now).isoformat() == "2026-03-02T00:00:00"
     assert read_time("2026-03-01T12:00+02:00", now).isoformat() == "2026-03-01T10:00:00"
     assert now.replace(tzinfo=None) - read_time("6w", now) == timedelta(weeks=6)
-
-
-# Mutation: leave `check_choice` out of api.start, and each is a run that failed.
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--where", "size >"], "no expression of SQL"),
-        (["--where", "bytes > 1"], "The columns are key, size, mtime, etag"),
-        (["--where", "repeat(key, 1000000000) > ''"], "uses repeat()"),
-        (["--regex", "("], "regex="),
-        (["--rename", "(", "--rename-to", "x"], "rename="),
-        (["--template", "{year}/{name}"], "no field {year}"),
-        (["--include", "[a"], "without its ]"),
-    ],
-)
-def test_what_can_not_be_worked_out_is_told_before_anything_is_recorded(
-    words: list[str], said: str, tmp_path: Path, state: str
-) -> None:
-    import migrator as mg
-
-    (tmp_path / "in").mkdir()
-    answer = command_here("copy", tmp_path / "in", tmp_path / "out", *words)
-    assert answer.code == 2, answer
-    assert said in answer.err
-    assert answer.err.startswith("Error: ")
-    assert answer.err.count("\n") == 1
-    assert mg.runs() == []
 
 
 # Mutation: leave `check_amount` out of CopyObjects.plan.
