@@ -148,7 +148,7 @@ def test_a_finished_run_can_not_be_cancelled(tmp_path: Path) -> None:
     run = api.start(CopyObjects(small_tree(tmp_path / "from", 3), tmp_path / "out"))
     run.wait(60)
     answer = command("cancel", run.id)
-    assert (answer.code, answer.out) == (1, ""), answer
+    assert (answer.code, answer.out) == (2, ""), answer
     assert SENTENCE.fullmatch(answer.err), answer
     assert "completed" in answer.err
     with pytest.raises(BadInput, match="has ended already"):

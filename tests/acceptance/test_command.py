@@ -281,7 +281,7 @@ def test_what_lives_or_is_done_can_not_be_resumed(state: str, slow: list[str], s
     else:
         run_id, pid = api.start(CopyObjects(source, tmp_path / "to")).wait(60).id, ""
     answer = command("resume", run_id)
-    assert (answer.code, answer.out) == (1, ""), answer
+    assert (answer.code, answer.out) == (2, ""), answer
     assert answer.err.startswith(f"Error: Run {run_id} is {state}"), answer
     assert pid in answer.err
 

@@ -160,7 +160,7 @@ def test_what_is_no_finished_plan_can_not_be_applied(what: str, source: Path, tm
     if what == "its plan is gone":
         plan.unlink()
     answer = command_here("apply", run_id)
-    assert (answer.code, answer.out) == (1, ""), answer
+    assert (answer.code, answer.out) == (2, ""), answer
     assert SENTENCE.fullmatch(answer.err), answer
     assert (runs_recorded(), workspaces()) == (1, [run_id])
 

@@ -116,12 +116,12 @@ def test_leases_are_listed_and_a_living_owner_keeps_its_own(few: Path, tmp_path:
     (held,) = command_json("leases")
     assert (held["run"], held["pid"], held["place"]) == (run.id, runner.pid, f"{tmp_path}/out")
     answer = command("leases", "break", run.id)
-    assert answer.code == 1
+    assert answer.code == 2
     assert "its process lives" in answer.err
     run.cancel()
     assert ends(run) == "cancelled"
     assert command_json("leases") == []
-    assert command("leases", "break", run.id).code == 1
+    assert command("leases", "break", run.id).code == 2
 
 
 def test_the_lease_of_a_dead_run_is_in_nobodys_way(few: Path, tmp_path: Path) -> None:
