@@ -47,7 +47,7 @@ def untouched(tmp_path: Path, before: dict[str, str], runs: int = 0) -> None:
 
 
 LOCAL = {
-    "a scheme nobody knows": ("gs://bucket/x", "{tmp}/to", "gs:// is not known"),
+    "a scheme nobody knows": ("ftp://host/x", "{tmp}/to", "ftp:// is not known"),
     "a web address": ("https://host/x", "{tmp}/to", "is no place"),
     "an empty place": ("", "{tmp}/to", "can't be empty"),
     "s3 without a bucket": ("{src}", "s3://", "needs a bucket"),

@@ -239,6 +239,10 @@ def test_what_would_be_destroyed_is_in_the_picture_of_a_draft_and_of_a_plan(serv
     assert seen["stakes"] == ["It replaces 1 object, 2 B. What goes can't be brought back."]
     kept = api.start(CopyObjects(tmp_path / "in", tmp_path / "out", overwrite="always"), dry_run=True)
     assert kept.wait(60).stakes == ()
+    moved = api.draft(CopyObjects(tmp_path / "in", tmp_path / "out", source_after="delete-verified")).snapshot()
+    assert moved.stakes == (
+        "Afterwards it deletes from the source what it copied and proved. What goes can't be brought back.",
+    )
     extra = api.draft(DeleteExtra(tmp_path / "in", tmp_path / "out")).snapshot()
     gone = "What goes is kept in quarantine first."
     assert extra.stakes == (f"It deletes what only the target has, at most 10% of it. {gone}",)
