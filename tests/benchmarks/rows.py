@@ -15,7 +15,6 @@ class Row:
 
     ``floor`` is by how much each peer must be slower. ``streamed``: source and target have credentials of their own, so
     that nothing is copied by the server, and rclone is told to do the same. ``again``: the copy is there already.
-    ``limit`` says what still holds it back.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Row:
     peers: tuple[str, ...]
     floor: Mapping[str, float] = field(default_factory=dict)
     aim: str = ""
-    limit: str = ""
     streamed: bool = False
     again: bool = False
     latency_ms: int = 0
@@ -63,3 +61,23 @@ ROWS = (
     Row("million", 1_000_000, KIB, "S3", "S3", (), {}, "flat memory"),
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
+# What still holds each row back, by its profile.
+LIMITS = {
+    "small-s3-s3": "the start of two hands inside it; then one request an object, half of it the server's",
+    "small-streamed": "two requests an object, and the MD5 between them",
+    "small-local-s3": "MD5 and SHA-256 of each body, and a PUT that two interpreters share",
+    "small-s3-local": "a file made, linked and unlinked for each object, beside its GET",
+    "small-local-local": "both files read again and hashed, then link and unlink; `cp` does neither",
+    "large-local-s3": "MD5 of each part, and SHA-256 of it over plain HTTP",
+    "large-s3-local": "MD5, in the thread that reads",
+    "large-streamed": "MD5, and SHA-256 over plain HTTP",
+    "large-s3-s3": "start-up",
+    "large-local-local": "both files read again and hashed",
+    "huge-local-s3": "one thread cuts and hashes the parts that four send",
+    "huge-s3-local": "one connection an object: no ranged reads in parallel yet",
+    "huge-streamed": "one GET feeds four PUTs; MD5 and SHA-256",
+    "nothing-to-do": "start-up, and two listings read as XML in Python, 9 µs an object",
+    "far-s3-s3": "as few threads as loopback gets by default, however late it answers",
+    "far-streamed": "the same",
+    "million": "what two interpreters and their libraries hold at rest",
+}

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rows import CP, DEFAULT, ROWS, RSYNC, S5CMD, TUNED, Row
+from rows import CP, DEFAULT, LIMITS, ROWS, RSYNC, S5CMD, TUNED, Row
 
 README = Path(__file__).resolve().parent / "README.md"
 PEERS = (DEFAULT, TUNED, S5CMD, CP, RSYNC)
@@ -22,7 +22,7 @@ def line(row: Row, scale: float, found: dict[str, Any]) -> str:
     floor = ", ".join(f"{ratio:g} × {peer}" for peer, ratio in row.floor.items())
     cells = [f"`{row.name}`", row.title(scale), f"{ours['engine']:.2f}", f"{ours['wall']:.2f}", f"{ours['cpu']:.0f}"]
     cells += [_ratio(row, peer, found) for peer in PEERS]
-    cells += [floor, row.aim, f"{ours['runner'] / 1e6:.0f}", f"{ours['family'] / 1e6:.0f}", row.limit]
+    cells += [floor, row.aim, f"{ours['runner'] / 1e6:.0f}", f"{ours['family'] / 1e6:.0f}", LIMITS[row.name]]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -54,4 +54,6 @@ def write(lines: dict[str, str], kind: str, said: str) -> None:
     before, rest = README.read_text().split(begin)
     old, after = rest.split(end)
     standing = {line.split("`")[1]: line for line in old.splitlines() if line.startswith("| `")}
+    for name, each in standing.items():  # what limits it may have been found out since
+        standing[name] = each.rsplit("|", 2)[0] + f"| {LIMITS[name]} |"
     README.write_text(before + begin + "\n" + table(standing | lines, said) + "\n" + end + after)
