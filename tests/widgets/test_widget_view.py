@@ -53,6 +53,21 @@ def test_parts_come_after_what_they_import():
         assert set(used) <= set(view.MODULES[:number]), name
 
 
+# Joined, any part's name is known to all; served one by one, a name that its part does not export stops the page.
+# Mutation: import `plain` from nodes.js in checks.js, and this fails.
+def test_what_is_imported_is_exported_there():
+    for part in view.STATIC.glob("*.js"):
+        for names, source in re.findall(r'^import \{ ([^}]+) \} from "\./(\w+)\.js"', part.read_text(), re.MULTILINE):
+            text = (view.STATIC / f"{source}.js").read_text()
+            exported = set(re.findall(r"^export (?:async )?(?:function|class|const|let) (\w+)", text, re.MULTILINE))
+            exported |= {
+                name.strip()
+                for each in re.findall(r"^export \{([^}]*)\}", text, re.MULTILINE)
+                for name in each.split(",")
+            }
+            assert set(names.split(", ")) <= exported, f"{part.name} takes {names} from {source}.js"
+
+
 # Mutation: reword "none serves the queue" in migrator.lifecycle.queue, and this fails: the page would offer no worker.
 def test_the_page_knows_the_sentence_that_no_worker_serves(state, tmp_path):
     (tmp_path / "in").mkdir()
