@@ -156,8 +156,11 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         self._outputs.settle()
 
     def _ended(self) -> Any:
-        """The end of the run that is to be written down, if it has come."""
-        seen = self.run.snapshot() if self.run else None
+        """The end of the run that is to be written down, if it has come.
+
+        Not of one that is opened in the list: to update the output would draw it anew, and close that run.
+        """
+        seen = self.run.snapshot() if self.run and not self.dashboard else None
         return (seen.id, seen.status, seen.attempt) if seen and seen.terminal else None
 
     def _stands(self) -> tuple[dict[str, Any], dict[str, Any]]:

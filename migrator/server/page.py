@@ -21,7 +21,8 @@ PAGE = """<!DOCTYPE html>
 <script id="jupyter-config-data" type="application/json">{config}</script>
 <script type="module" src="{static}/page.js"></script>
 </head>
-<body><main id="migrator"><noscript>This page needs JavaScript; in a terminal: migrator runs</noscript></main></body>
+<body><main id="migrator"><h1>Migrations</h1>
+<noscript>This page needs JavaScript; in a terminal: migrator runs</noscript></main></body>
 </html>
 """
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from labs import TOKEN, Lab, running_lab
+from labs import KERNEL, TOKEN, Lab, running_lab
 from playwright.sync_api import Browser, expect
+from playwright.sync_api import TimeoutError as TooLate
 from test_browser_lab import IMPORTS, LONG, click, done, pill
 
 HERE = Path(__file__).parent
@@ -32,14 +33,19 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def lives(panel: Any) -> None:
-    """The figure grows by ten and more within seconds, whatever it is now."""
+    """The figure grows by ten and more within three seconds, whatever it is now; a busy machine has four tries."""
     expect(panel.locator(".mgp-figure b").first).not_to_be_empty(timeout=LONG)
-    before = done(panel)
-    panel.page.wait_for_function(
-        "n => +document.querySelector('.mgp-figure b')?.textContent.replaceAll(',', '') >= n",
-        arg=before + 10,
-        timeout=15_000,
-    )
+    for tries in reversed(range(4)):
+        try:
+            panel.page.wait_for_function(
+                "n => +document.querySelector('.mgp-figure b')?.textContent.replaceAll(',', '') >= n",
+                arg=done(panel) + 10,
+                timeout=3_000,
+            )
+            return
+        except TooLate:
+            if not tries:
+                raise
 
 
 @pytest.fixture
@@ -106,13 +112,23 @@ def test_it_is_live_when_the_kernel_is_restarted_refreshed_and_shut_down(book: A
     lives(book.panel)
 
 
-def test_it_is_live_in_a_fresh_browser_and_opened_with_no_kernel(book: Any, browser: Browser, picture: Any) -> None:
+def test_it_is_live_in_a_fresh_browser_with_a_new_kernel_and_with_none(
+    book: Any, browser: Browser, picture: Any
+) -> None:
     book.command("docmanager:save")
     book.shut_down_kernel()
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}&reset")
     lives(page.locator(".mgp-panel"))
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=LONG)
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.goto(f"{book.lab.url}lab/workspaces/none?token={TOKEN}&reset")
+    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LONG)
+    none = "kernelPreference: {shouldStart: false, canStart: false, autoStartDefault: false}"
+    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{book.name}', {none}}}).then(() => null)")
+    lives(page.locator(".mgp-panel"))
+    assert page.evaluate(f"{KERNEL} ?? null") is None
     click(page.locator(".mgp-panel"), "Pause")
     pill(page.locator(".mgp-panel"), "paused")
     click(page.locator(".mgp-panel"), "Unpause")

@@ -59,7 +59,7 @@ def test_a_run_is_steered_and_started_without_a_kernel(server: Server, slow: api
 
     assert post("pause")["pause_requested"]
     assert not post("unpause")["pause_requested"]
-    assert post("limit", {"bytes_per_s": "2MB"})["limits"] == {"bytes_per_s": 2_000_000}
+    assert post("limit", {"bytes_per_s": "5kB"})["limits"] == {"bytes_per_s": 5_000}
     assert post("cancel")["cancel_requested"]
     slow.wait(30, check=False)
     assert post("resume")["start_requested"]

@@ -18,7 +18,7 @@ def test_shows_a_migration_without_starting_it(desk, started):
     panel = desk(FakeMigration(), dry_run=True).panel
     assert (panel.run, panel.status) == (None, "draft")
     terms = {"mode": "streaming", "bytes_per_s": None, "in_flight": None}
-    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False, "stakes": [], **terms}
+    assert panel.draft == {"title": TITLE, "dry_run": True, "started": False, "stakes": [], "checks": False, **terms}
     assert not started
 
 

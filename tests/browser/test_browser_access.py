@@ -1,0 +1,112 @@
+"""What axe finds in panel, dashboard, form, preview and page, in each theme: nothing; and forty panels on one page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from labs import TOKEN, Lab, running_lab
+from playwright.sync_api import Browser, Page, expect
+from test_browser_lab import IMPORTS, LONG
+
+HERE = Path(__file__).parent
+PANELS = 40
+# A run that goes on, a plan, and the list of both.
+CELLS = (
+    f"{IMPORTS}from slow import Slow\nrun = mg.start(Slow(items=20000, failing=7), name='a run')\nMigrationPanel(run)",
+    "plan = mg.start(mg.CopyObjects('in', 'out'), dry_run=True, name='a plan')\nplan.wait()\nMigrationPanel(plan)",
+    "MigrationPanel()",
+    f"from IPython.display import display\nfor _ in range({PANELS}): display(MigrationPanel(run))",
+    "run.cancel()",
+)
+THEMES = ("Light", "Dark", "Dark High Contrast")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with our server extension and renderer, and some files to plan with."""
+    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
+        shutil.copy(HERE / "slow.py", started.root)
+        for number in range(60):
+            file = started.root / "in" / str(number % 5) / f"{number}.bin"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"x" * 100 * number)
+        yield started
+
+
+def found(page: Page, place: str) -> list[str]:
+    """What axe finds wrong in the part of a page that is ours."""
+    told = Axe().run(page, place).response["violations"]
+    return [f"{each['id']}: {node['html'][:160]} {node['any'][:1]}" for each in told for node in each["nodes"]]
+
+
+# Mutation: take the label off a field, or give a text the colour of a border, and its line fails.
+def test_axe_finds_nothing_in_any_theme(notebook: Any, lab: Lab, picture: Any) -> None:
+    book = notebook(*CELLS)
+    page: Page = book.page
+    page.set_viewport_size({"width": 1200, "height": 2600})  # what is not in sight is not drawn
+    for cell in (0, 1, 2):
+        book.run(cell)
+    board = page.locator(".mgp-dashboard")
+    expect(page.locator(".mgp-pill").first).to_have_text("running", timeout=LONG)
+    expect(page.locator(".mgp-page-plan .mgp-row-create")).to_be_visible(timeout=LONG)
+    expect(board.locator(".mgp-entry").first).to_be_visible(timeout=LONG)
+    wrong: dict[str, list[str]] = {}
+    for theme in THEMES:
+        book.js(
+            f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}}).then(() => null)"
+        )
+        page.wait_for_function(f"document.body.dataset.jpThemeName === 'JupyterLab {theme}'")
+        page.wait_for_timeout(300)  # colours that fade
+        name = theme.lower().replace(" ", "-")
+        wrong |= {f"{name}, panel, plan and list": found(page, ".jp-Notebook .mgp")}
+        picture(page, f"axe-{name}")
+        board.get_by_role("button", name="New migration").click()
+        expect(board.get_by_label("Source")).to_be_visible()
+        wrong |= {f"{name}, form": found(page, ".mgp-dashboard")}
+        picture(board, f"axe-form-{name}")
+        board.get_by_role("button", name="← All runs").click()
+    run_id = page.locator(".mgp-panel[data-run]").first.get_attribute("data-run")
+    own = page.context.new_page()
+    for scheme in ("light", "dark"):
+        own.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        own.goto(f"{lab.url}migrator?token={TOKEN}")
+        expect(own.locator(".mgp-entry").first).to_be_visible(timeout=LONG)
+        wrong |= {f"page, {scheme}": found(own, "html")}
+        own.goto(f"{lab.url}migrator/runs/{run_id}")
+        expect(own.locator(".mgp-pill:visible")).to_have_text("running", timeout=LONG)
+        wrong |= {f"page of a run, {scheme}": found(own, "html")}
+    own.emulate_media(color_scheme="light", forced_colors="active")
+    wrong |= {"page of a run, forced colours": found(own, "html")}
+    picture(own, "axe-page-forced-colours")
+    own.close()
+    book.run(4)
+    assert {where: what for where, what in wrong.items() if what} == {}
+
+
+# Mutation: make a Hub for each panel (`hub` in socket.js), and there are forty sockets.
+def test_forty_panels_on_a_page_share_one_socket_and_leave_the_server_free(notebook: Any, lab: Lab) -> None:
+    book = notebook(*CELLS)
+    page: Page = book.page
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    book.run(0)
+    book.run(3)
+    panels = page.locator(".mgp-panel")
+    expect(panels).to_have_count(PANELS + 1, timeout=LONG)
+    expect(panels.last.locator(".mgp-pill")).to_have_text("running", timeout=LONG)
+    one = "+panel.querySelector('.mgp-figure b').textContent.replaceAll(',', '')"
+    figures = f"[...document.querySelectorAll('.mgp-panel')].map((panel) => {one})"
+    before = page.evaluate(f"Math.min(...{figures})")
+    page.wait_for_function(f"({figures}).length === {PANELS + 1} && Math.min(...{figures}) >= {before} + 10")
+    answer = page.evaluate("fetch('/migrator/api/runs', {signal: AbortSignal.timeout(3000)}).then((a) => a.status)")
+    assert answer == 200
+    assert len([url for url in sockets if re.search("/migrator/api/socket", url)]) == 1
+    book.run(4)
