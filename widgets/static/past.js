@@ -37,5 +37,5 @@ export function buildPast({ read, view }, snapshot, signal) {
   });
   draw("");
   signal.addEventListener("abort", () => life?.abort());
-  return h("section", { class: "mgp-past", "aria-label": "Past runs", hidden: "" }, h("div", { class: "mgp-past-head" }, fold, back), place, stage);
+  return h("div", { class: "mgp-past", role: "group", "aria-label": "Past runs", hidden: "" }, h("div", { class: "mgp-past-head" }, fold, back), place, stage);
 }
