@@ -26,6 +26,16 @@ SAMPLES = {
 }  # fmt: skip
 
 
+def refusal(below: str, key: str) -> str | None:
+    """Why no bucket can hold a key of a place whose own prefix is ``below``; None when it can."""
+    full = below + key
+    if not full:
+        return NO_NAME
+    if not is_unicode(key):
+        return NOT_UTF8
+    return TOO_LONG if len(full) * 4 > KEY_BYTES < len(full.encode()) else None
+
+
 def tidy(key: str) -> bool:
     """Whether a key survives being read as a path, as the byte lane reads it."""
     return _UNTIDY.search(key) is None

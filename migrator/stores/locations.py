@@ -40,7 +40,6 @@ class Credentials(BaseModel):
     token_env: str | None = None
     account_key_env: str | None = None
     sas_env: str | None = None
-    connection_string_env: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -40,7 +40,6 @@ class Connection(BaseModel):
     token_env: str | None = None
     account_key_env: str | None = None
     sas_env: str | None = None
-    connection_string_env: str | None = None
     anonymous: bool = False
     storage_class: str | None = None
     kms_key: str | None = None

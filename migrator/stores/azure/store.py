@@ -73,12 +73,7 @@ class AzureStore:
         return listing.list_pages(self._lane, self._below)
 
     def refusal(self, key: str, size: int = 0) -> str | None:
-        full = self._below + key
-        if not full:
-            return keys.NO_NAME
-        if not keys.is_unicode(key):
-            return keys.NOT_UTF8
-        return keys.TOO_LONG if len(full) * 4 > keys.KEY_BYTES < len(full.encode()) else None
+        return keys.refusal(self._below, key)
 
     def head(self, key: str) -> ObjectInfo | None:
         try:

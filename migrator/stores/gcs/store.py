@@ -87,18 +87,16 @@ class GoogleStore:
         return listing.list_pages(self._lane, self._below)
 
     def refusal(self, key: str, size: int = 0) -> str | None:
+        if reason := keys.refusal(self._below, key):
+            return reason
         full = self._below + key
-        if not full:
-            return keys.NO_NAME
-        if not keys.is_unicode(key):
-            return keys.NOT_UTF8
         if "\n" in key or "\r" in key:
             return _NO_LINES
         if full in (".", ".."):
             return _NO_DOTS
         if full.startswith(".well-known/acme-challenge/"):
             return _NO_CHALLENGE
-        return keys.TOO_LONG if len(full) * 4 > keys.KEY_BYTES < len(full.encode()) else None
+        return None
 
     def head(self, key: str) -> ObjectInfo | None:
         query = [("fields", listing.DESCRIBED)]
