@@ -26,12 +26,18 @@ Message = dict[str, Any]
 
 @dataclass(eq=False)
 class Seat:
-    """A viewer of one run: where to send, and how far it has read."""
+    """A viewer of one run: where to send, and how far it has read.
+
+    One that takes nothing in (``ready`` says no) is sent nothing: it keeps its place in events and log, and
+    gets the newest picture when it reads again. So the server holds no more for it than one burst.
+    """
 
     send: Callable[[Message], Any]
     seq: int = 0
     wants_log: bool = False
     cursor: int | None = None  # of the log; None until its first frame, which comes from the end
+    ready: Callable[[], bool] = lambda: True
+    missed: bool = False  # the newest picture
 
 
 class Watch:
@@ -78,6 +84,7 @@ class Watch:
     async def _round(self) -> str:
         snapshot = await self._desk.call(lambda front: front.run(self._run_id).snapshot().to_dict())
         message = {"run": self._run_id, "snapshot": snapshot}
+        self._catch_up()
         if _moved(self._last, message):
             self._last = message
             self._tell(message)
@@ -88,7 +95,7 @@ class Watch:
         return snapshot["status"]
 
     async def _tell_events(self, newest: int) -> None:
-        behind = [seat for seat in self._seats if seat.seq < newest]
+        behind = [seat for seat in self._seats if seat.seq < newest and seat.ready()]
         if not behind:
             return
         after = min(seat.seq for seat in behind)
@@ -100,24 +107,35 @@ class Watch:
 
     async def _tell_log(self) -> None:
         """Each place in the log is read once a round, for all who are there; usually all are at its end."""
-        for cursor in {seat.cursor for seat in self._seats if seat.wants_log}:
+        for cursor in {seat.cursor for seat in self._seats if seat.wants_log and seat.ready()}:
             at = -TAIL_BYTES if cursor is None else cursor
             read = partial(_pieces, self._run_id, at)
             pieces = await self._desk.call(read)
             there = [seat for seat in self._seats if seat.wants_log and seat.cursor == cursor]
             for piece in pieces:
+                there = [seat for seat in there if seat.ready()]  # one that is full goes on from here later
                 for seat in there:
                     if piece.text or seat.cursor is None:
                         seat.send({"run": self._run_id, "log": piece.text, "start": piece.start,
                                    "from": seat.cursor, "cursor": piece.end})  # fmt: skip
                     seat.cursor = piece.end
-            if len(pieces) == FRAMES:
+            if there and len(pieces) == FRAMES:
                 self._soon.set()  # there is more
 
     def _tell(self, message: Message) -> None:
         self._told_at = time.monotonic()
         for seat in list(self._seats):
-            seat.send(message)
+            if seat.ready():
+                seat.send(message)
+            else:
+                seat.missed = True
+
+    def _catch_up(self) -> None:
+        """Who missed pictures gets the newest."""
+        for seat in [seat for seat in self._seats if seat.missed and seat.ready()]:
+            seat.missed = False
+            if self._last is not None:
+                seat.send(self._last)
 
 
 class Hub:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized, ws_authenticated
@@ -19,6 +20,9 @@ from .hub import Seat
 
 KEEP_ALIVE_S = 10.0
 MOST_SUBSCRIPTIONS = 200
+# What is held for a page that does not read, in characters, and for a client of events, in messages: a burst of
+# output is sixteen frames, and then it waits.
+MOST_UNSENT, MOST_WAITING = 1 << 20, 20
 
 
 class SocketHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -40,6 +44,7 @@ class SocketHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):
     def open(self, *args: Any, **kwargs: Any) -> None:
         super().open(*args, **kwargs)
         self._leave: dict[str, Callable[[], None]] = {}
+        self._unsent = 0  # characters that the page has not taken in yet
 
     def on_message(self, message: str | bytes) -> None:
         try:
@@ -60,13 +65,18 @@ class SocketHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):
         if asked.get("sub") and len(self._leave) < MOST_SUBSCRIPTIONS:
             cursor = asked.get("cursor")
             seat = Seat(self._send, int(asked.get("after") or 0), bool(asked.get("log")),
-                        None if cursor is None else int(cursor))  # fmt: skip
+                        None if cursor is None else int(cursor), lambda: self._unsent < MOST_UNSENT)  # fmt: skip
             self._leave[run_id] = self.settings["migrator_hub"].sit(run_id, seat)
 
     def _send(self, message: dict[str, Any]) -> None:
+        text = json.dumps(message, default=str)
         with suppress(websocket.WebSocketClosedError):  # on_close gives the seats up
-            sent = self.write_message(json.dumps(message, default=str))
-            sent.add_done_callback(lambda future: future.exception())  # a page that went away is no news
+            self.write_message(text).add_done_callback(partial(self._sent, len(text)))
+            self._unsent += len(text)
+
+    def _sent(self, count: int, done: asyncio.Future[None]) -> None:
+        self._unsent -= count
+        done.exception()  # a page that went away is no news
 
 
 class EventsHandler(APIHandler):
@@ -85,7 +95,7 @@ class EventsHandler(APIHandler):
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
         messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        seat = Seat(messages.put_nowait, self._after())
+        seat = Seat(messages.put_nowait, self._after(), ready=lambda: messages.qsize() < MOST_WAITING)
         leave = self.settings["migrator_hub"].sit(run_id, seat)
         try:
             self.write("retry: 1000\n\n")

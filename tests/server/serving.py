@@ -47,6 +47,7 @@ class Server:
 
     url: str
     folder: Path
+    pid: int
 
     def ask(
         self, path: str, body: Any = None, *, token: str | None = TOKEN, method: str = "", **headers: str
@@ -86,7 +87,7 @@ def run_server(folder: Path, **env: str) -> Iterator[Server]:
         process = subprocess.Popen(
             command, env=kept | own | {"PYTHONPATH": str(HOUSE)} | env, stdout=log, stderr=subprocess.STDOUT
         )
-    server = Server(f"http://127.0.0.1:{port}/", folder)
+    server = Server(f"http://127.0.0.1:{port}/", folder, process.pid)
     try:
         _await_answer(server, process)
         yield server

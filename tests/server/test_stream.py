@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import websocket
 from serving import TOKEN, Server
@@ -174,6 +176,31 @@ def test_output_that_is_written_fast_comes_whole_in_small_frames(page: Page, slo
     lines = [line for line in page.log(slow.id).split("\n") if line.startswith("written fast")]
     assert lines == [f"written fast, line {n:06}" for n in range(50_000)]
     assert all(m["from"] in (None, m["start"]) for m in frames)
+
+
+# Mutation: let a seat always be ready, and the server holds the sixty megabytes for the page that does not read.
+def test_a_page_that_does_not_read_costs_no_memory_and_misses_nothing(server: Server, slow: api.Run) -> None:
+    stuck = Page(server, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)], skip_utf8_validation=True)
+    brisk = Page(server, skip_utf8_validation=True)
+    for one in (stuck, brisk):
+        one.ask(sub=slow.id, log=True)
+        one.until(lambda m: "attempt 1" in m.get("log", ""))
+    before = psutil.Process(server.pid).memory_info().rss
+    line = "x" * 600
+    with (Path(slow.snapshot().workspace) / "output.log").open("a") as log:
+        log.writelines(f"{n:06} {line}\n" for n in range(100_000))
+    brisk.until(lambda m: "\n099999 " in m.get("log", ""), 60)
+    seen = brisk.until(lambda m: "snapshot" in m)["snapshot"]["copied"]
+    assert psutil.Process(server.pid).memory_info().rss - before < 25e6
+    stuck.until(lambda m: "\n099999 " in m.get("log", ""), 60)
+    for one in (stuck, brisk):
+        numbers = [int(each[:6]) for each in one.log(slow.id).split("\n") if line in each]
+        assert numbers == list(range(100_000))
+    pictures = [m["snapshot"]["copied"] for m in stuck.seen if "snapshot" in m]
+    assert pictures == sorted(pictures)
+    assert pictures[-1] >= seen  # the newest, and not each that it missed
+    stuck.socket.close()
+    brisk.socket.close()
 
 
 def test_a_run_of_which_nothing_is_new_is_said_to_be_there(page: Page, done: api.Run) -> None:
