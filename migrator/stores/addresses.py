@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import BadInput
+from .connections import KNOWN, connection
+from .endpoints import endpoint
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*|\$root|\$web")
@@ -17,7 +19,6 @@ _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 _AZURE_HOST = re.compile(
     r"([a-z0-9]{3,24})\.blob\.(?:core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|storage\.azure\.net)"
 )
-KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://bucket/prefix for a named connection"
 KINDS = {"s3": "s3", "gs": "gs", "az": "az", "memory": "memory"}
 _ANY = frozenset({"endpoint", "allow_http", "anonymous", "credentials", "storage_class"})
 OPTIONS = {
@@ -91,8 +92,6 @@ def _bucket_fields(scheme: str, rest: str, options: Mapping[str, Any]) -> dict[s
     kind = KINDS.get(scheme)
     _refuse_secrets(scheme, kind or "s3", bucket, rest)
     if kind is None:
-        from .resolving import connection
-
         kind = connection(scheme).kind  # a name that nobody defined is told at once, not when the run starts
     if not bucket:
         raise BadInput(f"{scheme}:// needs a bucket: write {scheme}://bucket/prefix.")
@@ -138,8 +137,6 @@ def _options(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if "storage_class" in fields:
         fields["storage_class"] = storage_class_named(str(fields["storage_class"]))
     if "endpoint" in fields:
-        from .resolving import endpoint
-
         fields["endpoint"] = endpoint(str(fields["endpoint"]))
     return fields
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import BadInput
 from .addresses import read
+from .presets import Kind
 
 STORAGE_CLASS = r"^[A-Z][A-Z0-9_]{1,63}$"
-Kind = Literal["local", "s3", "gs", "az", "memory"]
 # What has to be known of a place before anything can be sent there.
 _REACH = {
     "local": (), "memory": (), "s3": ("endpoint", "region", "addressing", "credentials"),
@@ -137,7 +137,7 @@ class Location(BaseModel):
 
     def resolve(self) -> Location:
         """The same place with all that configuration and environment decide written in."""
-        from .resolving import resolve
+        from .resolving import resolve  # which makes locations: it stands above them
 
         return resolve(self)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 
+Kind = Literal["local", "s3", "gs", "az", "memory"]
 Name = Literal["aws", "r2", "b2", "wasabi", "spaces"]
 Other = Literal["gcs", "azure"]
 OTHERS: dict[str, Literal["gs", "az"]] = {"gcs": "gs", "azure": "az"}  # services that speak no S3

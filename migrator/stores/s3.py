@@ -16,11 +16,11 @@ from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .byte_store import byte_store
 from .digests import PART_BYTES
+from .endpoints import is_loopback
 from .listing import list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, etag_of, upload
 from .native import SLOW_S, Lane, quoted, unquoted
-from .resolving import is_loopback
 from .s3_body import S3Body, changed
 from .s3_terms import Terms, is_versioned
 from .signing import encode_path

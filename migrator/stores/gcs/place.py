@@ -6,8 +6,9 @@ import os
 
 from ...errors import ConfigError
 from ..addresses import storage_class_named
+from ..connections import Connection, connection
+from ..endpoints import check_encrypted, endpoint
 from ..locations import Credentials, Location
-from ..resolving import Connection, check_encrypted, connection, endpoint
 
 GOOGLE = "https://storage.googleapis.com"
 
