@@ -20,7 +20,7 @@ from .model import Mode
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
 from .recording import draft as record_draft
-from .state import StateDB, journal
+from .state import StateDB, journal, requests
 from .state import runs as rows
 
 if TYPE_CHECKING:
@@ -45,21 +45,11 @@ __all__ = [
 
 
 def start(
-    migration: Migration,
-    mode: Mode | None = None,
-    dry_run: bool = False,
-    key: str | None = None,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    *,
-    queue: str = "default",
-    priority: int = 0,
-    not_before: datetime | None = None,
-    max_attempts: int = 3,
-    bytes_per_s: float | str | None = None,
-    in_flight: int | None = None,
-    connection: sqlalchemy.Connection | None = None,
-) -> Run:
+    migration: Migration, mode: Mode | None = None, dry_run: bool = False, key: str | None = None,
+    name: str | None = None, tags: Sequence[str] = (), *, queue: str = "default", priority: int = 0,
+    not_before: datetime | None = None, max_attempts: int = 3, bytes_per_s: float | str | None = None,
+    in_flight: int | None = None, connection: sqlalchemy.Connection | None = None,
+) -> Run:  # fmt: skip
     """Start a migration in a process of its own, or put it into a queue, and return at once.
 
     Parameters
@@ -256,7 +246,7 @@ def take_starts(run_ids: Sequence[str]) -> list[str]:
     """Start those of these runs that somebody asked for, here; the ids of those that were ours to start."""
     db = open_state()
     with db.read() as connection:
-        asked = rows.asked_for(connection, list(run_ids))
+        asked = requests.wanted(connection, list(run_ids))
     return [run_id for run_id in asked if Run(run_id, db).take_start()]
 
 

@@ -14,7 +14,7 @@ from .migrations import registry
 from .model import LIVE, TERMINAL, Mode, Snapshot
 from .recording import begin_again, begin_now, drafted, owner, spawn
 from .results import Results
-from .state import runs as rows
+from .state import requests
 
 WAIT_S = 0.2
 
@@ -67,7 +67,7 @@ class Run(Results):
             If it has ended already.
         """
         self._live("cancel")
-        self.state.transact(lambda connection: rows.request_cancel(connection, self.id, owner()))
+        self.state.transact(lambda connection: requests.cancel(connection, self.id, owner()))
 
     def pause(self) -> None:
         """Stop writing until `unpause`. The run keeps its process and its lease.
@@ -78,12 +78,12 @@ class Run(Results):
             If it does not run.
         """
         self._live("pause", "starting", "running")
-        self.state.transact(lambda connection: rows.request_pause(connection, self.id, owner(), pause=True))
+        self.state.transact(lambda connection: requests.pause(connection, self.id, owner(), pause=True))
 
     def unpause(self) -> None:
         """Go on after `pause`."""
         self._live("unpause", "starting", "running")
-        self.state.transact(lambda connection: rows.request_pause(connection, self.id, owner(), pause=False))
+        self.state.transact(lambda connection: requests.pause(connection, self.id, owner(), pause=False))
 
     def limit(self, bytes_per_s: float | str | None = None, in_flight: int | None = None) -> None:
         """Set what the run may use, at once and while it runs. What is not given has no limit of its own.
@@ -102,7 +102,7 @@ class Run(Results):
         """
         limits = read_limits(bytes_per_s, in_flight)
         self._live("limit")
-        self.state.transact(lambda connection: rows.request_limits(connection, self.id, owner(), limits))
+        self.state.transact(lambda connection: requests.limit(connection, self.id, owner(), limits))
 
     def resume(self, mode: Mode | None = None) -> Run:
         """Carry an interrupted, cancelled, failed or partial run on, as a new attempt.
@@ -150,7 +150,7 @@ class Run(Results):
         if row["status"] == "draft":
             values |= drafted(row, row["dry_run"] if dry_run is None else dry_run)
             values |= {} if limits is None else {"limits": dict(limits)}
-        if not self.state.transact(lambda connection: rows.request_start(connection, self.id, owner(), **values)):
+        if not self.state.transact(lambda connection: requests.start(connection, self.id, owner(), **values)):
             raise BadInput(_why_not_resumed(self._row()))
         return self
 
@@ -164,14 +164,14 @@ class Run(Results):
         elsewhere : bool
             Start it with the interpreter, folder and import path that are recorded, not this process's.
         """
-        if not self.state.transact(lambda connection: rows.take_request(connection, self.id)):
+        if not self.state.transact(lambda connection: requests.take(connection, self.id)):
             return False
         try:
             self._check_draft()
             row = begin_again(self.state, self.id, self._row()["mode"], elsewhere=elsewhere)
         except MigratorError as error:
             why = str(error)
-            self.state.transact(lambda connection: rows.refuse_start(connection, self.id, why))
+            self.state.transact(lambda connection: requests.refuse(connection, self.id, why))
             return False
         if row is not None and row["status"] == "starting":
             spawn(self.state, row)

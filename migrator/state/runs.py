@@ -1,4 +1,4 @@
-"""Runs as rows: made, claimed, asked, ended. Each change of status is a compare-and-set."""
+"""Runs as rows: made, read, claimed, ended. Each change of status is a compare-and-set."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> b
     ``values`` say how: ``status`` ``starting`` with the starter's identity, or ``queued``.
     """
     fresh = {**_FRESH, **_UNASKED, "crashes": 0, "heartbeat_at": now_ms(connection), **values}
-    ready = _set_status(connection, run_id, runs.c.status.in_(STARTABLE), **fresh)
+    ready = change(connection, run_id, runs.c.status.in_(STARTABLE), **fresh)
     if ready:
         events.append(connection, run_id, "request", {"request": "start", "by": by})
         events.append(connection, run_id, "status", {"status": values["status"]})
@@ -120,7 +120,7 @@ def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> b
 def begin(connection: sa.Connection, run_id: str, starter: Identity, lease_ms: int, **values: Any) -> bool:
     """A queued run's turn has come: ``starter`` is about to spawn its process. False when another was first."""
     turn = starting(connection, starter, lease_ms) | values
-    begun = _set_status(connection, run_id, runs.c.status == "queued", waiting_for=None, **turn)
+    begun = change(connection, run_id, runs.c.status == "queued", waiting_for=None, **turn)
     if begun:
         events.append(
             connection, run_id, "status", {"status": "starting", "by": f"pid {starter.pid} on {starter.host}"}
@@ -169,7 +169,7 @@ def claim(db: StateDB, run_id: str, me: Identity, token: str | None = None) -> C
 
 def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int, token: str) -> Claim:
     now = now_ms(connection)
-    won = _set_status(
+    won = change(
         connection,
         run_id,
         (runs.c.status == "starting") & runs.c.token.is_(None),
@@ -217,7 +217,7 @@ def end(connection: sa.Connection, run_id: str, token: str | None, status: str, 
     Owner, reaper and keeper all end runs by this, each with the token that it saw.
     """
     over = {"status": status, "error": error, "finished_at": now_ms(connection), "lease_until": None, "held_for": None}
-    ended = _set_status(connection, run_id, _owned(token), token=None, **over)
+    ended = change(connection, run_id, _owned(token), token=None, **over)
     if ended:
         leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": status, "error": error})
@@ -227,72 +227,17 @@ def end(connection: sa.Connection, run_id: str, token: str | None, status: str, 
 def requeue(connection: sa.Connection, run_id: str, token: str | None, why: str, *, crashed: bool) -> bool:
     """Put a run back into its old place in the queue; False when ``token`` no longer owns it."""
     crashes = runs.c.crashes + int(crashed)
-    back = _set_status(connection, run_id, _owned(token), **{**_FRESH, "status": "queued", "crashes": crashes})
+    back = change(connection, run_id, _owned(token), **{**_FRESH, "status": "queued", "crashes": crashes})
     if back:
         leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": "queued", "error": why})
     return back
 
 
-def request_start(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
-    """Ask for a draft or an ended run to be started, by whoever is able to; False when it can't be."""
-    still = runs.c.status.in_(STARTABLE)
-    asked = _set_status(connection, run_id, still, start_requested_at=now_ms(connection), error=None, **values)
-    if asked:
-        events.append(connection, run_id, "request", {"request": "start asked for", "by": by})
-    return asked
-
-
-def take_request(connection: sa.Connection, run_id: str) -> bool:
-    """Take it upon oneself to start a run that somebody asked for; one of all who try does."""
-    return _set_status(connection, run_id, runs.c.start_requested_at.is_not(None), start_requested_at=None)
-
-
-def refuse_start(connection: sa.Connection, run_id: str, why: str) -> None:
-    """Write down why a run that was asked for could not be started; it stays what it was."""
-    if _set_status(connection, run_id, runs.c.status.in_(STARTABLE), error=why):
-        events.append(connection, run_id, "warning", {"text": why})
-
-
-def asked_for(connection: sa.Connection, run_ids: Sequence[str]) -> list[str]:
-    """Those of these runs that somebody wants started."""
-    wanted = sa.select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.start_requested_at.is_not(None))
-    return list(connection.execute(wanted).scalars())
-
-
 def purge_drafts(connection: sa.Connection) -> None:
     """Forget drafts that nobody started within a day."""
     old = runs.c.created_at < now_ms(connection) - DRAFT_MS
     connection.execute(sa.delete(runs).where(runs.c.status == "draft", old))
-
-
-def request_cancel(connection: sa.Connection, run_id: str, by: str) -> None:
-    """Ask a live run to stop; one that waits in a queue is cancelled by this."""
-    now = now_ms(connection)
-    if _set_status(connection, run_id, runs.c.status == "queued", status="cancelled", finished_at=now):
-        events.append(connection, run_id, "status", {"status": "cancelled", "by": by})
-        return
-    unasked = runs.c.status.in_(LIVE) & runs.c.cancel_requested_at.is_(None)
-    if _set_status(connection, run_id, unasked, cancel_requested_at=now):
-        events.append(connection, run_id, "request", {"request": "cancel", "by": by})
-
-
-def request_pause(connection: sa.Connection, run_id: str, by: str, *, pause: bool) -> bool:
-    """Ask a live run to hold its writes, or to go on; False when it is asked so already, or has ended."""
-    asked = runs.c.pause_requested_at
-    state = runs.c.status.in_(("starting", "running")) & (asked.is_(None) if pause else asked.is_not(None))
-    changed = _set_status(connection, run_id, state, pause_requested_at=now_ms(connection) if pause else None)
-    if changed:
-        events.append(connection, run_id, "request", {"request": "pause" if pause else "unpause", "by": by})
-    return changed
-
-
-def request_limits(connection: sa.Connection, run_id: str, by: str, limits: Mapping[str, Any]) -> bool:
-    """Set what a live run may use at once; False when it has ended."""
-    changed = _set_status(connection, run_id, runs.c.status.in_(LIVE), limits=dict(limits))
-    if changed:
-        events.append(connection, run_id, "request", {"request": "limit", "by": by, **limits})
-    return changed
 
 
 def _owned(token: str | None) -> sa.ColumnElement[bool]:
@@ -302,6 +247,7 @@ def _owned(token: str | None) -> sa.ColumnElement[bool]:
     )
 
 
-def _set_status(connection: sa.Connection, run_id: str, condition: Any, **values: Any) -> bool:
+def change(connection: sa.Connection, run_id: str, condition: Any, **values: Any) -> bool:
+    """Compare and set: whether the run was as ``condition`` says, and has these values now."""
     changed = connection.execute(sa.update(runs).where(runs.c.id == run_id, condition).values(**values))
     return changed.rowcount == 1

@@ -15,7 +15,7 @@ import pytest
 from migrator import feed
 from migrator.errors import TokenLost
 from migrator.lifecycle import process, reap
-from migrator.state import StateDB, dialects, runs
+from migrator.state import StateDB, dialects, requests, runs
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -152,7 +152,7 @@ def test_a_process_of_another_container_is_not_judged_by_its_pid(db: StateDB) ->
 def test_a_cancelled_run_that_had_to_be_killed_is_cancelled(db: StateDB) -> None:
     claim(db, start_ticks=1)
     with db.write() as connection:
-        runs.request_cancel(connection, "r1", "me")
+        requests.cancel(connection, "r1", "me")
     assert status(db) == "cancelled"
 
 

@@ -15,7 +15,7 @@ from crews import at_once, queued
 from migrator.lifecycle import process, queue, reap
 from migrator.migrations import CopyObjects
 from migrator.recording import Terms, launch, new_row
-from migrator.state import StateDB, now_ms, queues, runs, servers
+from migrator.state import StateDB, now_ms, queues, requests, runs, servers
 
 FULL = pytest.param(1000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])
 
@@ -108,7 +108,7 @@ def test_a_crash_keeps_the_place(db: StateDB) -> None:
 def _cancel_all(url: str, ids: list[str]) -> list[tuple[str, int, int]]:
     db = StateDB(url)
     for run_id in ids:
-        db.transact(lambda connection, run_id=run_id: runs.request_cancel(connection, run_id, "me"))
+        db.transact(lambda connection, run_id=run_id: requests.cancel(connection, run_id, "me"))
     db.close()
     return []
 
@@ -136,7 +136,7 @@ def _either(work: Any, arguments: Any) -> Any:
 def test_only_a_queued_run_begins(db: StateDB) -> None:
     queued(db, "r1", "r2")
     with db.write() as connection:
-        runs.request_cancel(connection, "r1", "me")
+        requests.cancel(connection, "r1", "me")
         begun = [runs.begin(connection, run_id, process.myself(), 1000) for run_id in ("r1", "r2", "r2")]
         assert begun == [False, True, False]
 

@@ -12,7 +12,7 @@ import pytest
 from migrator.errors import NewerSchema, StateError, TokenLost, UnknownRun
 from migrator.lifecycle import process
 from migrator.model import Counts, Item, Receipt, Shard
-from migrator.state import Journal, StateDB, runs
+from migrator.state import Journal, StateDB, requests, runs
 from migrator.state.journal import read_exceptions
 
 ME = process.myself()
@@ -102,7 +102,7 @@ def test_a_terminal_status_changes_only_by_a_new_attempt(db: StateDB) -> None:
     assert journal.end("completed")
     with db.write() as connection:
         assert not runs.restart(connection, "r1", "me", status="starting")
-        runs.request_cancel(connection, "r1", "me")
+        requests.cancel(connection, "r1", "me")
         assert runs.get(connection, "r1")["cancel_requested_at"] is None
         assert not runs.end(connection, "r1", None, "failed")
 
