@@ -9,18 +9,17 @@ from collections import deque
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ..errors import DiskFull, MigratorError
+from ..errors import DiskFull
 from ..model import Counts, Receipt
-from .gate import Gate
+from .gate import Gate, Stopped
 from .room import wait_for_room
 from .throttle import Throttle
+from .weather import RunWeather
+
+__all__ = ["Control", "Rate", "Stopped"]
 
 log = logging.getLogger("migrator")
 WINDOW_S = 10.0
-
-
-class Stopped(MigratorError):
-    """Raised inside the engine to leave at the next safe place."""
 
 
 class Control:
@@ -43,6 +42,7 @@ class Control:
         self._first: float | None = None
         self._engine_s = 0.0
         self.warnings: deque[str] = deque()
+        self.weather = RunWeather(self.gate, self._stop, self.warn)
 
     @property
     def run_id(self) -> str:

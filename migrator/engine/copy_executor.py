@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from ..errors import AlreadyExists, Denied, DiskFull, NotDurable, NotFound, SourceChanged, StoreError, Unreachable
+from ..errors import AlreadyExists, DiskFull, NotDurable, NotFound, SourceChanged, StoreError
 from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
 from ..stores import open_store
+from ..stores.retries import looks
 from .copying import Abandoned, Copier
 from .crew import Crew
 from .evidence import Asked
+from .gate import Stopped
 from .quarantine import Quarantine
 from .uploads import UploadNotes
+from .weather import HOPELESS, Streak
 
-# So many in a row that no other object got through: it is not the objects, it is the store.
-HOPELESS = 20
 # What is no more as it was planned: another try of the same plan would meet that again.
 DRIFTED = (SourceChanged, NotFound, AlreadyExists)
 # Files this small are copied faster by one thread than by several that share the interpreter.
@@ -34,8 +34,7 @@ class CopyExecutor:
         self._source = open_store(migration.source)
         self._target = open_store(migration.target)
         self._tried = False
-        self._hopeless = 0
-        self._lock = threading.Lock()
+        self._streak = Streak()
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
@@ -55,6 +54,7 @@ class CopyExecutor:
         if not rows or self._tried:
             return
         self._tried = True
+        self._streak.most = max(1, HOPELESS // control.shares)
         if control.workspace is not None and hasattr(self._target, "notes"):
             self._target.notes = UploadNotes(control.workspace, control.attempt)  # pyright: ignore[reportAttributeAccessIssue]
         debris = [f"{control.run_id}-{attempt}-" for attempt in range(1, control.attempt)]
@@ -76,25 +76,25 @@ class CopyExecutor:
         """Nothing is held that the end of the process does not free."""
 
     def _copy(self, copier: Copier, item: Item, control: Control) -> Receipt | None:
-        try:
-            receipt = copier.copy(item)
-        except Abandoned:
-            return None
-        except DiskFull as error:
-            return self._copy(copier, item, control) if control.until_room(error) else None
-        except StoreError as error:
-            self._count(error)
-            status = "refused" if isinstance(error, DRIFTED) else "failed"
-            return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
-        self._hopeless = 0
-        return receipt
-
-    def _count(self, error: StoreError) -> None:
-        """Give up on a store that answers nobody, instead of failing every object of the plan."""
-        with self._lock:
-            self._hopeless = self._hopeless + 1 if isinstance(error, Denied | Unreachable) else 0
-            if self._hopeless >= HOPELESS:
-                raise type(error)(f"{HOPELESS} objects in a row failed, the last one so: {error}") from error
+        """A receipt, or None where the run is to stop first."""
+        waits = looks()
+        while not control.stopped:
+            try:
+                receipt = copier.copy(item)
+            except (Abandoned, Stopped):
+                return None
+            except DiskFull as error:
+                control.until_room(error)
+            except StoreError as error:
+                if not self._streak.grows(error):
+                    status = "refused" if isinstance(error, DRIFTED) else "failed"
+                    return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
+                with suppress(Stopped):
+                    self._streak.hold(error, next(waits))
+            else:
+                self._streak.ends()
+                return receipt
+        return None
 
     def _threads(self, rows: Sequence[Item]) -> int:
         if self._migration.in_flight:

@@ -11,9 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..clocks import boottime
+from ..errors import MigratorError
 
 LEASE = "its lease was not renewed in time; nothing is written until it is"
 LOOK_S = 0.25
+
+
+class Stopped(MigratorError):
+    """Raised inside the engine to leave at the next safe place."""
 
 
 class Gate:

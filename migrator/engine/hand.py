@@ -26,7 +26,8 @@ from typing import Any, BinaryIO
 
 from ..migrations.registry import load
 from ..model import Item, Receipt, Shard
-from .control import Control
+from ..stores.weather import under
+from .control import Control, Stopped
 from .executors import executor_of
 from .output import log_to_stdout
 
@@ -55,9 +56,11 @@ def main() -> None:
         error = None
         try:
             if not control.stopped:
-                with control.writing():
+                with control.writing(), under(control.weather):
                     for receipt in executor.execute(shard, rows, control):
                         mouth.add(receipt)
+        except Stopped:
+            pass  # what there is was told
         except Exception as failure:
             log.exception("shard %d failed", shard.no + 1)
             error = {"type": type(failure).__name__, "text": str(failure)}

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..errors import DiskFull, NotDurable
 from ..migrations import CopyObjects, Executor, Migration
 from ..model import Counts, Receipt, Shard
+from ..stores.weather import under
 from ..words import sized
 from . import duck, files
 from .control import Control
@@ -59,6 +60,10 @@ class Attempt:
         Stopped
             If the control asked for the end; what was done until then is committed.
         """
+        with under(self._control.weather):
+            return self._execute(executor)
+
+    def _execute(self, executor: Executor | None) -> str:
         plan, work, report = self._migration.phases
         self._dry_run = executor is None
         if self._journal.plan_hash() is None:

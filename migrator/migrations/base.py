@@ -133,6 +133,11 @@ class Control(Protocol):
         """Say something that people should know, as an event of the run and in its output."""
         ...
 
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop, without waiting."""
+        ...
+
     def until_room(self, error: DiskFull) -> bool:
         """Hold the run until the disk has room again; False when it is asked to stop instead."""
         ...

@@ -53,8 +53,8 @@ class Weather:
         """While inside, this thread waits, and is in the middle of nothing."""
         return nullcontext()
 
-    def hold(self, place: str, why: str) -> None:
-        """A store can't be used; nobody need try."""
+    def hold(self, place: str, why: str, *, quietly: bool = False) -> None:
+        """A store can't be used; nobody need try. ``quietly``: people know."""
 
     def free(self, place: str) -> None:
         """It can be used again."""

@@ -32,7 +32,7 @@ class Recorder(Weather):
         self.rested.append(seconds)
         self.resting()
 
-    def hold(self, place: str, why: str) -> None:
+    def hold(self, place: str, why: str, *, quietly: bool = False) -> None:
         self.held.append(why)
 
     def free(self, place: str) -> None:

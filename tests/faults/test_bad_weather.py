@@ -1,0 +1,147 @@
+"""Stores that throttle, go away or take no credentials: a run waits, says why, and loses nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driving import moving, row, wait_for
+from exact_s3 import ExactS3, Reply, refused
+from link import Link
+
+from migrator import CopyObjects, api
+
+OBJECTS = 60
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
+    with ExactS3() as server:
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(OBJECTS):
+        (folder / f"{number:03d}").write_text(f"body {number}")
+    return folder
+
+
+def arrived(exact: ExactS3) -> dict[str, bytes]:
+    return {name.partition("/")[2]: one.body for name, one in exact.objects.items() if ".migrator" not in name}
+
+
+def whole(source: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in source.iterdir()}
+
+
+def held(run: api.Run, words: str) -> str:
+    """Why a run is held, once that has these words in it."""
+    wait_for(lambda: words in str(row(run)["held_for"]), 25, words)
+    return str(row(run)["held_for"])
+
+
+def warnings(run: api.Run) -> list[str]:
+    return [event.data["text"] for event in run.events() if event.kind == "warning"]
+
+
+# Mutation: let RunWeather not endure, and the objects of the outage fail.
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.soak)])
+def test_a_link_that_is_down_holds_the_run_until_it_is_mended(
+    processes: int, exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact.before = lambda *_: time.sleep(0.05)
+    with Link(exact.endpoint) as link:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
+        run = api.start(CopyObjects(source, "s3://lake", processes=processes), in_flight=2)
+        moving(run)
+        link.cut()
+        print(held(run, "It has been so since"))
+        assert (run.snapshot().failed, run.status) == (0, "running")
+        link.mend()
+        mended = time.monotonic()
+        done = run.wait(60)
+        assert time.monotonic() - mended < 30
+    assert (done.status, done.failed) == ("completed", 0)
+    assert arrived(exact) == whole(source)
+    assert any("gives no answer" in text for text in warnings(run))
+
+
+@pytest.mark.soak
+def test_a_run_that_is_held_by_its_store_can_be_cancelled(
+    exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact.before = lambda *_: time.sleep(0.05)
+    with Link(exact.endpoint) as link:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
+        run = api.start(CopyObjects(source, "s3://lake"), in_flight=2)
+        moving(run)
+        link.cut()
+        held(run, "It has been so since")
+        run.cancel()
+        assert run.wait(30, check=False).status == "cancelled"
+        link.mend()
+        assert run.resume().wait(60).status == "completed"
+    assert arrived(exact) == whole(source)
+
+
+# Mutation: let Retries raise CredentialsRefused at once, and an object fails for each request in flight.
+@pytest.mark.parametrize("told", [pytest.param(True, marks=pytest.mark.soak), False], ids=["renewed", "late"])
+def test_rotated_credentials_are_picked_up_in_mid_run(
+    told: bool, exact: ExactS3, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, valid = tmp_path / "credentials", ["KEY0"]
+
+    def renew(key: str) -> None:
+        file.write_text(f"[lake]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")
+
+    def before(_method: str, _key: str, headers: dict[str, str]) -> Reply | None:
+        time.sleep(0.05)
+        return None if f"Credential={valid[0]}/" in headers.get("authorization", "") else refused(403, "ExpiredToken")
+
+    renew("KEY0")
+    exact.before = before
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "lake")
+    run = api.start(CopyObjects(source, "s3://lake"), in_flight=2)
+    moving(run)
+    valid[0] = "KEY1"
+    if told:
+        renew("KEY1")
+    else:
+        assert "the AWS profile 'lake', or renew them" in held(run, "does not accept the credentials")
+        time.sleep(1)
+        assert (run.snapshot().failed, run.status) == (0, "running")
+        renew("KEY1")
+    done = run.wait(60)
+    assert (done.status, done.failed) == ("completed", 0)
+    assert arrived(exact) == whole(source)
+    assert len([text for text in warnings(run) if "credentials" in text]) == (0 if told else 1)
+
+
+# Mutation: let Streak.grows count without a bound, and all objects fail.
+def test_rights_that_are_missing_hold_the_run_before_twenty_objects_failed(exact: ExactS3, source: Path) -> None:
+    allowed = threading.Event()
+
+    def before(method: str, key: str, _headers: dict[str, str]) -> Reply | None:
+        denied = method == "PUT" and key.isdigit() and not allowed.is_set()
+        return refused(403, "AccessDenied") if denied else None
+
+    exact.before = before
+    run = api.start(CopyObjects(source, "s3://lake"))
+    assert "20 objects in a row failed" in held(run, "in a row failed")
+    allowed.set()
+    done = run.wait(60, check=False)
+    assert (done.failed, done.copied) == (19, OBJECTS - 19)
+    again = run.resume().wait(60)
+    assert (again.status, again.failed) == ("completed", 0)
+    assert arrived(exact) == whole(source)
