@@ -9,11 +9,12 @@ from typing import Any
 
 import obstore
 
-from ..errors import AlreadyExists, BadInput, NotFound, SourceChanged, StoreError
+from ..errors import BadInput
 from . import attributes as attribute_names
 from . import keys
 from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
+from .bucket import Bucket, conflict, nothing
 from .byte_store import byte_store
 from .digests import PART_BYTES
 from .endpoints import is_loopback
@@ -21,7 +22,7 @@ from .listing import list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, etag_of, upload
 from .native import SLOW_S, Lane, quoted, unquoted
-from .s3_body import S3Body, changed
+from .s3_body import S3Body
 from .s3_terms import Terms, is_versioned
 from .signing import encode_path
 from .trials import hash_header
@@ -35,12 +36,12 @@ FAR_THREADS = 64
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
 
 
-class S3Store:
+class S3Store(Bucket[Lane]):
     """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
 
     def __init__(self, location: Location) -> None:
-        self._location = location = location.resolve()
-        self._below = f"{location.prefix}/" if location.prefix else ""
+        super().__init__(location)
+        location = self._location
         if reason := self.refusal("x"):
             raise BadInput(f"{location.url} can't be used as a place: {reason}.")
         self._lane = Lane(location)
@@ -52,16 +53,8 @@ class S3Store:
         self.notes: Notes = NoNotes()
 
     @property
-    def location(self) -> Location:
-        return self._location
-
-    @property
     def capabilities(self) -> Capabilities:
         return Capabilities(True, True, self._threads, self._terms.conditional)
-
-    def full(self, key: str) -> str:
-        """The key as it stands in the bucket."""
-        return self._below + key
 
     def probe(self) -> None:
         probe(self._lane)
@@ -91,9 +84,6 @@ class S3Store:
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane)
 
-    def refusal(self, key: str, size: int = 0) -> str | None:
-        return keys.refusal(self._below, key)
-
     def head(self, key: str) -> ObjectInfo | None:
         try:
             answer = self._lane.send("HEAD", self.full(key))
@@ -110,7 +100,7 @@ class S3Store:
         return ObjectInfo(key, size, mtime, answer.etag)
 
     def open(self, key: str, pinned: str | None) -> S3Body:
-        return S3Body(self._lane, self.full(key), self._what(key), pinned)
+        return S3Body(self._lane, self.full(key), self.what(key), pinned)
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -121,7 +111,7 @@ class S3Store:
             self._check_before(key, before)
         if self._terms.by_hand or not keys.tidy(self._below + key) or attribute_names.ambiguous(attributes):
             return self._put_natively(key, data, attributes, before)._replace(dropped=dropped)
-        given = attribute_names.joined(attributes, self._what(key))
+        given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
         etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
         return Written(unquoted(etag), None, dropped)
@@ -132,18 +122,18 @@ class S3Store:
     ) -> Written:  # fmt: skip
         self._check_key(key, size)
         if not size:
-            return self.put(key, _nothing(chunks), attributes, before=before, mtime=mtime, scratch=scratch)
+            empty = nothing(chunks, self.what(key))
+            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
         attributes, dropped = self._terms.fit(attributes)
-        headers = attribute_names.sent(attributes, self._what(key)) | self._terms.headers
-        self._check_before(key, before)  # says no before the bytes are sent, not after
+        headers = attribute_names.sent(attributes, self.what(key)) | self._terms.headers
+        self._check_before(key, before)
         try:
             etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
         now = self.head(key)
-        if now is None or now.size != size:
-            raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
-        return Written(now.etag or etag, None, dropped)
+        self._check_arrived(key, size, now.size if now else None)
+        return Written((now.etag if now else None) or etag, None, dropped)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back an upload in parts of ``key``, whole as in the bucket."""
@@ -204,9 +194,6 @@ class S3Store:
             self._lane.send("DELETE", self.full(key))
         return True
 
-    def sync(self) -> None:
-        """Nothing to do: a server answers when it has the object."""
-
     @property
     def bytes(self) -> Any:
         """The byte lane; a new one where the keys were renewed, since it keeps those that it has."""
@@ -216,13 +203,13 @@ class S3Store:
         return self._bytes
 
     def _put_by_bytes(self, key: str, data: bytes, attributes: Any, mode: Any) -> str | None:
-        with byte_lane(self._location, key, _conflict):
+        with byte_lane(self._location, key, conflict):
             return obstore.put(
                 self.bytes, self._below + key, data, attributes=attributes, mode=mode, use_multipart=False
             )["e_tag"]  # fmt: skip
 
     def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
-        headers = attribute_names.sent(attributes, self._what(key))
+        headers = attribute_names.sent(attributes, self.what(key))
         headers |= self._terms.condition(before) | self._terms.headers
         checked = self._terms.checks
         headers |= hash_header(data) if checked else {}
@@ -231,43 +218,6 @@ class S3Store:
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
 
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
-        if refusal.status in (409, 412):
-            return _conflict(self._what(key))
-        return self._lane.explain(refusal, self.full(key))
-
-    def _explain_copy(
-        self, refusal: Refusal, source: S3Store, key: str, target_key: str, before: str | None
-    ) -> Exception:
-        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
-            now = self.head(target_key)
-            if (now.etag if now else None) != before:
-                return _conflict(self._what(target_key))
-            return changed(source._what(key))
-        if refusal.status == 404 and refusal.code == "NoSuchKey":
-            return NotFound(f"{source._what(key)} is not there (any more).")
-        return self._lane.explain(refusal, self.full(target_key))
-
-    def _check_before(self, key: str, before: str | None) -> None:
-        now = self.head(key)
-        if (now.etag if now else None) != before:
-            raise _conflict(self._what(key))
-
-    def _check_key(self, key: str, size: int) -> None:
-        if reason := self.refusal(key):
-            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+    def _check_key(self, key: str, size: int = 0) -> None:
+        super()._check_key(key, size)
         self._terms.check_key(self._below + key, size)
-
-    def _what(self, key: str) -> str:
-        return f"{self._location.url}{key}"
-
-
-def _conflict(what: str) -> AlreadyExists:
-    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
-
-
-def _nothing(chunks: Iterable[bytes]) -> bytes:
-    data = b"".join(chunks)
-    if data:
-        raise SourceChanged(f"An object announced as empty gave {len(data)} bytes; it was not written.")
-    return data

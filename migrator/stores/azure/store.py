@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from ...errors import AlreadyExists, BadInput, SourceChanged, StoreError
+from ...errors import BadInput, StoreError
 from .. import keys
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
+from ..bucket import Bucket, nothing
 from ..digests import PART_BYTES, version_in
 from ..locations import Location
 from ..native import quoted
@@ -26,28 +27,20 @@ THREADS = 64
 _TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
 
 
-class AzureStore:
+class AzureStore(Bucket[AzureLane]):
     """A prefix of a container. See the ``Store`` protocol for what each method promises."""
 
     capabilities = Capabilities(holds_attributes=True, remote=True, threads=THREADS)
 
     def __init__(self, location: Location) -> None:
-        self._location = location = location.resolve()
-        self._below = f"{location.prefix}/" if location.prefix else ""
+        super().__init__(location)
+        location = self._location
         if location.storage_class and location.storage_class not in _TIERS:
             raise BadInput(f"{location.storage_class!r} is no access tier of Azure's; there are {', '.join(_TIERS)}.")
         self._lane = AzureLane(location)
         self._kept: dict[str, bool] = {}
         self._turn = threading.RLock()
         self._scratch = secrets.token_hex(4)
-
-    @property
-    def location(self) -> Location:
-        return self._location
-
-    def full(self, key: str) -> str:
-        """The key as it stands in the container."""
-        return self._below + key
 
     def probe(self) -> None:
         listing.fetch(self._lane, self._below, None, 1)
@@ -72,9 +65,6 @@ class AzureStore:
     def list(self) -> Iterator[list[ObjectInfo]]:
         return listing.list_pages(self._lane, self._below)
 
-    def refusal(self, key: str, size: int = 0) -> str | None:
-        return keys.refusal(self._below, key)
-
     def head(self, key: str) -> ObjectInfo | None:
         try:
             answer = self._lane.send("HEAD", self.full(key))
@@ -88,7 +78,7 @@ class AzureStore:
         return ObjectInfo(key, size, listing.millis(told.get("last-modified")), etag)
 
     def open(self, key: str, pinned: str | None) -> AzureBody:
-        return AzureBody(self._lane, self.full(key), self._what(key), pinned)
+        return AzureBody(self._lane, self.full(key), self.what(key), pinned)
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -109,15 +99,11 @@ class AzureStore:
         before: str | None, mtime: int | None, scratch: str,
     ) -> Written:  # fmt: skip
         if not size:
-            data = b"".join(chunks)
-            if data:
-                raise SourceChanged(f"{self._what(key)} was announced as empty and gave {len(data)} bytes.")
-            return self.put(key, data, attributes, before=before, mtime=mtime, scratch=scratch)
+            empty = nothing(chunks, self.what(key))
+            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
         self._check_key(key, size)
         headers, dropped = sent(attributes)
-        now = self.head(key)
-        if (now.etag if now else None) != before:  # says no before the bytes are sent, not after
-            raise _conflict(self._what(key))
+        self._check_before(key, before)
         try:
             answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
         except Refusal as refusal:
@@ -134,17 +120,13 @@ class AzureStore:
             raise self._lane.explain(refusal, self.full(key)) from None
         return True
 
-    def sync(self) -> None:
-        """Nothing to do: a server answers when it has the object."""
-
     def _terms(self, before: str | None) -> dict[str, str]:
         terms = {"if-match": quoted(version_in(before))} if before else {"if-none-match": "*"}
         tier = self._location.storage_class
         return terms | ({"x-ms-access-tier": _TIERS[tier]} if tier else {})
 
-    def _check_key(self, key: str, size: int) -> None:
-        if reason := self.refusal(key):
-            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+    def _check_key(self, key: str, size: int = 0) -> None:
+        super()._check_key(key, size)
         for oddity in keys.oddities(self.full(key), size):
             with self._turn:
                 if oddity not in self._kept:
@@ -166,14 +148,6 @@ class AzureStore:
             with suppress(StoreError):
                 self._lane.send("DELETE", sample)
 
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
-        if refusal.status == 412 or (refusal.status == 409 and refusal.code == "BlobAlreadyExists"):
-            return _conflict(self._what(key))
-        return self._lane.explain(refusal, self.full(key))
-
-    def _what(self, key: str) -> str:
-        return f"{self._location.url}{key}"
-
-
-def _conflict(what: str) -> AlreadyExists:
-    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
+    def _met_another(self, refusal: Refusal) -> bool:
+        # A 409 is also a lease on the blob, or a tier that can't be written to.
+        return refusal.status == 412 or (refusal.status == 409 and refusal.code == "BlobAlreadyExists")

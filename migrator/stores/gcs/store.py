@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from ...errors import AlreadyExists, MigratorError, NotFound, SourceChanged, StoreError
+from ...errors import MigratorError, StoreError
 from .. import keys
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
+from ..bucket import Bucket, nothing
 from ..digests import version_in
 from ..locations import Location
 from ..multipart import NoNotes, Notes
 from ..native import SLOW_S
-from ..s3_body import changed
 from ..trials import NAME
 from . import listing, upload
 from .body import GoogleBody, sent
@@ -29,12 +29,12 @@ _NO_DOTS = "Google Cloud Storage takes no key that is '.' or '..'"
 _NO_CHALLENGE = "Google Cloud Storage keeps names below .well-known/acme-challenge/ for itself"
 
 
-class GoogleStore:
+class GoogleStore(Bucket[GoogleLane]):
     """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
 
     def __init__(self, location: Location) -> None:
-        self._location = location = location.resolve()
-        self._below = f"{location.prefix}/" if location.prefix else ""
+        super().__init__(location)
+        location = self._location
         self._lane = GoogleLane(location)
         self._google = (location.endpoint or "").endswith(".googleapis.com")
         self._conditional: bool | None = True if self._google else None
@@ -42,16 +42,8 @@ class GoogleStore:
         self.notes: Notes = NoNotes()
 
     @property
-    def location(self) -> Location:
-        return self._location
-
-    @property
     def capabilities(self) -> Capabilities:
         return Capabilities(True, True, THREADS, self._conditional, hashes_parts=False)
-
-    def full(self, key: str) -> str:
-        """The key as it stands in the bucket."""
-        return self._below + key
 
     def probe(self) -> None:
         listing.fetch(self._lane, self._below, None, 1)
@@ -112,7 +104,7 @@ class GoogleStore:
         return listing.describe(resource, key)
 
     def open(self, key: str, pinned: str | None) -> GoogleBody:
-        return GoogleBody(self._lane, self.full(key), self._what(key), pinned)
+        return GoogleBody(self._lane, self.full(key), self.what(key), pinned)
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -132,18 +124,15 @@ class GoogleStore:
         before: str | None, mtime: int | None, scratch: str,
     ) -> Written:  # fmt: skip
         if not size:
-            data = b"".join(chunks)
-            if data:
-                raise SourceChanged(f"{self._what(key)} was announced as empty and gave {len(data)} bytes.")
-            return self.put(key, data, attributes, before=before, mtime=mtime, scratch=scratch)
+            empty = nothing(chunks, self.what(key))
+            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
         resource, dropped = self._resource(key, attributes)
-        self._check_before(key, before)  # says no before the bytes are sent, not after
+        self._check_before(key, before)
         try:
             written = upload.put_large(self._lane, resource, chunks, size, self._terms(before), self.notes)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
-        if int(written.get("size") or 0) != size:
-            raise StoreError(f"{self._what(key)} was sent in {size} bytes and is not there so; look at the store.")
+        self._check_arrived(key, size, int(written.get("size") or 0))
         return Written(listing.tag(written), None, dropped)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
@@ -204,9 +193,6 @@ class GoogleStore:
             raise self._lane.explain(refusal, self.full(key)) from None
         return True
 
-    def sync(self) -> None:
-        """Nothing to do: a server answers when it has the object."""
-
     def _resource(self, key: str, attributes: Attributes) -> tuple[dict[str, Any], tuple[str, ...]]:
         """An object's description, and what of its attributes is lost."""
         self._check_key(key)
@@ -239,36 +225,3 @@ class GoogleStore:
 
     def _delete(self, key: str, query: Iterable[tuple[str, str]] = ()) -> None:
         self._lane.send("DELETE", self._lane.path_of(self.full(key)), query)
-
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
-        if refusal.status in (409, 412):
-            return _conflict(self._what(key))
-        return self._lane.explain(refusal, self.full(key))
-
-    def _explain_copy(
-        self, refusal: Refusal, source: GoogleStore, key: str, target_key: str, before: str | None
-    ) -> Exception:
-        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
-            now = self.head(target_key)
-            if (now.etag if now else None) != before:
-                return _conflict(self._what(target_key))
-            return changed(source._what(key))
-        if refusal.status == 404 and source.head(key) is None:
-            return NotFound(f"{source._what(key)} is not there (any more).")
-        return self._lane.explain(refusal, self.full(target_key))
-
-    def _check_before(self, key: str, before: str | None) -> None:
-        now = self.head(key)
-        if (now.etag if now else None) != before:
-            raise _conflict(self._what(key))
-
-    def _check_key(self, key: str) -> None:
-        if reason := self.refusal(key):
-            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
-
-    def _what(self, key: str) -> str:
-        return f"{self._location.url}{key}"
-
-
-def _conflict(what: str) -> AlreadyExists:
-    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")

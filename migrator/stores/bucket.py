@@ -1,0 +1,97 @@
+"""What a bucket is as a store, whoever serves it: a prefix, and what its server's refusals mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from ..errors import AlreadyExists, NotFound, SourceChanged, StoreError
+from . import keys
+from .answers import Refusal
+from .base import ObjectInfo
+from .locations import Location
+from .native import Lane
+from .s3_body import changed
+
+L = TypeVar("L", bound=Lane)
+
+
+class Bucket(Generic[L]):
+    """A prefix of a bucket. The stores of S3, Google and Azure are made of it, each with a lane of its own."""
+
+    _lane: L
+
+    def __init__(self, location: Location) -> None:
+        self._location = location.resolve()
+        self._below = f"{location.prefix}/" if location.prefix else ""
+
+    @property
+    def location(self) -> Location:
+        return self._location
+
+    def full(self, key: str) -> str:
+        """The key as it stands in the bucket."""
+        return self._below + key
+
+    def what(self, key: str) -> str:
+        """The object as people know it."""
+        return f"{self._location.url}{key}"
+
+    def refusal(self, key: str, size: int = 0) -> str | None:
+        return keys.refusal(self._below, key)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        raise NotImplementedError
+
+    def sync(self) -> None:
+        """Nothing to do: a server answers when it has the object."""
+
+    def _check_key(self, key: str, size: int = 0) -> None:
+        if reason := self.refusal(key, size):
+            raise StoreError(f"{self._location.url} {key!r}: {reason}.")
+
+    def _check_before(self, key: str, before: str | None) -> None:
+        """Say no before the bytes are sent, not after."""
+        if self._stands_otherwise(key, before):
+            raise self._conflict(key)
+
+    def _stands_otherwise(self, key: str, before: str | None) -> bool:
+        now = self.head(key)
+        return (now.etag if now else None) != before
+
+    def _conflict(self, key: str) -> AlreadyExists:
+        return conflict(self.what(key))
+
+    def _met_another(self, refusal: Refusal) -> bool:
+        """Whether a write was refused for what stands at its key."""
+        return refusal.status in (409, 412)
+
+    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+        return self._conflict(key) if self._met_another(refusal) else self._lane.explain(refusal, self.full(key))
+
+    def _explain_copy(
+        self, refusal: Refusal, source: Bucket[L], key: str, target_key: str, before: str | None
+    ) -> Exception:
+        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
+            met = self._stands_otherwise(target_key, before)
+            return self._conflict(target_key) if met else changed(source.what(key))
+        if refusal.status == 404 and source.head(key) is None:
+            return NotFound(f"{source.what(key)} is not there (any more).")
+        return self._lane.explain(refusal, self.full(target_key))
+
+    def _check_arrived(self, key: str, sent: int, standing: int | None) -> None:
+        if standing != sent:
+            raise StoreError(f"{self.what(key)} was sent in {sent} bytes and is not there so; look at the store.")
+
+
+def conflict(what: str) -> AlreadyExists:
+    """That something else stands where a write was meant to go."""
+    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
+
+
+def nothing(chunks: Iterable[bytes], what: str) -> bytes:
+    """The bytes of an empty object. Raises SourceChanged when there are any."""
+    data = b"".join(chunks)
+    if data:
+        raise SourceChanged(f"{what} was announced as empty and gave {len(data)} bytes; it was not written.")
+    return data
