@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from migrator import feed
-from migrator.api import open_state
+from migrator.api import open_state, stakes_of
 from migrator.errors import BadForm, BadInput
 
 from . import offers
@@ -61,6 +61,7 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "items": lambda args: _items(panel, args),
         "runs": _runs,
         "migrations": lambda _: offers.offers(),
+        "stakes": lambda args: list(stakes_of(offers.made(args))),
         "launch": lambda args: offers.launch(args).id,
         "open": lambda args: panel._open(str(args["id"])),
     }

@@ -17,8 +17,8 @@ def offers() -> dict[str, Any]:
     return {"migrations": forms.forms(forms.offered()), "mode": default_mode()}
 
 
-def launch(asked: Mapping[str, Any]) -> Any:
-    """Start what was filled in; a run.
+def made(asked: Mapping[str, Any]) -> Any:
+    """The migration that was filled in.
 
     Raises
     ------
@@ -29,6 +29,10 @@ def launch(asked: Mapping[str, Any]) -> Any:
     kind = next((each for each in forms.offered() if forms.registry.reference(each) == reference), None)
     if kind is None:
         raise BadInput(f"This kernel knows no migration {reference[:80]!r}; import its module in a cell first.")
+    return forms.filled(kind, asked.get("spec") or {})
+
+
+def launch(asked: Mapping[str, Any]) -> Any:
+    """Start what was filled in; a run. Raises as `made` does."""
     name = str(asked.get("name") or "").strip() or None
-    made = forms.filled(kind, asked.get("spec") or {})
-    return mg.start(made, mode=known(asked.get("mode")), dry_run=bool(asked.get("dry_run")), name=name)
+    return mg.start(made(asked), mode=known(asked.get("mode")), dry_run=bool(asked.get("dry_run")), name=name)

@@ -62,19 +62,26 @@ class Front:
         return {**form, "migration": name}
 
     def start(self, name: str, spec: dict[str, Any], **terms: Any) -> api.Run:
-        """Start a migration of the allowed ones.
+        """Start a migration of the allowed ones. Raises as `stakes` does."""
+        return self._api.start(self._made(name, spec), **terms)
+
+    def stakes(self, name: str, spec: dict[str, Any]) -> list[str]:
+        """What a migration of the allowed ones would destroy, a sentence each.
 
         Raises
         ------
         BadInput
             If the server's configuration does not allow it, or a field does not fit.
         """
+        return list(self._api.stakes_of(self._made(name, spec)))
+
+    def _made(self, name: str, spec: dict[str, Any]) -> Any:
         from ..errors import BadInput
         from ..migrations import forms, registry
 
         if name not in self._migrations:
             raise BadInput(f"{name!r} may not be started here; c.Migrator.migrations lists what may.")
-        return self._api.start(forms.filled(registry.load(name), spec), **terms)
+        return forms.filled(registry.load(name), spec)
 
     def start_worker(self, run_id: str) -> api.Run:
         """Start a worker for the queue that a run waits in."""

@@ -72,6 +72,7 @@ def routes() -> list[tuple[Any, ...]]:
         ("api/status", StatusHandler),
         ("api/socket", SocketHandler),
         ("api/migrations", MigrationsHandler),
+        ("api/stakes", StakesHandler),
         ("api/runs", RunsHandler),
         (f"api/runs/{RUN}", RunHandler),
         (f"api/runs/{RUN}/log", LogHandler),
@@ -105,6 +106,17 @@ class MigrationsHandler(Handler):
     @authorized
     async def get(self) -> None:
         await self.answer(lambda front: {"migrations": front.migrations(), "mode": front.mode()})
+
+
+class StakesHandler(Handler):
+    """What a migration that was filled in would destroy: said before it is started. Nothing is written."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.get_json_body() or {}
+        name, spec = str(body.get("migration", "")), body.get("spec") or {}
+        await self.answer(lambda front: {"stakes": front.stakes(name, spec)})
 
 
 class RunsHandler(Handler):

@@ -94,3 +94,34 @@ def test_it_can_be_read_and_is_never_too_wide(harness, picture, theme, width):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("harness.pale()") == []
     picture(page, f"form-{theme}-{width}")
+
+
+# Mutation: call `begin()` in place of `sure("start", begin)` in form.js, and the first Enter starts it.
+def test_what_would_be_destroyed_needs_a_second_press(harness, picture):
+    page = harness()
+    page.evaluate(
+        """() => { window.looked = []; const said = ["It replaces what differs. It can't be brought back."];
+             harness.fill(undefined, undefined, async (asked) => { looked.push(asked); return said; }) }"""
+    )
+    keys, box = page.keyboard, page.locator(".mgp-confirm")
+    page.get_by_label("Dry run").uncheck()
+    page.get_by_label("table").fill("orders")
+    keys.press("Enter")
+    back = page.get_by_role("button", name="Back")
+    expect(back).to_be_focused()
+    expect(box).to_contain_text("It replaces what differs.")
+    picture(page, "form-stakes")
+    keys.press("Escape")
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_focused()
+    keys.press("Enter")
+    expect(back).to_be_focused()
+    page.get_by_label("table").fill("orders_2")  # what was said was said of something else
+    expect(box).to_be_hidden()
+    keys.press("Enter")
+    expect(back).to_be_focused()
+    assert page.evaluate("form.asked") == []
+    keys.press("Tab")
+    keys.press("Enter")
+    page.wait_for_function("form.started.length")
+    assert [each["spec"] for each in page.evaluate("form.asked")] == [{"table": "orders_2"}]
+    assert [each["spec"]["table"] for each in page.evaluate("looked")] == ["orders", "orders", "orders_2"]

@@ -58,6 +58,7 @@ def test_what_destroys_needs_a_second_press_by_the_keyboard(harness: Any) -> Non
     expect(box).to_be_hidden()
     expect(button).to_be_focused()
     button.press("Enter")
+    expect(name(page, "Back")).to_be_focused()
     page.keyboard.press("Escape")
     expect(box).to_be_hidden()
     assert [verb for verb, _ in asked(page)] == ["plan"]

@@ -68,7 +68,7 @@ def test_every_route_has_a_line() -> None:
     assert len(PAGES) == 3
     assert ("GET", "/migrator/api/runs/{}/plan") in READS
     assert SOCKET in READS
-    assert {path.rpartition("/")[2] for _, path in ASKS} == {"runs", "preflight", *VERBS}
+    assert {path.rpartition("/")[2] for _, path in ASKS} == {"runs", "stakes", "preflight", *VERBS}
     assert len({handler for _, handler, *_ in routes()} - {PageHandler, SocketHandler}) >= 12
 
 

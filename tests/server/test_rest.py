@@ -14,6 +14,7 @@ from serving import Server
 from migrator import api
 from migrator.errors import StateError
 from migrator.migrations import CopyObjects, DeleteExtra
+from migrator.migrations.stakes import GONE
 
 
 def test_runs_are_listed_found_and_paged(server: Server, done: api.Run, slow: api.Run) -> None:
@@ -95,6 +96,13 @@ def test_what_may_be_started_has_a_form_and_mistakes_stand_beside_its_fields(ser
     assert (refused.status, refused.json["error"]) == (400, "BadForm")
     assert set(refused.json["fields"]) == {"source", "in_flight"}
     assert "hunter2" not in refused.text
+    over = {"source": str(tmp_path), "target": str(tmp_path / "out"), "overwrite": "always", "before": "none"}
+    told = server.ask("api/stakes", {"migration": copy["migration"], "spec": over})
+    assert (told.status, told.json) == (200, {"stakes": [f"It replaces what differs at the target. {GONE}"]})
+    assert set(server.ask("api/stakes", {"migration": copy["migration"], "spec": spec}).json["fields"]) == {
+        "source", "in_flight"
+    }  # fmt: skip
+    assert server.ask("api/stakes", {"migration": "os:system"}).status == 400
     nobody = server.ask("api/runs", {"migration": copy["migration"], "spec": {"source": "/nope", "target": "/nope2"}})
     assert nobody.status == 400
     assert nobody.json["message"].endswith(".")

@@ -178,6 +178,9 @@ def test_the_list_starts_what_the_kernel_offers_and_nothing_else(desk, started):
     assert str(started[0].pop("migration").target) == "/b"
     assert started == [{"mode": "queue", "dry_run": True, "name": "x"}]
     assert "knows no migration 'os:system'" in board.ask("launch", migration="os:system", spec={})["error"]
+    over = spec | {"overwrite": "always", "before": "none"}
+    assert "It replaces what differs" in board.ask("stakes", migration="copy-objects", spec=over)["data"][0]
+    assert board.ask("stakes", migration="copy-objects", spec=spec)["data"] == []
     refused = board.ask("launch", migration="copy-objects", spec={"source": "http://x"})
     assert set(refused["fields"]) == {"source", "target"}
     assert len(started) == 1

@@ -75,7 +75,7 @@ function all(model, el, signal) {
     () => life.aborted || mount(box, commTransport(model, life), life), (error) => box.append(error.message));
   mountDashboard(el, {
     read: (query) => way.request("runs", query), view,
-    forms: () => way.request("migrations"), launch: (asked) => way.request("launch", asked),
+    forms: () => way.request("migrations"), stakes: (asked) => way.request("stakes", asked), launch: (asked) => way.request("launch", asked),
   }, signal);
 }
 

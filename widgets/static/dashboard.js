@@ -11,7 +11,7 @@ export const NEW = "+";
  * The list of runs in `el`; a run that is chosen takes its place until one goes back.
  * `view(box, id, signal)` draws a run, `turned(id)` is told of each choice ("" for the list, NEW for a form).
  */
-export function mountDashboard(el, { read, view, forms, launch, turned = () => {} }, signal) {
+export function mountDashboard(el, { read, view, forms, stakes, launch, turned = () => {} }, signal) {
   const fresh = button("New migration", "mgp-go"), back = button("← All runs", "mgp-small"), stage = h("div", { class: "mgp-stage" });
   let life = null, shown = "";
   const draw = (id) => {
@@ -20,7 +20,7 @@ export function mountDashboard(el, { read, view, forms, launch, turned = () => {
     shown = id;
     stage.replaceChildren();
     for (const [node, on] of [[back, id], [stage, id], [list.root, !id], [title, !id], [fresh, !id]]) show(node, on);
-    if (id === NEW) mountForm(stage, { forms, launch, started: open }, life.signal);
+    if (id === NEW) mountForm(stage, { forms, stakes, launch, started: open }, life.signal);
     else if (id) view(stage, id, life.signal);
   };
   const open = (id) => { draw(id); turned(id); back.focus({ preventScroll: true }); };

@@ -1,5 +1,6 @@
 // A migration to be filled in and started: the fields of its class, on which terms, and the same in Python.
 
+import { buildConfirm, paintConfirm, wireConfirm } from "./confirm.js";
 import { buildField } from "./fields.js";
 import { buildMode, paintMode, wireMode } from "./mode.js";
 import { button, h, put, serial, set, show } from "./nodes.js";
@@ -9,13 +10,15 @@ const RUN_NAME = { name: "name", label: "Name", kind: "text", help: "To find the
 const EFFECTS = { plan: "Nothing is written: the plan comes first.", streaming: "It starts at once, and writes.", queue: "It writes when its turn comes." };
 
 /**
- * A form in `el`. `forms()` gives what may be started, `launch(asked)` starts it and gives the run's id.
- * @param {{forms: () => Promise<any>, launch: (asked: object) => Promise<string>, started: (id: string) => void}} ways
+ * A form in `el`. `forms()` gives what may be started, `stakes(asked)` says what it would destroy, `launch(asked)`
+ * starts it and gives the run's id.
+ * @param {{forms: () => Promise<any>, stakes: (asked: object) => Promise<string[]>, launch: (asked: object) => Promise<string>,
+ *          started: (id: string) => void}} ways
  */
-export function mountForm(el, { forms, launch, started }, signal) {
+export function mountForm(el, { forms, stakes, launch, started }, signal) {
   const on = (node, name, act) => node.addEventListener(name, act, { signal });
   const v = buildForm();
-  let offer = null, fields = [], own = null, state = { mode: "streaming", busy: {} };
+  let offer = null, fields = [], own = null, state = { mode: "streaming", busy: {}, draft: {}, confirm: "" };
 
   const values = (aloud) => Object.fromEntries(fields.map((each) => [each.field.name, each.read(aloud)]).filter(([, value]) => value !== undefined));
   const terms = () => {
@@ -25,6 +28,7 @@ export function mountForm(el, { forms, launch, started }, signal) {
   const draw = () => {
     const plan = v.dry.checked;
     paintMode(v.mode, state, true);
+    paintConfirm(v.confirm, state);
     put(v.go, state.busy.start ? "Starting…" : plan ? "Plan it" : state.mode === "queue" ? "Queue it" : "Run");
     set(v.go, "aria-disabled", !!state.busy.start);
     put(v.effect, EFFECTS[plan ? "plan" : state.mode]);
@@ -47,7 +51,7 @@ export function mountForm(el, { forms, launch, started }, signal) {
     own = buildField(RUN_NAME, `${id}-the-runs-name`);
     v.main.replaceChildren(...fields.filter((each) => each.field.own).map((each) => each.row));
     v.more.replaceChildren(own.row, ...fields.filter((each) => !each.field.own).map((each) => each.row));
-    for (const each of [...fields, own]) on(each.box, "input", () => { each.say(""); draw(); });
+    for (const each of [...fields, own]) on(each.box, "input", () => { each.say(""); change({ confirm: "" }); });
     unfold(false);
     fault("");
     draw();
@@ -63,22 +67,32 @@ export function mountForm(el, { forms, launch, started }, signal) {
     if (first && !first.field.own) unfold(true);
     first?.box.focus();
   };
-  const submit = async () => {
-    if (state.busy.start || !offer) return;
-    for (const each of fields) each.say("");
-    fault("");
-    const spec = values(true), unread = fields.find((each) => each.faulty());
-    if (unread) return unread.box.focus();
+  const busy = async (act) => {
     change({ busy: { start: true } });
     try {
-      const id = await launch({ migration: offer.migration, spec, mode: state.mode, dry_run: v.dry.checked, name: own.read()?.trim() || undefined });
-      if (!signal.aborted) started(id);
+      await act();
     } catch (error) {
       refused(error);
     } finally {
       change({ busy: {} });
     }
   };
+  const submit = async () => {
+    if (state.busy.start || state.confirm || !offer) return;
+    for (const each of fields) each.say("");
+    fault("");
+    const spec = values(true), unread = fields.find((each) => each.faulty());
+    if (unread) return unread.box.focus();
+    const { migration } = offer, dry = v.dry.checked, name = own.read()?.trim() || undefined;
+    const begin = () => busy(async () => {
+      const id = await launch({ migration, spec, mode: state.mode, dry_run: dry, name });
+      if (!signal.aborted) started(id);
+    });
+    if (dry) return begin();
+    await busy(async () => change({ draft: { stakes: await stakes({ migration, spec }) } }));
+    if (!fields.some((each) => each.faulty()) && v.fault.hidden) sure("start", begin);
+  };
+  const sure = wireConfirm(v.confirm, on, () => state, change, { start: v.go });
 
   on(v.form, "submit", (event) => event.preventDefault());
   on(v.form, "keydown", (event) => { // not left to the browser: Lab keeps it from submitting a form of an output
@@ -87,7 +101,8 @@ export function mountForm(el, { forms, launch, started }, signal) {
     submit();
   });
   on(v.go, "click", submit);
-  on(v.dry, "change", draw);
+  on(v.confirm.sure, "click", () => { change({ confirm: "" }); v.confirm.act(); });
+  on(v.dry, "change", () => change({ confirm: "" }));
   on(v.fold, "click", () => unfold(v.more.hidden));
   on(v.copy, "click", () => navigator.clipboard.writeText(v.code.textContent).then(
     () => { put(v.copy, "Copied"); setTimeout(() => put(v.copy, "Copy"), 1200); }, () => fault("The browser does not allow copying here.")));
@@ -121,6 +136,7 @@ function buildForm() {
   v.copy = h("button", { type: "button", class: "mgp-copy" }, "Copy");
   v.said = h("div", { class: "mgp-said" }, h("div", { class: "mgp-said-head" }, h("span", {}, "The same in Python"), v.copy), v.code);
   v.fault = h("p", { class: "mgp-note mgp-bad", role: "alert", hidden: "" });
+  v.confirm = buildConfirm(serial());
   v.mode = buildMode();
   v.dry = h("input", { type: "checkbox", id: serial() });
   v.dry.checked = true;
@@ -128,6 +144,6 @@ function buildForm() {
   v.effect = h("span", { class: "mgp-aside", role: "status" });
   v.foot = h("div", { class: "mgp-form-foot" }, v.mode.group, h("label", { class: "mgp-dry", for: v.dry.id }, v.dry, "Dry run"), v.effect, v.go);
   for (const node of [v.which, v.more, v.form, v.said, v.foot]) show(node, false);
-  v.root = h("section", { class: "mgp-panel", "aria-label": "New migration" }, h("header", { class: "mgp-head" }, v.title, v.which), v.summary, v.form, v.said, v.fault, v.foot);
+  v.root = h("section", { class: "mgp-panel", "aria-label": "New migration" }, h("header", { class: "mgp-head" }, v.title, v.which), v.summary, v.form, v.said, v.fault, v.confirm.box, v.foot);
   return v;
 }

@@ -34,7 +34,8 @@ const ways = {
 export function openDashboard(el, turned, signal = new AbortController().signal) {
   dress();
   const launch = async (asked) => (await ask("runs", asked)).id;
-  return mountDashboard(el, { ...ways, turned, launch, forms: () => ask("migrations") }, signal);
+  const stakes = async (asked) => (await ask("stakes", asked)).stakes;
+  return mountDashboard(el, { ...ways, turned, stakes, launch, forms: () => ask("migrations") }, signal);
 }
 
 /**
