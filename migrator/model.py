@@ -37,7 +37,7 @@ class Item(NamedTuple):
 
     ``bytes`` is its size, ``mtime`` milliseconds since the epoch, ``etag`` the version of the
     source that was planned. ``before`` (JSON) is what stood at the target, ``detail`` (JSON)
-    whatever the migration wants its executor to know.
+    whatever the migration wants its executor to know; ``source`` is which of several sources has it.
     """
 
     item_no: int
@@ -50,6 +50,7 @@ class Item(NamedTuple):
     etag: str | None = None
     before: str | None = None
     detail: str | None = None
+    source: str | None = None
 
 
 class Receipt(NamedTuple):

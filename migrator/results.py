@@ -83,13 +83,15 @@ class Results:
         spec = self.snapshot().spec
         if not {"source", "target"} <= spec.keys():
             raise BadInput(f"Run {self.id} is not between two places; there is nothing to try.")
-        return preflight(*(Location.model_validate(spec[name]) for name in ("source", "target")))
+        sources = [Location.model_validate(place) for place in (spec["source"], *spec.get("more_sources", ()))]
+        return preflight(sources, Location.model_validate(spec["target"]))
 
     def plan(self) -> duckdb.DuckDBPyRelation:
         """Every intended action with its reason, as a DuckDB relation: ``.df()``, ``.filter("size > 1e6")``.
 
         Its columns are those that ``where=`` of `migrator.apply` may use: ``key target_key action reason size mtime
-        etag before detail`` (``size`` in bytes, ``mtime`` a timestamp in UTC).
+        etag before detail source`` (``size`` in bytes, ``mtime`` a timestamp in UTC; ``source`` where there are
+        several).
         """
         from .engine import duck
 
@@ -103,7 +105,7 @@ class Results:
         folder, shards = self._files()
         row = self._row()
         spec = CopyObjects.model_validate(row["spec"]) if row["migration"] == "copy-objects" else None
-        places, more = spec and (spec.source, spec.target), filter(None, [spec and spec.deletes])
+        places, more = spec and (spec.named(), spec.target), filter(None, [spec and spec.deletes])
         measured = next((dict(one.data) for one in reversed(self.events()) if one.kind == "probe"), None)
         plans = [folder / shard.plan_file for shard in shards]
         return summarize(self.id, folder / "scratch", plans, places, more, measured)
@@ -121,13 +123,13 @@ class Results:
         return Report(self.snapshot(), tallies, tuple(one for one in told if one["kind"] in Report.KINDS))
 
     def key_map(self) -> duckdb.DuckDBPyRelation:
-        """The objects that stand at the target now, and under which name: ``key target_key status etag``.
+        """The objects that stand at the target now, and under which name: ``key target_key status etag source``.
 
         From it references to them are rewritten: ``.df()``, ``.write_parquet("map.parquet")``. Several keys may have
-        one name, where the same bytes were copied once.
+        one name, where the same bytes were copied once. ``source`` says which of several sources has the key.
         """
         held = "status in ('copied', 'adopted', 'skipped') and action != 'omit'"
-        columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag"
+        columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag, source"
         return self.items().filter(held).project(columns)
 
     def manifest(self, *statuses: ItemStatus) -> Path:
@@ -140,25 +142,35 @@ class Results:
         """
         _check_statuses(statuses)
         folder, _ = self._files()
-        chosen = self.items().filter(f"status in ({', '.join(repr(status) for status in statuses)})").select("key")
+        chosen = self.items().filter(f"status in ({', '.join(map(repr, statuses))})").select("key", "source")
         if not chosen.limit(1).fetchall():
             raise BadInput(f"Run {self.id} has no items that are {' or '.join(statuses)}.")
         path = folder / f"manifest-{'-'.join(statuses)}-{time.time_ns()}.parquet"
         chosen.write_parquet(str(path))
         return path
 
-    def proved(self) -> Path:
+    def proved(self, source: str | None = None) -> Path:
         """What this copy has proved, as a Parquet file: ``key target_key size mtime etag written_etag evidence``.
+
+        Parameters
+        ----------
+        source : str, optional
+            Only of this one of several sources.
 
         Raises
         ------
         BadInput
             If it proved nothing.
         """
+        from .engine import duck
+
         folder, _ = self._files()
-        proof = "status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
+        of = "source is null" if source is None else f"source = {duck.listed([source])}[1]"
+        proof = (
+            f"{of} and status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
+        )
         columns = "key, coalesce(target_key, key) as target_key, size, null::bigint as mtime, etag, written_etag,"
-        found = self.items().filter(proof).project(f"{columns} evidence")
+        found = self.items().filter(f"{of} and {proof}").project(f"{columns} evidence")
         if not found.limit(1).fetchall():
             raise BadInput(f"Run {self.id} has copied nothing by evidence of server-hash or re-read.")
         path = folder / f"proved-{time.time_ns()}.parquet"

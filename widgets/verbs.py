@@ -60,7 +60,7 @@ class Verbs:
         """
         if not between_places(self._migration):
             raise BadInput("This migration is not between two places; there is nothing to try.")
-        return mg.preflight(self._migration.source, self._migration.target)
+        return mg.preflight(getattr(self._migration, "sources", self._migration.source), self._migration.target)
 
     def cancel(self) -> None:
         """Ask the run to stop; it finishes what is in flight first. A queued one never starts."""

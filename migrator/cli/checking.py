@@ -59,12 +59,16 @@ def verify(
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("target")
 @json_option
 @place_options
 def preflight(
-    source: str, target: str, as_json: bool, source_options: tuple[str, ...], target_options: tuple[str, ...]
+    sources: tuple[str, ...],
+    target: str,
+    as_json: bool,
+    source_options: tuple[str, ...],
+    target_options: tuple[str, ...],
 ) -> None:
     """Try what a copy from SOURCE to TARGET needs: reach, list, read, write, delete, conditions, clocks, room.
 
@@ -74,7 +78,8 @@ def preflight(
     from ..stores import preflight as look
 
     found = look(
-        Location.parse(source, **read_options(source_options)), Location.parse(target, **read_options(target_options))
+        [Location.parse(source, **read_options(source_options)) for source in sources],
+        Location.parse(target, **read_options(target_options)),
     )
     output.print_json(found.to_dict()) if as_json else click.echo(output.plain(str(found)))
     sys.exit(0 if found.well else 1)

@@ -59,7 +59,7 @@ queue_options = grouped(
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("target")
 @click.option("--dry-run", is_flag=True, help="Stop after the plan; `migrator apply RUN` executes it.")
 @click.option(
@@ -93,10 +93,11 @@ queue_options = grouped(
 @queue_options
 @place_options
 def copy(
-    source: str, target: str, dry_run: bool, no_follow: bool, as_json: bool, name: str | None, tags: tuple[str, ...],
-    key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...], mode: Mode | None, **terms: Any,
+    sources: tuple[str, ...], target: str, dry_run: bool, no_follow: bool, as_json: bool, name: str | None,
+    tags: tuple[str, ...], key: str | None, source_options: tuple[str, ...], target_options: tuple[str, ...],
+    mode: Mode | None, **terms: Any,
 ) -> None:  # fmt: skip
-    """Copy every object of SOURCE to TARGET, each checked.
+    """Copy every object of SOURCE to TARGET, each checked. Several sources are consolidated into the one target.
 
     SOURCE and TARGET are folders, s3://, gs:// or az://bucket/prefix, or name://bucket/prefix with a named connection
     of the configuration file. The copy runs in a process of its own: Ctrl-C only stops watching it.
@@ -105,7 +106,7 @@ def copy(
     from ..stores import Location
 
     migration = CopyObjects(
-        Location.parse(source, **read_options(source_options)),
+        [Location.parse(source, **read_options(source_options)) for source in sources],
         Location.parse(target, **read_options(target_options)),
         **take(terms, *HOW),
     )
@@ -150,17 +151,19 @@ def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json
     help="keep: copy each below the source first, to .migrator-quarantine/.",
 )  # fmt: skip
 @click.option("--max-objects", type=int, help="More than that, and nothing is deleted.")
+@click.option("--source", help="Of which source, where RUN copied several.")
 @mode_option
 @click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
 @json_option
 def delete_source(
-    run: str, yes: bool, before: str, max_objects: int | None, mode: Mode | None, no_follow: bool, as_json: bool
-) -> None:
+    run: str, yes: bool, before: str, max_objects: int | None, source: str | None, mode: Mode | None, no_follow: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Finish a move: delete the source objects whose copies RUN has proved, and nothing else.
 
     One that changed since, or whose copy is no longer there as it was written, stays.
     """
     from ..migrations import DeleteSource
 
-    migration = DeleteSource.of(api.attach(run), before=before, max_objects=max_objects)
+    migration = DeleteSource.of(api.attach(run), source=source, before=before, max_objects=max_objects)
     show_run(api.start(migration, mode, dry_run=not yes), no_follow, as_json)

@@ -27,25 +27,26 @@ SMALL_FILES = 1 << 20
 
 
 class CopyExecutor:
-    """Copies shards of objects between two stores that stay open."""
+    """Copies shards of objects between stores that stay open."""
 
     def __init__(self, migration: CopyObjects) -> None:
         self._migration = migration
-        self._source = open_store(migration.source)
+        self._sources = {name: open_store(place) for name, place in migration.named().items()}
         self._target = open_store(migration.target)
         self._tried = False
         self._streak = Streak()
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
-        copier = Copier(self._source, self._target, control, Asked.by(self._migration))
+        asked = Asked.by(self._migration)
+        copiers = {name: Copier(source, self._target, control, asked) for name, source in self._sources.items()}
         threads = max(1, self._threads(rows) // control.shares)
         if self._migration.before == "keep" and any(row.action == "overwrite" for row in rows):
             rows, failed = Quarantine(self._target, control).keep(rows, threads)
             yield from failed
         crew: Crew[Receipt] = Crew(threads, control)
         try:
-            yield from crew.run(lambda item: self._copy(copier, item, control), rows)
+            yield from crew.run(lambda item: self._copy(copiers[item.source], item, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
 
@@ -99,6 +100,7 @@ class CopyExecutor:
     def _threads(self, rows: Sequence[Item]) -> int:
         if self._migration.in_flight:
             return self._migration.in_flight
-        if self._source.capabilities.remote or self._target.capabilities.remote:
-            return max(s.capabilities.threads for s in (self._source, self._target))
+        stores = (*self._sources.values(), self._target)
+        if any(store.capabilities.remote for store in stores):
+            return max(store.capabilities.threads for store in stores)
         return 1 if sum(row.bytes for row in rows) < SMALL_FILES * len(rows) else self._target.capabilities.threads

@@ -11,7 +11,7 @@ from ..migrations import CopyObjects, Migration
 from ..stores import open_store
 from ..words import shown
 from . import duck
-from .duck import quoted
+from .duck import listed, quoted
 from .listings import Listings, View
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SHOWN = 3
 # What is to be written, and whose source or target is another one by now, or gone, or new.
 DRIFTED = """
     select p.key from plan p
-    left join read_parquet({source}) s on s.key = p.key
+    left join read_parquet({source}) s on s.key = p.key and {same_source}
     left join read_parquet({target}) t on t.key = coalesce(p.target_key, p.key)
     where p.action in ('create', 'overwrite') and (
         s.key is null or s.etag is distinct from p.etag or s.size != p.bytes
@@ -42,11 +42,13 @@ def check_drift(migration: Migration, plan_files: Sequence[Path], scratch: Path,
         return
     scratch.mkdir(exist_ok=True)
     listings = Listings(scratch, control)
-    source = listings.source(open_store(migration.source), View())
+    sources = [listings.source(open_store(place), View(place=number)) for number, place in enumerate(migration.sources)]
+    of = f"s.source = list_position({listed(map(str, migration.sources))}, p.source) - 1"
+    same = of if migration.more_sources else "true"
     target = listings.target(open_store(migration.target), View())
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
-        drifted = DRIFTED.format(source=quoted([source]), target=quoted([target]))
+        drifted = DRIFTED.format(source=quoted(sources), target=quoted([target]), same_source=same)
         [(number,)] = connection.execute(f"select count(*) from ({drifted})").fetchall()
         first = connection.execute(f"{drifted} limit {SHOWN}").fetchall()
     if number > migration.max_drift:

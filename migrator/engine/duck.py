@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..words import escape
 from .files import PLAN, RECEIPT
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ ITEMS = """
            coalesce(r.status, case when p.action in ('skip', 'omit') then 'skipped'
                               when p.action = 'refuse' then 'refused' else 'pending' end) as status,
            r.evidence, r.digest, coalesce(r.error, case when p.action = 'refuse' then p.reason end) as error,
-           p.reason, r.losses, p.etag, r.etag as written_etag, p.before, p.detail, r.at, p.item_no
+           p.reason, r.losses, p.etag, r.etag as written_etag, p.before, p.detail, r.at, p.item_no,
+           p.source
     from plan p left join receipts r using (item_no)
 """
 PLANNED = """
     select key, target_key, action, reason, bytes as size, make_timestamp_ms(mtime) as mtime, etag, before, detail,
-           item_no
+           item_no, source
     from plan order by item_no
 """
 # File names hold the shard and the attempt, so the greatest (attempt) per item is the newest receipt.
@@ -79,7 +81,7 @@ def relate_difference(
     differ = " or ".join(f"a.{name} is distinct from b.{name}" for name in ("status", "size", "etag"))
     return connection.sql(
         f"select coalesce(a.key, b.key) as key, {', '.join(columns)} from one a full join other b on a.key = b.key"
-        f" where {differ} order by key"
+        f" and a.source is not distinct from b.source where {differ} order by key"
     )
 
 
@@ -96,7 +98,7 @@ def relate(
     """Let ``plan`` and ``receipts`` mean these files; of the plan only keys with ``text`` in them."""
     plan, only = _union(plans, PLAN), ""
     if text:  # few are left, and only their receipts are looked for
-        matching = f"create or replace temp table matching as {plan} where contains(lower(key), lower(?))"
+        matching = f"create or replace temp table matching as from ({plan}) where contains(lower(key), lower(?))"
         connection.execute(matching, [text])
         plan, only = "select * from matching", "where item_no in (select item_no from matching)"
     connection.execute(f"create or replace temp view plan as {plan}")
@@ -137,7 +139,9 @@ def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[st
 
 
 def _union(files: Sequence[Path], schema: pa.Schema) -> str:
-    return f"select * from read_parquet({quoted(files)})" if files else _empty(schema)
+    # By name, since a plan of an older release may lack a column.
+    read = f"select * from read_parquet({quoted(files)}) union all by name " if files else ""
+    return read + _empty(schema)
 
 
 def _empty(schema: pa.Schema) -> str:
@@ -148,4 +152,9 @@ def _empty(schema: pa.Schema) -> str:
 
 def quoted(files: Iterable[Path]) -> str:
     """File names as a SQL list. They are ours, but the workspace's folder is the user's to name."""
-    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
+    return listed(map(str, files))
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts as a SQL list, as columns hold them."""
+    return "[" + ", ".join("'" + escape(text).replace("'", "''") + "'" for text in texts) + "]"

@@ -24,7 +24,7 @@ PLAN = pa.schema(
     [
         ("item_no", pa.int64()), ("key", pa.string()), ("target_key", pa.string()), ("action", pa.string()),
         ("reason", pa.string()), ("bytes", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
-        ("before", pa.string()), ("detail", pa.string()),
+        ("before", pa.string()), ("detail", pa.string()), ("source", pa.string()),
     ]
 )  # fmt: skip
 RECEIPT = pa.schema(
@@ -108,7 +108,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_items(path: Path) -> list[Item]:
-    return list(map(Item._make, _rows(path)))
+    return [Item(*row) for row in _rows(path)]  # a plan of an older release has fewer columns
 
 
 def newest_receipts(paths: Iterable[Path]) -> dict[int, Receipt]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .duck import quoted
+from .duck import listed, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,9 +25,12 @@ LISTED = """
 """
 # Of a manifest's keys all have a row: one that the source does not have is refused.
 MANIFEST = """(
-    select * replace (chosen and key in (from manifest) as chosen) from read_parquet({source}) union all
-    select key, 0, null, null, 'the manifest names it, and the source does not have it', null, true
-    from manifest where key not in (select key from read_parquet({source}))
+    select * replace (chosen and (key in (select key from manifest where source is null)
+        or (source, key) in (select (source, key) from manifest where source is not null)) as chosen)
+    from read_parquet({source}) union all
+    select key, 0, null, null, 'the manifest names it, and the source does not have it', null, true, coalesce(source, 0)
+    from manifest m where if(source is null, key not in (select key from read_parquet({source})),
+        (source, key) not in (select (source, key) from read_parquet({source})))
 )"""
 # Several of one name: `best` is the one that keeps it.
 RIVALS = """
@@ -40,17 +43,20 @@ RIVALS = """
 """
 NO_RIVALS = """
     create view source as
-        select *, null::struct(key varchar, size bigint, mtime bigint, etag varchar) as rival from listed where chosen
+        select *, null::struct(key varchar, size bigint, mtime bigint, etag varchar, source bigint) as rival
+        from listed where chosen
 """
-PACKED = "struct_pack(key := key, size := size, mtime := mtime, etag := etag)"
-YIELDS = "r.best is not null and r.best.key != l.key"
-# The stem of the last segment, eight digits of the key's SHA-256, the suffix: as `renaming.hash8` has them.
-SUFFIXED = (
-    r"""if({yields}, regexp_replace(l.name, '([^/])(\.[^./]*)?$', '\1-' || left(sha256(l.key), 8) || '\2'), l.name)"""
-)
+PACKED = "struct_pack(key := key, size := size, mtime := mtime, etag := etag, source := source)"
+YIELDS = "r.best is not null and (r.best.key != l.key or r.best.source != l.source)"
+# The stem of the last segment, eight digits of the key's SHA-256, the suffix: as `renaming.hash8` has them; of several
+# sources which one, too, since each may have that key.
+SUFFIXED = r"""
+    if({yields}, regexp_replace(l.name, '([^/])(\.[^./]*)?$', '\1-' || left(sha256({of}l.key), 8) || '\2'), l.name)
+"""
 TWINS = """
     create temp table twins as
-        select name, min(key) as first, max(key) as last from source where problem is null and rival is null
+        select name, min((source, key)) as first, max((source, key)) as last
+        from source where problem is null and rival is null
         group by name having count(*) > 1
 """
 
@@ -85,14 +91,16 @@ FOLDED = """
 JOIN = """
     from (select s.key, s.size, s.mtime, s.etag, s.problem, s.name,
            t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides, {twin} as twin,
-           s.rival.key as r_key, s.rival.size as r_size, s.rival.mtime as r_mtime, s.rival.etag as r_etag
+           s.rival.key as r_key, s.rival.size as r_size, s.rival.mtime as r_mtime, s.rival.etag as r_etag,
+           s.source, {twin_source} as twin_source, s.rival.source as r_source
     from source s left join target t on s.name = t.key {joins}
-    {extras}) order by coalesce(key, name)
+    {extras}) order by {order}coalesce(key, name)
 """
 # A name that an object of the source has is no extra, though that object may not be chosen.
 EXTRAS = """
     union all
-    select null, null, null, null, null, t.key, t.size, t.mtime, t.etag, null, null, null, null, null, null
+    select null, null, null, null, null, t.key, t.size, t.mtime, t.etag, null, null, null, null, null, null, null, null,
+           null
     from target t where t.chosen and not exists (from listed l where l.name = t.key)
 """
 
@@ -103,7 +111,7 @@ class Terms:
 
     ``folding``: how a folder at the target tells names apart; None for a bucket. ``renamed``: names may have changed.
     ``collisions``: who yields where several get one name. ``extras``: also what only the target has. ``manifest``: only
-    what the table of that name has.
+    what the table of that name has. ``sources``: what several are called; those before others keep a name.
     """
 
     folding: Folding | None = None
@@ -111,15 +119,19 @@ class Terms:
     collisions: Collisions = "refuse"
     extras: bool = False
     manifest: bool = False
+    sources: tuple[str, ...] = ()
 
 
 def join_listings(
-    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, terms: Terms
+    connection: duckdb.DuckDBPyConnection, source: Sequence[Path], target: Path, terms: Terms
 ) -> Iterator[pa.Table]:
-    """Two listings joined by name, in the order of the source's keys, a batch at a time, out of core."""
+    """Two listings joined by name, in the order of the source's keys, a batch at a time, out of core.
+
+    The source's may be several, of several sources; then it is in their order first.
+    """
     import pyarrow as pa
 
-    here = (MANIFEST if terms.manifest else "read_parquet({source})").format(source=quoted([source]))
+    here = (MANIFEST if terms.manifest else "read_parquet({source})").format(source=quoted(source))
     connection.execute(LISTED.format(source=here, target=quoted([target])))
     connection.execute(_settle(terms))
     statement = _join(connection, terms)
@@ -132,28 +144,34 @@ def _settle(terms: Terms) -> str:
     """Who keeps a name that several would get."""
     if terms.collisions == "refuse":
         return NO_RIVALS
-    best = f"arg_max({PACKED}, (mtime, key))" if terms.collisions == "keep-newest" else f"arg_min({PACKED}, key)"
+    newest = f"arg_max({PACKED}, (mtime, -source, key))"
+    best = newest if terms.collisions == "keep-newest" else f"arg_min({PACKED}, (source, key))"
+    of = f"{listed(terms.sources)}[l.source + 1] || '/' || " if terms.sources else ""
     renaming = terms.collisions == "rename"
     return RIVALS.format(
         fold=_folded("name", terms.folding), best=best,
-        name=SUFFIXED.format(yields=YIELDS) if renaming else "l.name", yields="false" if renaming else YIELDS,
+        name=SUFFIXED.format(yields=YIELDS, of=of) if renaming else "l.name", yields="false" if renaming else YIELDS,
     )  # fmt: skip
 
 
 def _join(connection: duckdb.DuckDBPyConnection, terms: Terms) -> str:
     """Look for names that can't stand beside each other, and say how the listings are joined."""
-    joins, collides, twin = [], "null::varchar", "null::varchar"
-    if terms.renamed or terms.collisions == "rename":
+    joins, collides, twin, twin_source = [], "null::varchar", "null::varchar", "null::bigint"
+    if terms.renamed or terms.sources or terms.collisions == "rename":
         connection.execute(TWINS)
         joins.append("left join twins w on s.name = w.name")
-        twin = "if(s.key = w.first, w.last, w.first)"
+        other = "if((s.source, s.key) = w.first, w.last, w.first)"
+        twin, twin_source = f"{other}[2]", f"{other}[1]"
     if terms.folding is not None:
         more = {"spelling": SPELLING, "folded": FOLDED} if any(terms.folding) else {"spelling": "", "folded": ""}
         connection.execute(COLLISIONS.format(fold=_folded("name", terms.folding), **more))
         joins.append("left join collisions c on s.name = c.key")
         collides = "c.other"
     extras = EXTRAS if terms.extras else ""
-    return JOIN.format(collides=collides, twin=twin, joins=" ".join(joins), extras=extras)
+    order = "source, " if terms.sources else ""
+    return JOIN.format(
+        collides=collides, twin=twin, twin_source=twin_source, joins=" ".join(joins), extras=extras, order=order
+    )
 
 
 def _folded(name: str, folding: Folding | None) -> str:

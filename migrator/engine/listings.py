@@ -27,7 +27,7 @@ log = logging.getLogger("migrator")
 LISTING = pa.schema(
     [
         ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64()), ("etag", pa.string()),
-        ("problem", pa.string()), ("target_key", pa.string()), ("chosen", pa.bool_()),
+        ("problem", pa.string()), ("target_key", pa.string()), ("chosen", pa.bool_()), ("source", pa.int64()),
     ]
 )  # fmt: skip
 
@@ -41,13 +41,15 @@ class View:
     """How a listing is looked at.
 
     ``sieve`` says what of it is chosen, ``renaming`` what it is called at the target, ``refusal`` what the target can't
-    hold under that name: such a one is in no other's way. ``whole`` also keeps what is not chosen.
+    hold under that name: such a one is in no other's way. ``whole`` also keeps what is not chosen. ``place`` tells
+    several sources apart, by their order.
     """
 
     sieve: Sieve | None = None
     renaming: Renaming | None = None
     refusal: Refusal | None = None
     whole: bool = False
+    place: int = 0
 
 
 class Listings:
@@ -68,7 +70,7 @@ class Listings:
                 listed, chosen = listed + len(page), chosen + (table["chosen"].to_pylist().count(True))
                 yield table
 
-        _write(tables(), path := self._scratch / "source.parquet")
+        _write(tables(), path := self._scratch / f"source-{view.place}.parquet")
         if view.sieve:
             log.info("plan: %s of %s listed objects are chosen", f"{chosen:,}", f"{listed:,}")
             if listed and not chosen:
@@ -142,6 +144,7 @@ def look(page: Sequence[ObjectInfo], view: View) -> pa.Table:
     if view.refusal:
         page = [_refused(one, name, view.refusal) for one, name in zip(page, names, strict=True)]
     columns = [*(zip(*page, strict=True) if page else [()] * 5), names if renames else [None] * len(page), chosen]
+    columns.append([view.place] * len(page))
     return pa.table([column(c, f.type) for c, f in zip(columns, LISTING, strict=True)], LISTING)
 
 

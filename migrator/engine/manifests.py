@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput
 from ..stores import Location, open_store
 from ..words import shown
-from .duck import quoted
+from .duck import listed, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
 PIECE = 8 << 20
-NAMED = "create temp table manifest as select distinct key from {read} where key is not null"
+NAMED = "create temp table manifest as select key, {of}::bigint as source from {read} where key is not null"
+UNKNOWN = "select distinct source from {read} where source is not null and not list_contains({sources}, source) limit 1"
 
 
 def fetch(place: Location, scratch: Path) -> Path:
@@ -38,13 +40,13 @@ def fetch(place: Location, scratch: Path) -> Path:
     return path
 
 
-def load(connection: duckdb.DuckDBPyConnection, path: Path, place: Location) -> None:
-    """Make a table ``manifest`` of its keys.
+def load(connection: duckdb.DuckDBPyConnection, path: Path, place: Location, sources: Sequence[str] = ()) -> None:
+    """Make a table ``manifest`` of its keys; where there are several sources, of which one each is.
 
     Raises
     ------
     BadInput
-        If it can't be read, has no column ``key``, no keys, or names one twice.
+        If it can't be read, has no column ``key``, no keys, names one twice, or a source that is none.
     """
     import duckdb
 
@@ -54,9 +56,14 @@ def load(connection: duckdb.DuckDBPyConnection, path: Path, place: Location) -> 
         columns = [name for name, *_ in connection.execute(f"describe select * from {read}").fetchall()]
         if "key" not in columns:
             raise BadInput(f"The manifest {place} has no column key; it has {', '.join(map(shown, columns[:10]))}.")
-        connection.execute(NAMED.format(read=read))
-        twice = f"select key, count(*) from {read} where key is not null group by key having count(*) > 1 order by key"
-        doubled = connection.execute(f"{twice} limit 3").fetchall()
+        several = bool(sources) and "source" in columns
+        unknown = several and connection.execute(UNKNOWN.format(read=read, sources=listed(sources))).fetchone()
+        if unknown:
+            raise BadInput(f"The manifest {place} names the source {shown(unknown[0])}, which this copy does not have.")
+        of = f"list_position({listed(sources)}, source) - 1" if several else "null"
+        connection.execute(NAMED.format(read=read, of=of))
+        twice = "select key, count(*) from manifest group by key, source having count(*) > 1 order by key limit 3"
+        doubled = connection.execute(twice).fetchall()
         [(named,)] = connection.execute("select count(*) from manifest").fetchall()
     except duckdb.Error as error:
         said = str(error).strip().partition("\n")[0].replace(str(path), str(place))

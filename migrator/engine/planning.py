@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,23 +41,26 @@ class Planning:
         return open_store(location)
 
     def diff(
-        self, source: Store, target: Store, choosing: Choosing | None = None, renaming: Renaming | None = None, *,
-        extras: bool = False,
+        self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
+        renaming: Renaming | None = None, *, extras: bool = False,
     ) -> Iterator[pa.Table]:  # fmt: skip
         sieve = sieve_of(choosing)
         listings = Listings(self._scratch, self._control)
         manifest = choosing.manifest if choosing else None
         named = manifests.fetch(manifest, self._scratch) if manifest else None
         whole = extras or manifest is not None
-        here = listings.source(source, View(sieve, renaming, target.refusal, whole))
+        sources = source if isinstance(source, Sequence) else [source]
+        views = [View(sieve, renaming, target.refusal, whole, place) for place in range(len(sources))]
+        here = [listings.source(store, view) for store, view in zip(sources, views, strict=True)]
         there = listings.target(target, View(sieve, whole=True) if extras else View())
         terms = Terms(
             target.folding() if isinstance(target, LocalStore) else None, bool(renaming and renaming.renames),
             renaming.collisions if renaming else "refuse", extras, manifest is not None,
+            tuple(str(store.location) for store in sources) if len(sources) > 1 else (),
         )  # fmt: skip
         with duck.connect(self._scratch) as connection:
             if manifest and named:
-                manifests.load(connection, named, manifest)
+                manifests.load(connection, named, manifest, terms.sources)
             yield from join_listings(connection, here, there, terms)
 
     def cancelled(self) -> bool:

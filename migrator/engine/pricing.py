@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import reduce
 from typing import Any
 
 from ..config import LARGE_BYTES, config_path, read_config
@@ -12,10 +14,12 @@ from ..stores.digests import PART_BYTES
 
 LIST_PAGE = 1000
 NEEDS = f"""
-    select count(*) as objects, coalesce(sum(bytes), 0)::bigint as bytes,
+    select source, count(*) as listed, count(*) filter (written) as objects,
+           coalesce(sum(bytes) filter (written), 0)::bigint as bytes,
            count(*) filter (action = 'overwrite' and coalesce(detail, '') not like '%"irreversible"%') as kept,
-           coalesce(sum(if(bytes <= {LARGE_BYTES}, 1, ceil(bytes / {PART_BYTES}) + 2)), 0)::bigint as puts
-    from plan where action in ('create', 'overwrite')
+           coalesce(sum(asked) filter (written), 0)::bigint as puts
+    from (select *, action in ('create', 'overwrite') as written,
+                 if(bytes <= {LARGE_BYTES}, 1, ceil(bytes / {PART_BYTES}) + 2) as asked from plan) group by source
 """
 
 
@@ -65,6 +69,12 @@ class Cost:
     total: float
     currency: str
 
+    def __add__(self, other: Cost) -> Cost:
+        kinds = dict.fromkeys([*self.requests, *other.requests])
+        requests = {kind: self.requests.get(kind, 0) + other.requests.get(kind, 0) for kind in kinds}
+        total = round(self.total + other.total, 4)
+        return Cost(requests, self.bytes_out + other.bytes_out, total, self.currency)
+
     def __str__(self) -> str:
         asked = ", ".join(f"{count:,} {kind}" for kind, count in self.requests.items() if count)
         if not asked:
@@ -75,14 +85,22 @@ class Cost:
         return {**asdict(self), "told": str(self)}
 
 
-def estimate(needs: dict[str, Any], listed: int, source: Location, target: Location, prices: Prices) -> Cost:
-    """The cost of a plan that writes ``needs`` (``objects``, ``bytes``, ``puts``, ``kept``) and lists so many."""
+def estimate(
+    needs: Iterable[dict[str, Any]], sources: Mapping[str | None, Location], target: Location, prices: Prices
+) -> Cost:
+    """The cost of a plan that needs of each ``source`` what `NEEDS` finds."""
+    costs = [_estimate(one, sources[one["source"]], target, prices) for one in needs]
+    return reduce(Cost.__add__, costs, Cost({}, 0, 0.0, prices.currency))
+
+
+def _estimate(needs: dict[str, Any], source: Location, target: Location, prices: Prices) -> Cost:
+    """The cost of what is written of one source, and of listing that and as many at the target."""
     remote = source.kind != "local", target.kind != "local"
     together = all(remote) and source.resolve().endpoint == target.resolve().endpoint
     gets = needs["objects"] if remote[0] else 0
     puts = needs["puts"] + needs["kept"] if remote[1] else 0
     again = needs["objects"] if remote[1] and target.kms_key else 0
-    lists = sum(-(-listed // LIST_PAGE) for each in remote if each)
+    lists = sum(-(-needs["listed"] // LIST_PAGE) for each in remote if each)
     out = (needs["bytes"] if remote[0] and not together else 0) + (needs["bytes"] if again else 0)
     total = (
         (puts + lists) / 1000 * prices.put_1000 + (gets + again) / 1000 * prices.get_1000 + out / 1e9 * prices.gb_out

@@ -26,14 +26,15 @@ def probe(migration: CopyObjects, rows: Sequence[Item]) -> dict[str, Any] | None
     """
     written = [row for row in rows if row.action in ("create", "overwrite")]
     taken = written[:: max(1, len(written) // OBJECTS)][:OBJECTS]
-    source, over = open_store(migration.source), time.monotonic() + MOST_S
+    sources = {name: open_store(place) for name, place in migration.named().items()}
+    over = time.monotonic() + MOST_S
 
     def read(row: Item) -> int:
         size = 0
         if time.monotonic() > over:
             return -1
         try:
-            with source.open(row.key, row.etag) as body:
+            with sources[row.source].open(row.key, row.etag) as body:
                 for chunk in body.chunks(1 << 20):
                     size += len(chunk)
                     if size >= MOST_BYTES or time.monotonic() > over:

@@ -13,7 +13,7 @@ from ..errors import BadInput
 from .planning import Plan, write_plan
 from .sieve import Sieve
 
-COLUMNS = ("key", "target_key", "action", "reason", "bytes", "mtime", "etag", "before", "detail")
+COLUMNS = ("key", "target_key", "action", "reason", "bytes", "mtime", "etag", "before", "detail", "source")
 
 
 def select(plan_files: Sequence[Path], where: str, workspace: Path, label: str) -> Plan:
@@ -41,6 +41,6 @@ def _chosen(plan_files: Sequence[Path], sieve: Sieve) -> Iterator[pa.Table]:
 
 def as_seen(table: pa.Table) -> pa.Table:
     """A plan's rows under the names that people see: ``size`` in bytes, ``mtime`` as a timestamp (UTC)."""
-    table = table.select(list(COLUMNS)).rename_columns({"bytes": "size"})
+    table = table.select([name for name in COLUMNS if name in table.column_names]).rename_columns({"bytes": "size"})
     place = table.column_names.index("mtime")
     return table.set_column(place, "mtime", table["mtime"].cast(pa.int64()).cast(pa.timestamp("ms")))

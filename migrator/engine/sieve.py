@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from . import expressions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_S = 60.0  # for one batch of rows
+MOST_S = 120.0  # of a sieve's own time, over all the batches that it is given
 SETTINGS = {
     "enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
     "lock_configuration": True, "memory_limit": "256MB", "threads": 1,
@@ -48,6 +49,7 @@ class Sieve:
             parts.append(f"({where}\n)")  # a comment at its end ends with the line
         self._values = [value for values in conditions.values() for value in values]
         self._condition = " and ".join(parts) or "true"
+        self._left = MOST_S
 
     def choose(self, rows: pa.Table) -> list[int]:
         """The places of the rows that pass, in order; ``rows`` has the columns that the expressions name.
@@ -55,7 +57,7 @@ class Sieve:
         Raises
         ------
         BadInput
-            If an expression can't be worked out.
+            If an expression can't be worked out, or has taken too long by now.
         """
         import duckdb
         import pyarrow as pa
@@ -64,20 +66,24 @@ class Sieve:
 
         numbered = rows.append_column("__row", column(range(rows.num_rows), pa.int64()))
         self._connection.register("rows", numbered)
-        watch = threading.Timer(MOST_S, self._connection.interrupt)
+        begun, watch = time.monotonic(), threading.Timer(self._left, self._connection.interrupt)
         watch.start()
         try:
+            if not self._left:  # an interrupt before a query begins would be lost
+                raise duckdb.InterruptException("no time is left")
             found = self._connection.execute(
                 f"select __row from rows where {self._condition} order by __row", self._values
             ).fetchall()
         except duckdb.InterruptException:
-            raise BadInput(f"where={self._where!r} takes longer than {MOST_S:.0f} s; make it simpler.") from None
+            why = f"takes longer than {MOST_S:.0f} s over all rows; make it simpler."
+            raise BadInput(f"where={self._where!r} {why}") from None
         except duckdb.Error as error:
             columns = ", ".join(rows.column_names)
             said = str(error).strip().partition("\n")[0]
             raise BadInput(f"{self._named()} can't be worked out: {said} The columns are {columns}.") from None
         finally:
             watch.cancel()
+            self._left = max(0.0, self._left - (time.monotonic() - begun))
         return [number for (number,) in found]
 
     def _named(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,21 +142,22 @@ class PlanSummary:
 
 
 def summarize(
-    run_id: str, scratch: Path, plan_files: Sequence[Path], places: tuple[Location, Location] | None = None,
-    more: Iterable[str] = (), measured: dict[str, Any] | None = None,
+    run_id: str, scratch: Path, plan_files: Sequence[Path],
+    places: tuple[Mapping[str | None, Location], Location] | None = None, more: Iterable[str] = (),
+    measured: dict[str, Any] | None = None,
 ) -> PlanSummary:  # fmt: skip
-    """Add a plan up; with source and target also what it would cost, with what a probe ``measured`` also how long it
+    """Add a plan up; with sources and target also what it would cost, with what a probe ``measured`` also how long it
     would take, and with ``more`` that is to be known of it."""
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
         groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
-        [doubles], [needs] = duck.dicts(connection, _DOUBLES), duck.dicts(connection, pricing.NEEDS)
-        listed = sum(group["items"] for group in groups)
+        [doubles], needs = duck.dicts(connection, _DOUBLES), duck.dicts(connection, pricing.NEEDS)
+        objects, size = (sum(one[name] for one in needs) for name in ("objects", "bytes"))
         return PlanSummary(
             run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)),
             duck.dicts(connection, _PREFIXES.format(PREFIXES)), duck.dicts(connection, _LOSSES), doubles,
-            pricing.estimate(needs, listed, *places, Prices.read()) if places else None,
-            (*([told_time(measured, needs["objects"], needs["bytes"])] if measured else []), *more),
+            pricing.estimate(needs, *places, Prices.read()) if places else None,
+            (*([told_time(measured, objects, size)] if measured else []), *more),
         )  # fmt: skip
 
 

@@ -64,8 +64,8 @@ class PlanContext(Protocol):
     def open(self, location: Location) -> Store: ...
 
     def diff(
-        self, source: Store, target: Store, choosing: Choosing | None = None, renaming: Renaming | None = None, *,
-        extras: bool = False,
+        self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
+        renaming: Renaming | None = None, *, extras: bool = False,
     ) -> Iterator[pa.Table]:  # fmt: skip
         """Both listings joined by name, in the order of the source's keys; of the source only what is chosen.
 
@@ -73,7 +73,8 @@ class PlanContext(Protocol):
         of what stands there (null where nothing does), ``collides`` (another name that can't stand beside this one
         in a folder), ``twin`` (another key that would get the same name), ``r_key r_size r_mtime r_etag`` (the one
         that keeps a name which this one yields). With ``extras`` also what only the target has, and the choice means:
-        ``key`` is null then.
+        ``key`` is null then. Of several sources ``source`` says which one it is, from 0, and ``twin_source`` and
+        ``r_source`` the same of the others; their order comes first then.
         """
         ...
 
@@ -148,7 +149,7 @@ class Ended(Protocol):
 
     def snapshot(self) -> Snapshot: ...
 
-    def proved(self) -> Path: ...
+    def proved(self, source: str | None = None) -> Path: ...
 
 
 class Migration(BaseModel):

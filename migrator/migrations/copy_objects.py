@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -39,6 +40,9 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     source, target : str or path or Location
         A folder (``/data/in``, ``file:///data/in``), ``s3://bucket/prefix`` or
         ``name://bucket/prefix`` with a named connection of the configuration file.
+    more_sources : list of str or path or Location
+        Other sources, consolidated into the same target; ``source`` may be given as a list of all of them, too. Where
+        their objects would get one name ``collisions`` says who yields; of equals those of the earlier source stay.
     overwrite : {"never", "if-different", "always"}
         What to do where a different object stands at the target. ``never`` refuses it;
         the other two replace it.
@@ -92,6 +96,8 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     --------
     >>> CopyObjects("/data/in", "s3://lake/in").title
     '/data/in → s3://lake/in/'
+    >>> CopyObjects(["/data/a", "/data/b", "s3://old"], "s3://lake/all").title
+    '3 sources → s3://lake/all/'
     """
 
     phases: ClassVar[tuple[str, ...]] = ("plan", "copy", "report")
@@ -102,6 +108,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     source: Location
     target: Location
+    more_sources: tuple[Location, ...] = ()
     overwrite: Overwrite = "never"
     compare: Compare = "listed"
     before: Before = "keep"
@@ -122,6 +129,16 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         given = {"source": source, "target": target}
         super().__init__(**{name: place for name, place in given.items() if place is not None}, **data)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_several(cls, given: Any) -> Any:
+        source = given.get("source") if isinstance(given, Mapping) else None
+        if not isinstance(source, list | tuple):
+            return given
+        if not source or given.get("more_sources"):
+            raise BadInput("source= is a place or a list of places, at least one; more_sources= goes with one place.")
+        return {**given, "source": source[0], "more_sources": source[1:]}
+
     @field_validator("reread", mode="before")
     @classmethod
     def _percent(cls, given: Any) -> Any:
@@ -129,6 +146,11 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> CopyObjects:
+        deletes = "delete_extra=" if self.delete_extra else "source_after=" if self.source_after != "keep" else None
+        if deletes and self.more_sources:
+            raise BadInput(
+                f"{deletes} goes with one source; when all is copied, DeleteSource.of(run, source=…) deletes of each."
+            )
         if self.delete_extra and (self.source_after != "keep" or self.manifest):
             other = "manifest=" if self.manifest else "source_after="
             raise BadInput(f"delete_extra= makes the target like the source, which {other} contradicts. Choose one.")
@@ -136,7 +158,17 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     @property
     def title(self) -> str:
-        return f"{self.source} → {self.target}"
+        several = len(self.sources)
+        return f"{f'{several} sources' if several > 1 else self.source} → {self.target}"
+
+    @property
+    def sources(self) -> tuple[Location, ...]:
+        """All of them, in their order."""
+        return (self.source, *self.more_sources)
+
+    def named(self) -> dict[str | None, Location]:
+        """The sources by what a plan calls them: nothing where there is one."""
+        return {str(place): place for place in self.sources} if self.more_sources else {None: self.source}
 
     @property
     def afterwards(self) -> str | None:
@@ -166,32 +198,49 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     def resolve(self) -> CopyObjects:
         places = {name: getattr(self, name) for name in ("source", "target", "manifest")}
-        return self.model_copy(update={name: place.resolve() for name, place in places.items() if place})
+        resolved: dict[str, Any] = {name: place.resolve() for name, place in places.items() if place}
+        more = tuple(place.resolve() for place in self.more_sources)
+        return self.model_copy(update=resolved | {"more_sources": more})
 
     def check(self) -> None:
         """Raise BadInput or StoreError when source and target can't work together."""
         if self.record:
             check_strong(self.record)
-        where = overlap(self.source, self.target)
-        if where == "a inside b" and self._is_kept():
-            where = None  # no listing of the target has what is in quarantine there
-        if where == "same":
-            raise BadInput(f"Source and target are the same place: {self.target}. Choose another target.")
-        if where:
-            inner, outer = (self.source, self.target) if where == "a inside b" else (self.target, self.source)
-            raise BadInput(
-                f"{inner} lies inside {outer}, so the copy would meet itself. Choose a target that neither holds "
-                "the source nor lies in it."
-            )
-        open_store(self.source).probe()
+        for source in self.sources:
+            self._check_apart(source)
+        self._check_sources()
+        for source in self.sources:
+            open_store(source).probe()
         if self.target.kind != "local":  # a folder is made when it is needed
             open_store(self.target).probe()
         else:
             _check_folder(self.target)
 
-    def _is_kept(self) -> bool:
-        """Whether the source is what earlier runs replaced at the target."""
-        (_, here), (_, there) = self.source.identity(), self.target.identity()
+    def _check_apart(self, source: Location) -> None:
+        """A source and the target must not hold each other."""
+        where = overlap(source, self.target)
+        if where == "a inside b" and self._is_kept(source):
+            where = None  # no listing of the target has what is in quarantine there
+        if where == "same":
+            raise BadInput(f"Source and target are the same place: {self.target}. Choose another target.")
+        if where:
+            inner, outer = (source, self.target) if where == "a inside b" else (self.target, source)
+            raise BadInput(
+                f"{inner} lies inside {outer}, so the copy would meet itself. Choose a target that neither holds "
+                "the source nor lies in it."
+            )
+
+    def _check_sources(self) -> None:
+        """Several sources must be told apart, by what they are and by what they are called."""
+        for one, other in combinations(self.sources, 2):
+            if overlap(one, other):
+                raise BadInput(f"Two of the sources, {one} and {other}, hold the same objects. Name each place once.")
+            if str(one) == str(other):
+                raise BadInput(f"Two sources at two endpoints are called {one}. Use a named connection for one.")
+
+    def _is_kept(self, source: Location) -> bool:
+        """Whether a source is what earlier runs replaced at the target."""
+        (_, here), (_, there) = source.identity(), self.target.identity()
         return here[len(there) :][:1] == (QUARANTINE.rstrip("/"),)
 
     def processes_for(self, items: int, size: int) -> int:
@@ -206,23 +255,25 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         from . import ordinary  # with it pyarrow
 
-        source, target = ctx.open(self.source), ctx.open(self.target)
-        for remark in source.remarks(to_write=False) + (target.remarks(to_write=True) if ctx.dry_run else []):
+        named, target = {name: ctx.open(place) for name, place in self.named().items()}, ctx.open(self.target)
+        sources = [*named.values()]
+        known = [remark for source in sources for remark in source.remarks(to_write=False)]
+        for remark in known + (target.remarks(to_write=True) if ctx.dry_run else []):
             ctx.warn(remark)
         found = False
         sofar: dict[str, int] = {}
-        for table in ctx.diff(source, target, self, self):
+        for table in ctx.diff(sources, target, self, self):
             found = True
             if self.preview_loss or self.on_loss == "refuse":
-                rows = weigh_losses(decide(table, source, target, self), source, target, self.on_loss)
+                rows = weigh_losses(decide(table, sources, target, self), named, target, self.on_loss)
                 self.check_amount(rows, sofar)
                 yield rows
             else:
-                planned = ordinary.decide_all(table, source, target, self)
+                planned = ordinary.decide_all(table, sources, target, self)
                 self.check_amounts(ordinary.amounts(planned), sofar)
                 yield planned
         if not found and not self.chooses:
-            ctx.warn(f"Nothing is listed at {self.source}: there is nothing to copy.")
+            ctx.warn(f"Nothing is listed at {' or '.join(map(str, self.sources))}: there is nothing to copy.")
 
     @classmethod
     def retry(cls, run: Retried, **changes: Any) -> CopyObjects:
@@ -251,7 +302,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     def places(self) -> list[Location]:
         """All that it reads and writes."""
-        return [place for place in (self.source, self.target, self.manifest) if place]
+        return [place for place in (*self.sources, self.target, self.manifest) if place]
 
     def needs(self) -> list[str]:
         return sorted({need for place in self.places() for need in place.needs()})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..stores import ObjectInfo, Store
 from ..words import storable, unescape
 from .losses import look_for_losses
-from .renaming import Collisions
 from .sameness import Compare, identical, same
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ class Pair(NamedTuple):
     """A row of the joined listings: a source object, its name at the target, and what stands there.
 
     ``collides``: a name that can't stand beside it; ``twin``: a key that would get the same name; ``rival``: the object
-    that keeps the name, so that this one yields.
+    that keeps the name, so that this one yields. ``of``, ``twin_of`` and ``rival_of`` say of which source each is.
     """
 
     source: ObjectInfo
@@ -33,25 +32,32 @@ class Pair(NamedTuple):
     collides: str | None = None
     twin: str | None = None
     rival: ObjectInfo | None = None
+    of: int = 0
+    twin_of: int = 0
+    rival_of: int = 0
 
 
-def decide(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> list[dict[str, Any]]:
+def decide(table: pa.Table, sources: Sequence[Store], target: Store, how: CopyObjects) -> list[dict[str, Any]]:
     """The intended action for each pair of a joined listing, with its reason."""
     pairs = [_pair(row, target) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-    rows = [_decide_alone(pair, source, target, how.collisions) for pair in pairs]
+    rows = [_decide_alone(pair, sources, target, how) for pair in pairs]
     undecided = [number for number, row in enumerate(rows) if row is None]
-    verdicts = _compare(source, target, [pairs[number] for number in undecided], how.compare)
+    verdicts = _compare(sources, target, [pairs[number] for number in undecided], how.compare)
     for number, verdict in zip(undecided, verdicts, strict=True):
         rows[number] = _decide_against(pairs[number], verdict, how)
-    return [row for row in rows if row is not None]
+    called = [*how.named()]
+    return [{**row, "source": called[pair.of]} for row, pair in zip(rows, pairs, strict=True) if row is not None]
 
 
-def weigh_losses(rows: list[dict[str, Any]], source: Store, target: Store, on_loss: str) -> list[dict[str, Any]]:
+def weigh_losses(
+    rows: list[dict[str, Any]], sources: Mapping[str | None, Store], target: Store, on_loss: str
+) -> list[dict[str, Any]]:
     """The same rows, with what each object would lose at the target in its detail; or refused for it."""
-    if target.capabilities.holds_attributes or not source.capabilities.holds_attributes:
+    if target.capabilities.holds_attributes:
         return rows
     written = [row for row in rows if row["action"] in ("create", "overwrite")]
-    for row, names in zip(written, look_for_losses(written, source), strict=True):
+    written = [row for row in written if sources[row["source"]].capabilities.holds_attributes]
+    for row, names in zip(written, look_for_losses(written, sources), strict=True):
         if names:
             row["detail"] = json.dumps(json.loads(row["detail"] or "{}") | {"loses": names})
         if names and on_loss == "refuse":
@@ -59,35 +65,39 @@ def weigh_losses(rows: list[dict[str, Any]], source: Store, target: Store, on_lo
     return rows
 
 
-def _compare(source: Store, target: Store, pairs: Sequence[Pair], compare: Compare) -> list[str | None]:
+def _compare(sources: Sequence[Store], target: Store, pairs: Sequence[Pair], compare: Compare) -> list[str | None]:
     """By which evidence each pair is the same."""
-    if compare != "checksum" and source.location.kind != "local" and target.location.kind != "local":
-        return [same(source, target, pair.source, pair.target, compare) for pair in pairs]
+
+    def look(pair: Pair) -> str | None:
+        return same(sources[pair.of], target, pair.source, pair.target, compare)
+
+    if compare != "checksum" and "local" not in [store.location.kind for store in (*sources, target)]:
+        return [look(pair) for pair in pairs]
     # Telling two objects apart may mean hashing a local file: several at once, the GIL is free then.
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda pair: same(source, target, pair.source, pair.target, compare), pairs))
+        return list(pool.map(look, pairs))
 
 
 def _pair(row: tuple[Any, ...], target: Store) -> Pair:
-    key, size, mtime, etag, problem, name, *standing, collides, twin, r_key, r_size, r_mtime, r_etag = row
+    key, size, mtime, etag, problem, name, *standing, collides, twin = row[:11]
+    r_key, r_size, r_mtime, r_etag, *ofs = row[11:]
     name, collides, twin = unescape(name), collides and unescape(collides), twin and unescape(twin)
     there = None if standing[0] is None else ObjectInfo(name, *standing)
     if there is None and not problem and target.location.kind == "local" and (not name or name[-1] == "/"):
         there = target.head(name)  # a folder is in no listing, and its marker may be there all the same
     rival = None if r_key is None else ObjectInfo(unescape(r_key), r_size, r_mtime, r_etag)
-    return Pair(ObjectInfo(unescape(key), size, mtime, etag, problem), name, there, collides, twin, rival)
+    return Pair(ObjectInfo(unescape(key), size, mtime, etag, problem), name, there, collides, twin, rival, *ofs)
 
 
-def _decide_alone(pair: Pair, source: Store, target: Store, collisions: Collisions) -> dict[str, Any] | None:
+def _decide_alone(pair: Pair, sources: Sequence[Store], target: Store, how: CopyObjects) -> dict[str, Any] | None:
     """What needs no look at the target's object; None when it does."""
     if problem := pair.source.problem or target.refusal(pair.name, pair.source.size):
         return _row(pair, "refuse", problem)
     if pair.twin is not None:
-        return _row(
-            pair, "refuse", f"{pair.twin!r} would get the same name, {pair.name!r}; collisions= says who yields"
-        )
+        twin = _told(pair.twin, pair.twin_of, how)
+        return _row(pair, "refuse", f"{twin} would get the same name, {pair.name!r}; collisions= says who yields")
     if pair.rival is not None:
-        return _yield(pair, pair.rival, source, collisions)
+        return _yield(pair, pair.rival, sources, how)
     if pair.collides:
         return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
     if pair.target is None:
@@ -95,13 +105,19 @@ def _decide_alone(pair: Pair, source: Store, target: Store, collisions: Collisio
     return None
 
 
-def _yield(pair: Pair, rival: ObjectInfo, source: Store, collisions: Collisions) -> dict[str, Any]:
+def _yield(pair: Pair, rival: ObjectInfo, sources: Sequence[Store], how: CopyObjects) -> dict[str, Any]:
     """What becomes of an object whose name another one keeps."""
-    if collisions == "keep-newest":
-        return _row(pair, "omit", f"{rival.key!r} has the same name and is newer")
-    if identical(source, pair.source, rival):
-        return _row(pair, "skip", f"the same bytes as {rival.key!r}, which has the name")
-    return _row(pair, "refuse", f"{rival.key!r} gets the same name, {pair.name!r}, and has other bytes")
+    told = _told(rival.key, pair.rival_of, how)
+    if how.collisions == "keep-newest":
+        return _row(pair, "omit", f"{told} has the same name and is newer")
+    if identical(sources[pair.of], pair.source, sources[pair.rival_of], rival):
+        return _row(pair, "skip", f"the same bytes as {told}, which has the name")
+    return _row(pair, "refuse", f"{told} gets the same name, {pair.name!r}, and has other bytes")
+
+
+def _told(key: str, of: int, how: CopyObjects) -> str:
+    """A key for people, where there are several sources with its own."""
+    return f"{key!r} of {how.sources[of]}" if len(how.sources) > 1 else repr(key)
 
 
 def _decide_against(pair: Pair, verdict: str | None, how: CopyObjects) -> dict[str, Any]:

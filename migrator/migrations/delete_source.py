@@ -56,12 +56,12 @@ class DeleteSource(Migration, defer_build=True):
 
     @classmethod
     def of(cls, run: Ended, **terms: Any) -> DeleteSource:
-        """What may be deleted after a run.
+        """What may be deleted after a run; ``source`` names one of several, as the run has it.
 
         Raises
         ------
         BadInput
-            If it is no copy that ended, or proved nothing.
+            If it is no copy that ended, or proved nothing, or had several sources and none is named.
         """
         seen = run.snapshot()
         if seen.migration != "copy-objects" or seen.dry_run or seen.status not in ("completed", "partial"):
@@ -70,11 +70,17 @@ class DeleteSource(Migration, defer_build=True):
         return cls.made_of(run, **terms)
 
     @classmethod
-    def made_of(cls, run: Ended, **terms: Any) -> DeleteSource:
+    def made_of(cls, run: Ended, *, source: str | None = None, **terms: Any) -> DeleteSource:
         """The same of a copy that has done its part, and may still be in its last phase."""
         seen = run.snapshot()
         made = CopyObjects.model_validate(seen.spec)
-        given = {"source": made.source, "target": made.target, "proved": str(run.proved()), "run": seen.id}
+        if source is None and made.more_sources:
+            raise BadInput(f"Run {seen.id} copied {len(made.sources)} sources; say which one's objects go: source=.")
+        if source is not None and source not in map(str, made.sources):
+            told = ", ".join(map(str, made.sources))
+            raise BadInput(f"Run {seen.id} copied no source {source!r}; it copied {told}.")
+        name = source if made.more_sources else None
+        given = {"source": made.named()[name], "target": made.target, "proved": str(run.proved(name)), "run": seen.id}
         return cls.model_validate({**given, "total": seen.total, **terms})
 
     @property

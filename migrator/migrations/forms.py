@@ -150,7 +150,7 @@ def _shape(each: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[str, tuple
         return "choice", tuple(each.get("enum", [each.get("const")]))
     if each.get("format") in ("date", "date-time", "place"):
         return each["format"], ()
-    if each.get("type") == "array" and each.get("items", {}).get("type") == "string":
+    if each.get("type") == "array" and _shape(each.get("items", {}), defs)[0] in ("text", "place"):
         return "lines", ()
     return _KINDS.get(each.get("type", ""), "json"), ()
 

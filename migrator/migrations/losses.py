@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -42,11 +42,11 @@ def type_of(key: str) -> str | None:
     return _type_of_suffix(key[at:].lower()) if (at := key.rfind(".")) > key.rfind("/") else None
 
 
-def look_for_losses(rows: Iterable[dict[str, Any]], source: Store) -> list[str | None]:
-    """What each of these rows' objects would lose: a request for each."""
+def look_for_losses(rows: Iterable[dict[str, Any]], sources: Mapping[str | None, Store]) -> list[str | None]:
+    """What each of these rows' objects would lose: a request for each. ``sources`` by what the rows call them."""
 
     def look(row: dict[str, Any]) -> str | None:
-        with source.open(row["key"], row["etag"]) as body:
+        with sources[row["source"]].open(row["key"], row["etag"]) as body:
             return lost(row["key"], body.attributes)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -5,6 +5,7 @@ What is said of such a row is what `deciding.decide` says of it, to the letter; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +21,33 @@ if TYPE_CHECKING:
     from .copy_objects import CopyObjects
 
 pc: Any = pyarrow.compute  # its functions are made as it is imported: no checker knows them
-_TEXTS = ("key", "target_key", "action", "reason", "etag", "before", "detail")
+_TEXTS = ("key", "target_key", "action", "reason", "etag", "before", "detail", "source")
 KINDS = dict.fromkeys(_TEXTS, pa.string()) | dict.fromkeys(("bytes", "mtime"), pa.int64())
 _ESCAPED = "\x10"  # begins what was escaped: see `words.escape`
 _IN_JSON = r'[\x00-\x1f"\\]|[^\x00-\x7f]'  # what JSON writes in another way
 
 
-def decide_all(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> pa.Table:
+def decide_all(table: pa.Table, sources: Sequence[Store], target: Store, how: CopyObjects) -> pa.Table:
     """The intended action for each pair of a joined listing, with its reason, in the same order.
 
-    The listing has said of each name whether the target can hold it.
+    The listing has said of each name whether the target can hold it. Of several sources the rows are in their order.
     """
-    new, same = _ordinary(table, source, target, how)
+    if len(sources) == 1:
+        return _decide_of(table, None, sources, target, how)
+    parts = [(of, table.filter(pc.equal(table["source"], scalar(of)))) for of in range(len(sources))]
+    return pa.concat_tables([_decide_of(part, of, sources, target, how) for of, part in parts if part.num_rows])
+
+
+def _decide_of(table: pa.Table, of: int | None, sources: Sequence[Store], target: Store, how: CopyObjects) -> pa.Table:
+    """The same where all are of one source."""
+    name = None if of is None else str(how.sources[of])
+    new, same = _ordinary(table, sources[of or 0], target, how)
     rest = pc.invert(pc.or_(new, same))
     if not pc.any(rest).as_py():
-        return _settled(table, same)
+        return _settled(table, same, name)
     numbers = column(range(table.num_rows), pa.int64())
-    others = _table_of(decide(table.filter(rest), source, target, how))
-    done = _settled(table.filter(pc.invert(rest)), same.filter(pc.invert(rest)))
+    others = _table_of(decide(table.filter(rest), sources, target, how))
+    done = _settled(table.filter(pc.invert(rest)), same.filter(pc.invert(rest)), name)
     places = pa.concat_arrays([numbers.filter(pc.invert(rest)), numbers.filter(rest)])
     return pa.concat_tables([done, others]).take(pc.sort_indices(places))
 
@@ -65,7 +75,7 @@ def _ordinary(table: pa.Table, source: Store, target: Store, how: CopyObjects) -
     return _all([*clear, absent]), _all([*clear, pc.invert(absent), same, plain])
 
 
-def _settled(table: pa.Table, same: pa.Array) -> pa.Table:
+def _settled(table: pa.Table, same: pa.Array, source: str | None) -> pa.Table:
     """What is planned for ordinary rows: ``same`` are skipped, the others created."""
     etag = _joined('"', pc.fill_null(table["t_etag"], scalar("")), '"')
     there = _joined(
@@ -81,6 +91,7 @@ def _settled(table: pa.Table, same: pa.Array) -> pa.Table:
         ),
         "bytes": table["size"], "mtime": table["mtime"], "etag": table["etag"],
         "before": pc.if_else(same, there, nothing), "detail": nothing,
+        "source": nothing if source is None else pa.repeat(scalar(source), table.num_rows),
     })  # fmt: skip
 
 

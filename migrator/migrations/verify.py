@@ -148,6 +148,9 @@ class _Pair(NamedTuple):
     r_size: int | None
     r_mtime: int | None
     r_etag: str | None
+    source: int | None = None
+    twin_source: int | None = None
+    r_source: int | None = None
 
 
 class Sampling:

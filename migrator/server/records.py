@@ -16,7 +16,7 @@ from .desk import Front
 LOG_BYTES, LOG_LINES = 1 << 20, 50_000
 ITEM_COLUMNS = (
     "key", "target_key", "size", "action", "status", "evidence", "digest", "error", "reason", "losses", "etag",
-    "written_etag", "before", "detail", "at", "item_no",
+    "written_etag", "before", "detail", "at", "item_no", "source",
 )  # fmt: skip
 # The report is a page of ours whose texts are escaped; a browser is told all the same that nothing in it may run.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"

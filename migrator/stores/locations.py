@@ -102,6 +102,8 @@ class Location(BaseModel):
     def _read(cls, given: Any) -> Any:
         if isinstance(given, str | os.PathLike):
             return read(given, {})
+        if isinstance(given, list | tuple):
+            raise BadInput(f"{len(given)} places were given where one is meant; only a copy's source may be several.")
         if isinstance(given, Mapping) and "url" in given and "kind" not in given:
             options = {name: value for name, value in given.items() if name != "url"}
             return read(given["url"], options)

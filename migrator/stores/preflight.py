@@ -7,9 +7,9 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -69,17 +69,25 @@ class Preflight:
         return f"<p>{html.escape(self.source)} → {html.escape(self.target)}</p><table>{rows}</table>"
 
 
-def preflight(source: Location | str | os.PathLike[str], target: Location | str | os.PathLike[str]) -> Preflight:
-    """Try what a copy from ``source`` to ``target`` needs; what is written for it is taken back.
+Place = Location | str | os.PathLike[str]
+
+
+def preflight(source: Place | Sequence[Place], target: Place) -> Preflight:
+    """Try what a copy from ``source``, or several, to ``target`` needs; what is written for it is taken back.
 
     Raises
     ------
     BadInput
         If one of them can't be a place.
     """
-    here, there = (Location.parse(place).resolve() for place in (source, target))
-    lines = [*_overlap(here, there), *_source(open_store(here)), *_target(open_store(there), there)]
-    return Preflight(str(here), str(there), tuple(lines))
+    given = [source] if isinstance(source, Location | str | os.PathLike) else source
+    *sources, there = (Location.parse(place).resolve() for place in (*given, target))
+    lines: list[Line] = []
+    for number, here in enumerate(sources, 1):
+        found = [*_overlap(here, there), *_source(open_store(here))]
+        lines += [replace(line, what=f"{number}: {line.what}") for line in found] if len(sources) > 1 else found
+    lines += _target(open_store(there), there)
+    return Preflight(", ".join(map(str, sources)), str(there), tuple(lines))
 
 
 def _overlap(here: Location, there: Location) -> Iterator[Line]:

@@ -39,6 +39,7 @@ def test_the_plan_is_a_relation_with_the_columns_that_where_takes(planned: mg.Ru
     assert plan.filter("action = 'create' and size > 1").select("key").fetchall() == [("b/c.csv",), ("d.bin",)]
     assert plan.columns == [
         "key", "target_key", "action", "reason", "size", "mtime", "etag", "before", "detail", "item_no",
+        "source",
     ]  # fmt: skip
     assert str(plan.filter("key = 'a.csv'").select("mtime").fetchall()[0][0]) == "2023-11-14 22:13:20"
 

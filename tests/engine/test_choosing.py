@@ -133,6 +133,15 @@ def test_a_regular_expression_that_would_run_away_does_not() -> None:
     assert Sieve(None, choice.conditions(datetime.now(UTC))).choose(rows) == []
 
 
+# Mutation: take nothing off `_left`, and each batch has the whole time again.
+def test_an_expression_has_one_time_for_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("migrator.engine.sieve.MOST_S", 0.15)
+    rows = pa.concat_tables([ROWS] * 1000)
+    sieve = Sieve("md5(md5(md5(key))) != key")
+    with pytest.raises(BadInput, match="longer than 0 s over all rows"):
+        [sieve.choose(rows) for _ in range(500)]
+
+
 def test_times_are_utc() -> None:
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert read_time("12h", now).isoformat() == "2026-03-02T00:00:00"

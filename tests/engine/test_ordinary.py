@@ -47,7 +47,7 @@ def joined(here: list, there: list, source: Store, target: Store, how: CopyObjec
     folding = Folding(False, False) if target.location.kind == "local" else None
     with duck.connect(folder) as connection:
         terms = Terms(folding, how.renames, how.collisions)
-        return list(join_listings(connection, folder / "source", folder / "target", terms))
+        return list(join_listings(connection, [folder / "source"], folder / "target", terms))
 
 
 # Mutations: leave any one of the conditions out of `_ordinary`; let `alike` go by size.
@@ -69,8 +69,8 @@ def test_nothing_is_decided_otherwise(
     migration = CopyObjects(*places(kind, tmp_path), **how)
     source, target = open_store(migration.source), open_store(migration.target)
     for table in joined(here, there, source, target, migration, tmp_path):
-        slowly = decide(table, source, target, migration)
-        planned = decide_all(table, source, target, migration)
+        slowly = decide(table, [source], target, migration)
+        planned = decide_all(table, [source], target, migration)
         assert files.plan_table(planned, 7).equals(files.plan_table(slowly, 7))
         tally = {action: (number, size) for action, number, size in amounts(planned)}
         for action in {row["action"] for row in slowly}:

@@ -153,12 +153,12 @@ def colliding(folder: Path, keys: list[str], there: list[str], case: bool = Fals
 
     for name, listed in (("source", keys), ("target", there)):
         columns = [listed, [1] * len(listed), [1] * len(listed), ["e"] * len(listed), [None] * len(listed)]
-        columns += [[None] * len(listed), [True] * len(listed)]
+        columns += [[None] * len(listed), [True] * len(listed), [0] * len(listed)]
         columns[4] = ["refused anyway" if "//" in key else None for key in listed]
         table = pa.table([pa.array(c, f.type) for c, f in zip(columns, LISTING, strict=True)], schema=LISTING)
         pq.write_table(table, folder / name)
     with duck.connect(folder) as connection:
-        tables = join_listings(connection, folder / "source", folder / "target", Terms(Folding(case, form)))
+        tables = join_listings(connection, [folder / "source"], folder / "target", Terms(Folding(case, form)))
         found = {row["key"]: row["collides"] for table in tables for row in table.to_pylist()}
     assert list(found) == sorted(keys)
     return {key for key, by in found.items() if by}
@@ -205,7 +205,7 @@ def test_a_cost_counts_what_is_kept_and_what_is_read_again() -> None:
     from migrator.engine.pricing import Prices, estimate
     from migrator.stores import Location
 
-    needs = {"objects": 10, "bytes": 5_000_000_000, "puts": 10, "kept": 4}
+    needs = [{"source": None, "listed": 10, "objects": 10, "bytes": 5_000_000_000, "puts": 10, "kept": 4}]
     there = {
         "endpoint": "http://127.0.0.1:1",
         "region": "r",
@@ -214,7 +214,7 @@ def test_a_cost_counts_what_is_kept_and_what_is_read_again() -> None:
         "anonymous": True,
     }
     plain, keyed = (Location.parse("s3://b/p", **there, kms_key=key).resolve() for key in (None, "k"))
-    costs = [estimate(needs, 10, Location.parse("/a"), place, Prices()) for place in (plain, keyed)]
+    costs = [estimate(needs, {None: Location.parse("/a")}, place, Prices()) for place in (plain, keyed)]
     assert costs[0].requests == {"PUT": 14, "GET": 0, "LIST": 1}
     assert costs[1].requests == {"PUT": 14, "GET": 0, "LIST": 1, "re-read": 10}
     assert (costs[0].bytes_out, costs[1].bytes_out) == (0, 5_000_000_000)

@@ -204,8 +204,8 @@ def test_no_object_is_lost_and_no_name_is_given_twice(
     with duck.connect(folder) as connection:
         rows = [
             row
-            for table in join_listings(connection, folder / "source", folder / "target", terms)
-            for row in decide(table, source, target, migration)
+            for table in join_listings(connection, [folder / "source"], folder / "target", terms)
+            for row in decide(table, [source], target, migration)
         ]
     assert sorted(row["key"] for row in rows) == sorted(one.key for one in page)
     written = [row["target_key"] for row in rows if row["action"] == "create"]
