@@ -16,6 +16,7 @@ from .copying import Abandoned, Copier
 from .crew import Crew
 from .evidence import Asked
 from .gate import Stopped
+from .pace import Pace
 from .quarantine import Quarantine
 from .uploads import UploadNotes
 from .weather import HOPELESS, Streak
@@ -35,16 +36,17 @@ class CopyExecutor:
         self._target = open_store(migration.target)
         self._tried = False
         self._streak = Streak()
+        self._found: Pace | None = None  # kept from shard to shard
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
         asked = Asked.by(self._migration)
         copiers = {name: Copier(source, self._target, control, asked) for name, source in self._sources.items()}
-        threads = max(1, self._threads(rows) // control.shares)
+        pace = self._pace(rows, control)
         if self._migration.before == "keep" and any(row.action == "overwrite" for row in rows):
-            rows, failed = Quarantine(self._target, control).keep(rows, threads)
+            rows, failed = Quarantine(self._target, control).keep(rows, pace)
             yield from failed
-        crew: Crew[Receipt] = Crew(threads, control)
+        crew: Crew[Receipt] = Crew(pace, control)
         try:
             yield from crew.run(lambda item: self._copy(copiers[item.source], item, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it
@@ -97,10 +99,12 @@ class CopyExecutor:
                 return receipt
         return None
 
-    def _threads(self, rows: Sequence[Item]) -> int:
+    def _pace(self, rows: Sequence[Item], control: Control) -> Pace:
         if self._migration.in_flight:
-            return self._migration.in_flight
+            return Pace.fixed(max(1, self._migration.in_flight // control.shares))
         stores = (*self._sources.values(), self._target)
         if any(store.capabilities.remote for store in stores):
-            return max(store.capabilities.threads for store in stores)
-        return 1 if sum(row.bytes for row in rows) < SMALL_FILES * len(rows) else self._target.capabilities.threads
+            self._found = self._found or Pace.between(*stores, shares=control.shares)
+            return self._found
+        small = sum(row.bytes for row in rows) < SMALL_FILES * len(rows)
+        return Pace.fixed(1 if small else max(1, self._target.capabilities.threads // control.shares))

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from ..migrations import Control
 from ..model import Item
+from .pace import Pace
 
 R = TypeVar("R")
 
@@ -61,14 +62,14 @@ class Crew(Generic[R]):
 
     Parameters
     ----------
-    threads : int
+    pace : Pace
         How many, unless the run has a limit of its own, which may change while they work.
     control : Control
         Asked before each row: it may end the work with what is in flight, or hold it.
     """
 
-    def __init__(self, threads: int, control: Control) -> None:
-        self._threads = threads
+    def __init__(self, pace: Pace, control: Control) -> None:
+        self._pace = pace
         self._control = control
         self._results: deque = deque()
         self._error: BaseException | None = None
@@ -81,10 +82,13 @@ class Crew(Generic[R]):
         """
         queue = Rows(rows)
         crew: list[threading.Thread] = []
+        self._pace.begin()
         try:
             while self._recruit(crew, work, queue, len(rows)):
                 with self._control.aside():
                     crew[0].join(DRAIN_S)
+                if not queue.over:  # the last few say nothing of how fast it could be
+                    self._pace.heard(len(self._results))
                 yield from self._drain()
         finally:
             # Also when the taker leaves early: no thread outlives this call.
@@ -109,7 +113,7 @@ class Crew(Generic[R]):
 
     @property
     def _size(self) -> int:
-        return self._control.in_flight or self._threads
+        return self._control.in_flight or self._pace.size
 
     def _loop(self, work: Callable[[Item], R | None], queue: Rows) -> None:
         number = int(threading.current_thread().name.rpartition("-")[2])

@@ -14,6 +14,7 @@ from ..migrations.delete_source import DeleteSource
 from ..model import Item, Receipt, Shard
 from ..stores import Attributes, Store, open_store
 from .crew import Crew
+from .pace import Pace
 from .quarantine import Quarantine
 
 
@@ -26,14 +27,15 @@ class DeleteExecutor:
         self._from, self._other = places if isinstance(migration, DeleteSource) else reversed(places)
         self._objection = _copy_is_lost if isinstance(migration, DeleteSource) else _has_come_back
         self._apart = False
+        self._pace: Pace | None = None
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._tell_apart(control)
-        threads = max(1, self._from.capabilities.threads // control.shares)
+        self._pace = self._pace or Pace.between(self._from, shares=control.shares)
         if self._migration.before == "keep":
-            rows, failed = Quarantine(self._from, control, replaced=("delete",)).keep(rows, threads)
+            rows, failed = Quarantine(self._from, control, replaced=("delete",)).keep(rows, self._pace)
             yield from failed
-        crew: Crew[Receipt] = Crew(threads, control)
+        crew: Crew[Receipt] = Crew(self._pace, control)
         yield from crew.run(self._delete, rows)
         self._from.sync()
 

@@ -13,6 +13,7 @@ from ..model import Item, Receipt
 from ..stores import Store
 from .copying import Abandoned, Copier
 from .crew import Crew
+from .pace import Pace
 
 
 class Quarantine:
@@ -22,14 +23,14 @@ class Quarantine:
         self._target, self._control, self._replaced = target, control, replaced
         self._copier = Copier(target, target, control)
 
-    def keep(self, rows: Sequence[Item], threads: int) -> tuple[list[Item], list[Receipt]]:
+    def keep(self, rows: Sequence[Item], pace: Pace) -> tuple[list[Item], list[Receipt]]:
         """Keep what stands where these rows go: the rows that may be done now, and receipts of some that may not.
 
         What was kept is durable when this returns.
         """
         replaced = [row for row in rows if row.action in self._replaced]
         kept: set[int] = set()
-        crew: Crew[Receipt] = Crew(threads, self._control)
+        crew: Crew[Receipt] = Crew(pace, self._control)
         failed = list(crew.run(lambda item: self._keep(item, kept), replaced))
         self._target.sync()
         return [row for row in rows if row.action not in self._replaced or row.item_no in kept], failed

@@ -10,6 +10,7 @@ from ..model import Item, Receipt, Shard
 from ..stores import open_store
 from .comparing import Comparer, Stopped
 from .crew import Crew
+from .pace import Pace
 
 
 class VerifyExecutor:
@@ -19,11 +20,17 @@ class VerifyExecutor:
         self._migration = migration
         self._source = open_store(migration.source)
         self._target = open_store(migration.target)
+        self._pace: Pace | None = None
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         comparer = Comparer(self._source, self._target, control, metadata=self._migration.metadata)
-        threads = self._migration.in_flight or max(s.capabilities.threads for s in (self._source, self._target))
-        crew: Crew[Receipt] = Crew(max(1, threads // control.shares), control)
+        given = self._migration.in_flight
+        self._pace = (
+            Pace.fixed(max(1, given // control.shares))
+            if given
+            else self._pace or Pace.between(self._source, self._target, shares=control.shares)
+        )
+        crew: Crew[Receipt] = Crew(self._pace, control)
         return crew.run(lambda item: _compare(comparer, item), rows)
 
     def close(self) -> None:

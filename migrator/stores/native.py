@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -27,6 +30,9 @@ from .wire import Incoming, Response, Wire, WireError
 # A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
 CONNECT_S, READ_S, SLOW_S, PROBE_S = 5.0, 30.0, 900.0, 10.0
 _CONNECTIONS = 64
+# One interpreter is busy so long with an object; meanwhile others may wait for their answers.
+TURN_S = 0.0002
+NEAR_THREADS, FAR_THREADS = min(8, 2 * (os.cpu_count() or 1)), 64
 A = TypeVar("A", "Answer", "Incoming | Answer")
 
 
@@ -62,6 +68,7 @@ class Lane:
         self.keyring = Keyring(place.credentials, self.provide)
         self.retries = Retries(place.url, self._probe, self.keyring.renew)
         self._proxy = proxy_for(self._scheme, host, CONNECT_S, _CONNECTIONS)
+        self.round_trip = math.inf  # seconds, of the request that was answered soonest
         self._wire = self._proxy or Wire(self._scheme, host, CONNECT_S, _CONNECTIONS)
 
     def send(
@@ -109,6 +116,13 @@ class Lane:
         below = f"{self.place.prefix}/" if self.place.prefix else ""
         return explain(self.place, refusal, key.removeprefix(below) if key is not None else None)
 
+    @property
+    def threads(self) -> int:
+        """How many requests at once one process is worth, by how long this place takes to answer."""
+        if self.round_trip == math.inf:
+            return NEAR_THREADS
+        return max(NEAR_THREADS, min(FAR_THREADS, int(self.round_trip / TURN_S)))
+
     def _persist(self, once: Callable[[], A], key: str | None, tries: int) -> A:
         def heard() -> A:
             try:
@@ -138,11 +152,15 @@ class Lane:
 
     def _once(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         headers = self._signed(method, path, query, extra, body)
+        began = time.monotonic()
         answer = Answer(*self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s))
+        self.round_trip = min(self.round_trip, time.monotonic() - began)
         return replace(answer, status=500) if _failed_late(answer) else answer
 
     def _begin(self, path: str, extra: Mapping[str, str]) -> Incoming | Answer:
-        answer = self._wire.open(path, self._signed("GET", path, "", extra, b""), READ_S)
+        headers, began = self._signed("GET", path, "", extra, b""), time.monotonic()
+        answer = self._wire.open(path, headers, READ_S)
+        self.round_trip = min(self.round_trip, time.monotonic() - began)
         return Answer(*answer) if isinstance(answer, Response) else answer
 
     def _path(self, key: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,7 +16,6 @@ from .base import Attributes, Capabilities, ObjectInfo, Written
 from .bucket import Bucket, conflict, nothing
 from .byte_store import byte_store
 from .digests import PART_BYTES
-from .endpoints import is_loopback
 from .listing import list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, etag_of, upload
@@ -30,9 +28,6 @@ from .trials import hash_header
 __all__ = ["PART_BYTES", "S3Store"]
 
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
-# On loopback there is no waiting to fill, and more threads only contend for the interpreter.
-NEAR_THREADS = min(8, 2 * (os.cpu_count() or 1))
-FAR_THREADS = 64
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
 
 
@@ -47,14 +42,13 @@ class S3Store(Bucket[Lane]):
         self._lane = Lane(location)
         self._seen = False  # whether the bucket is known to be there
         self._terms = Terms(self._lane)
-        self._threads = NEAR_THREADS if is_loopback(location.endpoint or "") else FAR_THREADS
         self._bytes = byte_store(location, self._lane.keyring)
         self._bytes_version = 0
         self.notes: Notes = NoNotes()
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(True, True, self._threads, self._terms.conditional)
+        return Capabilities(True, True, self._lane.threads, self._terms.conditional)
 
     def probe(self) -> None:
         probe(self._lane)

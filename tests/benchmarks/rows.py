@@ -77,7 +77,7 @@ LIMITS = {
     "huge-s3-local": "one connection an object: no ranged reads in parallel yet",
     "huge-streamed": "one GET feeds four PUTs; MD5 and SHA-256",
     "nothing-to-do": "start-up, and two listings read as XML in Python, 9 µs an object",
-    "far-s3-s3": "as few threads as loopback gets by default, however late it answers",
-    "far-streamed": "the same",
+    "far-s3-s3": "start-up and listings one page after the other; then one interpreter that serves all threads",
+    "far-streamed": "the same, with two requests an object",
     "million": "what two interpreters and their libraries hold at rest",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from migrator.engine.control import Control
 from migrator.engine.crew import IN_FLIGHT_BYTES, Crew
+from migrator.engine.pace import Pace
 from migrator.model import Item
 
 ROWS = [Item(n, str(n)) for n in range(500)]
@@ -26,7 +27,7 @@ class Asked(Control):
 
 
 def crew(threads: int = 8, stopped=lambda: False) -> Crew[int]:
-    return Crew(threads, Asked(stopped))
+    return Crew(Pace.fixed(threads), Asked(stopped))
 
 
 def copying() -> int:

@@ -12,6 +12,7 @@ from migrator.clocks import boottime
 from migrator.engine import room
 from migrator.engine.control import Control
 from migrator.engine.crew import Crew
+from migrator.engine.pace import Pace
 from migrator.errors import DiskFull
 from migrator.model import Item
 
@@ -36,7 +37,7 @@ class Work:
 
     def _run(self) -> None:
         with self._control.writing():  # as the engine's own thread is counted while it executes
-            for _ in Crew(self._threads, self._control).run(self._one, ROWS):
+            for _ in Crew(Pace.fixed(self._threads), self._control).run(self._one, ROWS):
                 pass
 
     def _one(self, item: Item) -> int:
@@ -97,7 +98,7 @@ def test_it_is_not_quiet_while_somebody_is_in_the_middle(control: Control) -> No
         go_on.wait(10)
         return item.item_no
 
-    crew = Crew(1, control).run(write, ROWS[:2])
+    crew = Crew(Pace.fixed(1), control).run(write, ROWS[:2])
     taker = threading.Thread(target=lambda: list(crew), daemon=True)
     taker.start()
     assert inside.wait(5)
@@ -134,7 +135,7 @@ def test_objects_at_once_can_be_changed_while_they_are_copied(control: Control) 
         return item.item_no
 
     got: list[int] = []
-    taker = threading.Thread(target=lambda: got.extend(Crew(8, control).run(one, ROWS)), daemon=True)
+    taker = threading.Thread(target=lambda: got.extend(Crew(Pace.fixed(8), control).run(one, ROWS)), daemon=True)
     taker.start()
     wait_for(lambda: most > 2)
     control.throttle.set({"in_flight": 2})

@@ -13,6 +13,7 @@ from migrator.errors import AlreadyExists, BadInput, Denied, NotFound, SourceCha
 from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores import s3 as s3_module
 from migrator.stores.keys import tidy
+from migrator.stores.native import FAR_THREADS, NEAR_THREADS
 
 FULL = Attributes(
     {
@@ -337,6 +338,29 @@ def test_a_busy_server_is_asked_again():
     with FakeS3(lambda *_: answers.pop(0)) as fake:
         assert list(everything(at(fake))) == ["k"]
         assert len(fake.asked) == 3
+
+
+def read(store):
+    with store.open("k", None) as body:
+        body.read()
+
+
+# Mutation: measure nothing in Lane._once, or in Lane._begin, and a far place is taken for a near one.
+@pytest.mark.parametrize("ask", [lambda store: store.head("k"), read])
+def test_as_many_requests_at_once_as_a_place_takes_to_answer(ask):
+    def reply(*_):
+        time.sleep(wait)
+        return Reply(200, "x")
+
+    with FakeS3(reply) as fake:
+        store, wait = at(fake), 0.02
+        assert store.capabilities.threads == NEAR_THREADS  # nobody knows yet
+        ask(store)
+        assert store.capabilities.threads == FAR_THREADS
+        wait = 0
+        for _ in range(5):
+            ask(store)
+        assert store.capabilities.threads < 20
 
 
 def test_head_tells_missing_from_denied():

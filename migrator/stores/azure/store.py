@@ -23,14 +23,11 @@ from .body import AzureBody, sent
 from .lane import AzureLane
 from .upload import block_bytes, put_blocks
 
-THREADS = 64
 _TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
 
 
 class AzureStore(Bucket[AzureLane]):
     """A prefix of a container. See the ``Store`` protocol for what each method promises."""
-
-    capabilities = Capabilities(holds_attributes=True, remote=True, threads=THREADS)
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -41,6 +38,10 @@ class AzureStore(Bucket[AzureLane]):
         self._kept: dict[str, bool] = {}
         self._turn = threading.RLock()
         self._scratch = secrets.token_hex(4)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(holds_attributes=True, remote=True, threads=self._lane.threads)
 
     def probe(self) -> None:
         listing.fetch(self._lane, self._below, None, 1)

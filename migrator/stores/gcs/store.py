@@ -22,7 +22,6 @@ from . import listing, upload
 from .body import GoogleBody, sent
 from .lane import GoogleLane
 
-THREADS = 64
 # What the service itself refuses: https://cloud.google.com/storage/docs/objects#naming
 _NO_LINES = "Google Cloud Storage takes no key with a line break"
 _NO_DOTS = "Google Cloud Storage takes no key that is '.' or '..'"
@@ -43,7 +42,7 @@ class GoogleStore(Bucket[GoogleLane]):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(True, True, THREADS, self._conditional, hashes_parts=False)
+        return Capabilities(True, True, self._lane.threads, self._conditional, hashes_parts=False)
 
     def probe(self) -> None:
         listing.fetch(self._lane, self._below, None, 1)

@@ -1,0 +1,76 @@
+"""How many objects at once a pair of stores is worth, found out while they are copied.
+
+The round trips that were measured say where to begin; from there it goes up while the rate grows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..stores import Store
+
+# Of one run, over all of its processes.
+MOST = 128
+WINDOW_S = 0.5
+STEP = 1.5
+# Half as many again must make it a fifth faster: chance does less on a busy machine.
+WORTH = 0.4
+REST = 20  # windows before a step that was not worth it is tried again
+
+
+class Pace:
+    """Known to all crews of one process; ``size`` objects at once is what it comes to.
+
+    Parameters
+    ----------
+    first : callable
+        How many to begin with, by what is known of the stores now.
+    most : int
+        Never more than that.
+    """
+
+    def __init__(self, first: Callable[[], int], most: int) -> None:
+        self._first, self._most = first, most
+        self._factor = 1.0
+        self._before: tuple[int, float] | None = None  # the size and the rate before the last step
+        self._resting = 0
+        self.begin()
+
+    @classmethod
+    def fixed(cls, number: int) -> Pace:
+        """Always so many."""
+        return cls(lambda: number, number)
+
+    @classmethod
+    def between(cls, *stores: Store, shares: int) -> Pace:
+        """What suits the stores; ``shares`` processes keep to it together."""
+        return cls(lambda: max(store.capabilities.threads for store in stores), max(1, MOST // shares))
+
+    def begin(self) -> None:
+        """Work begins, or goes on: the time before it does not count."""
+        self._since, self._done = time.monotonic(), 0
+        self._set()
+
+    def heard(self, done: int) -> None:
+        """So many objects more are done. By one thread."""
+        self._done += done
+        took = time.monotonic() - self._since
+        if took >= WINDOW_S and self._done >= 2 * self.size:  # fewer tell nothing
+            self._turn(self._done / took)
+            self._since, self._done = time.monotonic(), 0
+        self._set()
+
+    def _turn(self, rate: float) -> None:
+        if self._resting:
+            self._resting -= 1
+        elif self._before and not self._was_worth_it(rate, *self._before):
+            self._factor, self._before, self._resting = self._factor / STEP, None, REST
+        elif self.size < self._most:
+            self._factor, self._before = self._factor * STEP, (self.size, rate)
+
+    def _was_worth_it(self, rate: float, size: int, before: float) -> bool:
+        return rate / before - 1 >= WORTH * (self.size / size - 1)
+
+    def _set(self) -> None:
+        self.size = max(1, min(self._most, int(self._first() * self._factor)))
