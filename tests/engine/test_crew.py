@@ -88,7 +88,7 @@ def test_a_stop_ends_it_with_what_is_in_flight() -> None:
 def test_a_taker_who_leaves_early_leaves_no_thread() -> None:
     results = crew().run(lambda item: (time.sleep(0.01), item.item_no)[1], ROWS)
     next(results)
-    results.close()
+    results.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert copying() == 0
 
 
