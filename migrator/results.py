@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -47,7 +48,7 @@ class Results:
 
         A negative ``after`` means that many bytes from the end.
         """
-        piece = transcript.after(self._output(), after, limit)
+        piece = transcript.after(self._output, after, limit)
         return piece.text, piece.end
 
     def log_pieces(self, after: int, limit: int, lines: int, most: int) -> list[transcript.Piece]:
@@ -55,7 +56,7 @@ class Results:
 
         There are ``most`` at most, and always one, which may be empty.
         """
-        path, found = self._output(), list[transcript.Piece]()
+        path, found = self._output, list[transcript.Piece]()
         while len(found) < most:
             found.append(transcript.after(path, found[-1].end if found else after, limit, lines))
             if not found[-1].text:
@@ -64,7 +65,7 @@ class Results:
 
     def log_before(self, before: int, limit: int = transcript.CHUNK, lines: int | None = None) -> transcript.Piece:
         """The lines that end at byte ``before``, as many as fit into both limits."""
-        return transcript.before(self._output(), before, limit, lines)
+        return transcript.before(self._output, before, limit, lines)
 
     def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
         """The first items that failed or were refused: ``item_no key status error``."""
@@ -227,7 +228,9 @@ class Results:
 
         return paging.find_items(*self._files(), status, text, max(0, offset), limit)
 
+    @cached_property
     def _output(self) -> Path:
+        """Where it is written never changes, and a view asks for it twice a second."""
         return feed.output(self.state, self.id)
 
     def _files(self) -> tuple[Path, list[Shard]]:

@@ -18,7 +18,6 @@ from .reading import News, Reader
 
 QUICK_S, STEADY_S, SLOW_S = 0.25, 1.0, 5.0
 QUICK_ROUNDS = 40  # about ten seconds: a start is looked at closely
-SLOWER = 1.3  # each round that shows nothing new makes the next one so much later
 
 
 class Screen(Protocol):
@@ -40,7 +39,7 @@ class Feed:
         self._screen = screen
         self._reader: Reader | None = None
         self._hellos: list[str] = []
-        self._rounds = self._unchanged = 0
+        self._rounds = 0
         self._registration = shared().register(self._round)
 
     @property
@@ -62,7 +61,7 @@ class Feed:
 
     def look_closely(self) -> None:
         """Read at once, and often for a while; also after the run had ended."""
-        self._rounds = self._unchanged = 0
+        self._rounds = 0
         self._registration.wake()
 
     def stop(self) -> None:
@@ -106,15 +105,12 @@ class Feed:
 
     def _pace(self, news: News) -> float | None:
         self._rounds += 1
-        same = _picture(self._screen.snapshot) == _picture(news.snapshot)
-        self._unchanged = self._unchanged + 1 if same else 0
         if news.more:
             return QUICK_S
         if news.snapshot["status"] in TERMINAL:  # once more after it: its last lines may be written after the status
-            return None if same else STEADY_S
-        if self._rounds < QUICK_ROUNDS:
-            return QUICK_S
-        return min(STEADY_S * SLOWER**self._unchanged, SLOW_S)
+            return None if _picture(self._screen.snapshot) == _picture(news.snapshot) else STEADY_S
+        # Also while nothing changes: what another does to a run that is paused or waits is to be seen within a second.
+        return QUICK_S if self._rounds < QUICK_ROUNDS else STEADY_S
 
 
 def sentence(error: Exception) -> str:

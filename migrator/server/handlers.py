@@ -49,6 +49,10 @@ class ViewHandler(APIHandler, web.StaticFileHandler):
     async def get(self, path: str, include_body: bool = True) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         await web.StaticFileHandler.get(self, path, include_body)
 
+    def compute_etag(self) -> str | None:
+        """Of what the file holds now: Tornado's own remembers what it once held, until the server ends."""
+        return f'"{self.get_content_version(self.absolute_path)}"' if self.absolute_path else None
+
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Content-Type", "text/javascript" if path.endswith(".js") else "text/css")

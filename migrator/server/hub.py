@@ -45,6 +45,7 @@ class Watch:
 
     def __init__(self, desk: Desk, run_id: str, on_empty: Callable[[], Any]) -> None:
         self._desk, self._run_id, self._on_empty = desk, run_id, on_empty
+        self._handle: Any = None  # it knows where the output is, once it was asked
         self._seats: list[Seat] = []
         self._last: Message | None = None
         self._told_at = 0.0
@@ -82,7 +83,7 @@ class Watch:
                 await asyncio.wait_for(self._soon.wait(), ENDED_S if status in TERMINAL else LIVE_S)
 
     async def _round(self) -> str:
-        snapshot = await self._desk.call(lambda front: front.run(self._run_id).snapshot().to_dict())
+        snapshot = await self._desk.call(lambda front: self._run(front).snapshot().to_dict())
         message = {"run": self._run_id, "snapshot": snapshot}
         self._catch_up()
         if _moved(self._last, message):
@@ -99,7 +100,7 @@ class Watch:
         if not behind:
             return
         after = min(seat.seq for seat in behind)
-        found = await self._desk.call(lambda front: front.run(self._run_id).events(after))
+        found = await self._desk.call(lambda front: self._run(front).events(after))
         events = [asdict(event) for event in found]
         for seat in behind:
             seat.send({"run": self._run_id, "events": [event for event in events if event["seq"] > seat.seq]})
@@ -109,8 +110,7 @@ class Watch:
         """Each place in the log is read once a round, for all who are there; usually all are at its end."""
         for cursor in {seat.cursor for seat in self._seats if seat.wants_log and seat.ready()}:
             at = -TAIL_BYTES if cursor is None else cursor
-            read = partial(_pieces, self._run_id, at)
-            pieces = await self._desk.call(read)
+            pieces = await self._desk.call(partial(self._pieces, at))
             there = [seat for seat in self._seats if seat.wants_log and seat.cursor == cursor]
             for piece in pieces:
                 there = [seat for seat in there if seat.ready()]  # one that is full goes on from here later
@@ -121,6 +121,13 @@ class Watch:
                     seat.cursor = piece.end
             if there and len(pieces) == FRAMES:
                 self._soon.set()  # there is more
+
+    def _pieces(self, at: int, front: Front) -> list[Piece]:
+        return self._run(front).log_pieces(at, FRAME_BYTES, FRAME_LINES, FRAMES)
+
+    def _run(self, front: Front) -> Any:
+        self._handle = self._handle or front.run(self._run_id)
+        return self._handle
 
     def _tell(self, message: Message) -> None:
         self._told_at = time.monotonic()
@@ -163,10 +170,6 @@ class Hub:
     def look_soon(self, run_id: str) -> None:
         if watch := self._watches.get(run_id):
             watch.look_soon()
-
-
-def _pieces(run_id: str, at: int, front: Front) -> list[Piece]:
-    return front.run(run_id).log_pieces(at, FRAME_BYTES, FRAME_LINES, FRAMES)
 
 
 def _moved(last: Message | None, message: Message) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,17 @@ def harness(page: Page) -> Iterator[Callable[..., Page]]:
     """Opens the panel alone; `harness(show="running", theme="dark", width=480)`."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.route("http://harness/**", _serve)
-
-    def show(width: int = 860, **query: Any) -> Page:
-        page.set_viewport_size({"width": width, "height": 700})
-        page.goto("http://harness/harness.html?" + "&".join(f"{name}={value}" for name, value in query.items()))
-        page.wait_for_function("window.harness && document.readyState === 'complete'")
-        return page
-
-    yield show
+    yield partial(open_harness, page)
     assert not errors
+
+
+def open_harness(page: Page, width: int = 860, **query: Any) -> Page:
+    """The panel alone, fed by the page itself."""
+    page.route("http://harness/**", _serve)
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto("http://harness/harness.html?" + "&".join(f"{name}={value}" for name, value in query.items()))
+    page.wait_for_function("window.harness && document.readyState === 'complete'")
+    return page
 
 
 def _serve(route: Route) -> None:

@@ -19,47 +19,57 @@ from playwright.sync_api import Locator, Page
 
 TOKEN = "browser-tests"
 HOUSE = Path(__file__).parents[2]
+# When the frame that says so was drawn, by the clock that a runner's end is written with.
+CANCELLED = """() => new Promise((done) => {
+  const pill = document.querySelector(".mgp-pill"), look = () => pill.textContent === "cancelled" && done(Date.now());
+  new MutationObserver(() => requestAnimationFrame(look)).observe(pill, { childList: true, subtree: true });
+  look();
+})"""
 KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running server: where it listens, the notebooks' folder, and the folder of everything else."""
+    """A running server: where it listens, the notebooks' folder, the folder of everything else, and its process."""
 
     url: str
     root: Path
     folder: Path
+    pid: int
 
 
 @contextmanager
-def running_lab(folder: Path, extended: bool = False) -> Iterator[Lab]:
+def running_lab(folder: Path, extended: bool = False, venv: Path | None = None) -> Iterator[Lab]:
     """JupyterLab on a free port, on this machine only, behind a token, with a state DB of its own.
 
-    ``extended``: with our server extension and renderer, as after ``pip install``.
+    ``extended``: with our server extension and renderer, as after ``pip install``. ``venv``: that of an environment
+    of its own, with what was installed there and nothing that we say.
     """
     root = folder / "notebooks"
     root.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    python = [str(venv / "bin" / "python") if venv else sys.executable]
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        *python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     # Said in both cases: where the package is installed its server extension is enabled.
-    command.append(f'--ServerApp.jpserver_extensions={{"jupyterlab": True, "migrator.server": {extended}}}')
+    said = f'--ServerApp.jpserver_extensions={{"jupyterlab": True, "migrator.server": {extended}}}'
+    command += [] if venv else [said]
     if extended:
         found = folder / "share" / "labextensions"
         found.mkdir(parents=True)
         (found / "jupyter-migrator").symlink_to(HOUSE / "widgets" / "labextension")  # as pip would have installed it
-    lab = Lab(f"http://127.0.0.1:{port}/", root, folder)
     log = folder / "lab.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            command, env=environment(folder, venv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
         )
+        lab = Lab(f"http://127.0.0.1:{port}/", root, folder, server.pid)
         try:
             _await_answer(lab, server, log)
             yield lab
@@ -72,7 +82,8 @@ def running_lab(folder: Path, extended: bool = False) -> Iterator[Lab]:
                 server.wait()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, venv: Path | None = None) -> dict[str, str]:
+    """Nothing of the user's; our house on the import path, or what ``venv`` has installed."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)  # a toast about news would lie over the page
@@ -86,6 +97,8 @@ def _environment(folder: Path) -> dict[str, str]:
     for name in ("home", "state"):
         (folder / name).mkdir(exist_ok=True)
     path = {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOUSE), kept.get("PYTHONPATH")]))}
+    if venv:  # Lab's own files lie where Lab is installed
+        path = {"PYTHONPATH": "", "JUPYTERLAB_DIR": str(Path(sys.prefix) / "share" / "jupyter" / "lab")}
     return kept | path | {name: str(folder / where) for name, where in own.items()}
 
 
@@ -154,3 +167,11 @@ class Notebook:
 
     def shut_down_kernel(self) -> None:
         self.js("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+    def cancel(self) -> float:
+        """By a click; how many seconds after its end the run is seen to have ended."""
+        run_id = self.panel.get_attribute("data-run")
+        self.panel.get_by_role("button", name="Cancel", exact=True).click()
+        seen = self.page.evaluate(CANCELLED)
+        told = self.js(f"fetch('/migrator/api/runs/{run_id}').then((answer) => answer.json())")
+        return (seen - told["snapshot"]["finished_at"]) / 1000

@@ -1,9 +1,10 @@
-"""What axe finds in panel, dashboard, form, preview and page, in each theme: nothing; and forty panels on one page."""
+"""What axe finds in panel, dashboard, form, preview and page, in each theme: nothing; forty panels; a fast output."""
 
 from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from labs import TOKEN, Lab, running_lab
 from playwright.sync_api import Browser, Page, expect
 from test_browser_lab import IMPORTS, LONG
+
+import migrator as mg
 
 HERE = Path(__file__).parent
 PANELS = 40
@@ -110,3 +113,43 @@ def test_forty_panels_on_a_page_share_one_socket_and_leave_the_server_free(noteb
     assert answer == 200
     assert len([url for url in sockets if re.search("/migrator/api/socket", url)]) == 1
     book.run(4)
+
+
+# The window of a page that the server sends to, and how long each frame took.
+WINDOW = """async () => {
+  const { LogWindow } = await import("/migrator/static/log.js"), was = LogWindow.prototype.append;
+  LogWindow.prototype.append = function (...given) { window.output = this; return was.apply(this, given); };
+  window.frames_ = [];
+  let before = performance.now();
+  requestAnimationFrame(function look(now) { frames_.push(now - before); before = now; requestAnimationFrame(look); });
+}"""
+
+
+# Mutation: let the server send a frame of output only to every other place (hub._tell_log), and lines are missing.
+@pytest.mark.parametrize("lines", [15_000, pytest.param(100_000, marks=pytest.mark.soak)])
+def test_every_line_of_a_fast_output_is_in_the_page(
+    lab: Lab, page: Page, lines: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At five thousand a second, from the file through server and socket into the window."""
+    monkeypatch.setenv("MIGRATOR_STATE", str(lab.folder / "state" / "state.db"))
+    monkeypatch.setenv("MIGRATOR_WORKSPACE", str(lab.folder / "state" / "runs"))
+    run = mg.start(mg.CopyObjects(lab.root / "in", tmp_path / "out"), bytes_per_s=100)
+    page.goto(f"{lab.url}migrator/runs/{run.id}?token={TOKEN}")
+    expect(page.locator(".mgp-pill:visible")).to_have_text("running", timeout=LONG)
+    page.evaluate(WINDOW)
+    began, sent = time.monotonic(), 0
+    with (Path(run.snapshot().workspace) / "output.log").open("a") as log:
+        while sent < lines:
+            due = min(lines, int((time.monotonic() - began) * 5_000))
+            log.writelines(f"line {n:06} of a fast output {'x' * (n % 60)}\n" for n in range(sent, due))
+            log.flush()
+            sent = due
+            time.sleep(0.05)
+    page.wait_for_function(f"output?.lines.all.at(-1)?.startsWith('line {lines - 1:06}')", timeout=LONG)
+    there = page.evaluate("output.lines.all.filter((line) => line.startsWith('line'))")
+    assert there == [f"line {n:06} of a fast output {'x' * (n % 60)}" for n in range(lines)]
+    frames = sorted(page.evaluate("frames_"))
+    print(f"\n{lines:,} lines through the server: worst frame {frames[-1]:.0f} ms")
+    assert frames[int(len(frames) * 0.95)] < 100
+    run.cancel()
+    run.wait(30, check=False)

@@ -10,11 +10,11 @@ from playwright.sync_api import Page, expect
 MOUNT = "() => { window.at = harness.mount({ snapshot: harness.running }); }"
 # Frames of 500 lines as the server sends them, at a rate; how long each picture took, and what is there at the end.
 POUR = """([lines, perSecond]) => new Promise((done) => {
-  const worst = { frame: 0, before: performance.now() }, began = performance.now();
-  let sent = 0, bytes = 0;
+  const frames = [], began = performance.now();
+  let sent = 0, bytes = 0, before = began;
   const look = (now) => {
-    worst.frame = Math.max(worst.frame, now - worst.before);
-    worst.before = now;
+    frames.push(now - before);
+    before = now;
     while (sent < lines && sent < (now - began) / 1000 * perSecond) {
       const part = Array.from({ length: Math.min(500, lines - sent) },
         (_, i) => `14:02:11 copied  2026/03/11/part-${sent + i}.parquet, server-hash, ${"x".repeat((sent + i) % 60)}`);
@@ -22,7 +22,7 @@ POUR = """([lines, perSecond]) => new Promise((done) => {
       bytes += part.join("\\n").length + 1;
       sent += part.length;
     }
-    sent < lines ? requestAnimationFrame(look) : setTimeout(() => done(worst.frame), 200);
+    sent < lines ? requestAnimationFrame(look) : setTimeout(() => done(frames), 200);
   };
   requestAnimationFrame(look);
 })"""
@@ -35,18 +35,26 @@ def heap(page: Page) -> int:
     return int(session.send("Runtime.getHeapUsage")["usedSize"])
 
 
-def pour(page: Page, lines: int, rate: int, record_property: Any) -> None:
+def poured(page: Page, lines: int, rate: int) -> tuple[list[float], float]:
+    """How long each frame took (ms), shortest first, and what the page holds more (MB)."""
     page.evaluate(MOUNT)
     before = heap(page)
-    worst = page.evaluate(POUR, [lines, rate])
-    grown = (heap(page) - before) / 1e6
-    record_property("worst frame (ms)", round(worst))
-    print(f"\n{lines:,} lines at {rate:,} a second: worst frame {worst:.0f} ms, {grown:.1f} MB more")
+    frames = page.evaluate(POUR, [lines, rate])
+    return sorted(frames), (heap(page) - before) / 1e6
+
+
+def pour(page: Page, lines: int, rate: int, record_property: Any) -> None:
+    frames, grown = poured(page, lines, rate)
+    record_property("worst frame (ms)", round(frames[-1]))
+    print(f"\n{lines:,} lines at {rate:,} a second: worst frame {frames[-1]:.0f} ms, {grown:.1f} MB more")
     log = page.locator(".mgp-log")
     expect(log).to_contain_text(f"part-{lines - 1}.parquet")
     assert page.locator(".mgp-log-row").count() < 60
-    assert worst < 500  # a hundred is what is wanted, on a machine that does nothing else
-    assert grown < 60
+    # A hundred is the bar for each, and tests/benchmarks/panel_cost.py measures it where nothing else runs; here
+    # others have the processor now and then.
+    assert frames[int(len(frames) * 0.95)] < 100
+    assert frames[-1] < 500
+    assert grown < 30
 
 
 # Mutation: draw a row for each line that comes, and neither the frames nor the rows are few.

@@ -84,9 +84,9 @@ def run_server(folder: Path, **env: str) -> Iterator[Server]:
     own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime", "HOME": "."}
     own = {name: str(folder / where) for name, where in own.items()}
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=kept | own | {"PYTHONPATH": str(HOUSE)} | env, stdout=log, stderr=subprocess.STDOUT
-        )
+        # Elsewhere than here: what is imported is what PYTHONPATH says.
+        environment = kept | own | {"PYTHONPATH": str(HOUSE)} | env
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     server = Server(f"http://127.0.0.1:{port}/", folder, process.pid)
     try:
         _await_answer(server, process)

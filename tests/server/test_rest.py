@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 import urllib.parse
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_a_live_run_counts_as_activity(server: Server, slow: api.Run) -> None:
     while last() == before and time.monotonic() < deadline:
         time.sleep(1)
     assert last() > before
+
+
+# Mutation: read the state DB's place from the query or the body in asking.Handler, and another one is made.
+def test_no_request_says_which_state_db_is_meant(server: Server, done: api.Run, source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    copy = "migrator.migrations.copy_objects:CopyObjects"
+    spec = {"source": str(source), "target": str(tmp_path / "out")}
+    said = {name: str(other) for name in ("state", "state_url", "MIGRATOR_STATE", "workspace")}
+    query = urllib.parse.urlencode({**said, "q": done.id})
+    assert [run["id"] for run in server.ask(f"api/runs?{query}", MIGRATOR_STATE=str(other)).json] == [done.id]
+    body = {"migration": copy, "spec": spec, "dry_run": True, **said}
+    run = api.Run(server.ask(f"api/runs?{query}", body).json["id"], api.open_state())
+    assert run.wait(30).workspace.startswith(os.environ["MIGRATOR_WORKSPACE"])
+    assert not other.exists()
 
 
 def test_it_is_the_same_state_db(server: Server) -> None:
