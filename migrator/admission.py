@@ -66,8 +66,8 @@ def bounded(migration: Migration, max_drift: int | None) -> Migration:
 
 def check_choice(migration: Migration) -> None:
     """Raise BadInput when SQL, a regular expression or a template of it can't be worked out."""
-    if isinstance(migration, CopyObjects | Verify | DeleteExtra):
-        from .engine.listings import try_out
+    if isinstance(migration, CopyObjects | Verify | DeleteExtra) and (migration.chooses or migration.renames):
+        from .engine.listings import try_out  # loads Arrow and DuckDB, which a plain copy's command has no use for
 
         try_out(migration, migration)
 

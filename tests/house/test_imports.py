@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from migrator import api
-from migrator.migrations import CopyObjects
 
 HEAVY = {"IPython", "anywidget", "boto3", "duckdb", "ipywidgets", "obstore", "pandas", "pyarrow", "tornado"}
 
@@ -51,14 +50,18 @@ def test_a_process_of_a_run_begins_light(process: str, without: set[str]) -> Non
 def test_a_copy_between_folders_loads_nothing_that_it_does_not_need(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Mutation: `pa.array` in place of `column`, and Arrow imports pandas: 0.4 s and 70 MB of every run.
+    # Mutations: no `_spare` in the runner, and Arrow imports numpy; `check_choice` of every copy, and its starter does.
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "one").write_text("1")
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    run = api.start(CopyObjects(tmp_path / "in", tmp_path / "out"))
+    begun = loaded_after(f"import migrator as mg; mg.start(mg.CopyObjects({str(tmp_path / 'in')!r}, '{tmp_path}/out'))")
+    assert "sqlalchemy" in begun
+    assert begun & HEAVY == set()
+    [run] = api.runs()
     run.wait(60)
     told = (tmp_path / "state" / "runs" / run.id / "output.log").read_text()
     loaded = set(re.findall(r"^import time:.*\| +(\S+)$", told, re.M))
     assert "duckdb" in loaded  # the list is one of the whole run
-    needless = {"pandas", "pyarrow.dataset", "obstore", "boto3", "polars", "rich", "sqlalchemy.dialects.postgresql"}
+    needless = {"numpy", "pandas", "pyarrow.dataset", "obstore", "boto3", "polars", "rich",
+                "sqlalchemy.dialects.postgresql"}  # fmt: skip
     assert loaded & needless == set()
