@@ -82,7 +82,7 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
     rates = (row["rate"], row["byte_rate"]) if row["status"] == "running" else (None, None)
     same = ("id name title owner key migration spec mode queue dry_run status attempt phase copied adopted skipped "
             "failed refused losses created_at started_at finished_at error workspace plan_run plan_hash interpreter "
-            "seq actions bytes_done bytes_total total priority not_before limits crashes")  # fmt: skip
+            "seq actions bytes_done bytes_total total priority not_before limits crashes retries")  # fmt: skip
     return Snapshot(
         **{name: row[name] for name in same.split()},
         tags=tuple(row["tags"]),
@@ -98,6 +98,7 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
         cancel_requested=row["cancel_requested_at"] is not None,
         pause_requested=row["pause_requested_at"] is not None,
         held_for=row["held_for"] if works else None,
+        throttled=_throttled(row) if works else None,
         stakes=_stakes(row),
         **_waiting(db, row),
     )
@@ -108,6 +109,11 @@ def _stakes(row: Mapping[str, Any]) -> tuple[str, ...]:
     planned = row["dry_run"] and row["status"] == "completed"
     waits = planned or row["status"] == "draft"
     return stakes(row["migration"], row["spec"], row["actions"] if planned else {}) if waits else ()
+
+
+def _throttled(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    by = row["throttled_by"]
+    return None if by is None else {"by": by, "since": row["throttled_since"]}
 
 
 def _waiting(db: StateDB, row: Mapping[str, Any]) -> dict[str, Any]:

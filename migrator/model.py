@@ -159,7 +159,8 @@ class Snapshot:
     ``waiting_for`` says what it waits for. ``held_for`` says why a running run writes nothing at
     the moment: it is paused, a disk is full, its lease was not renewed. ``limits`` are those set
     for this run: ``in_flight`` objects, ``bytes_per_s``. Of a draft and of a plan ``stakes`` says
-    what would be destroyed.
+    what would be destroyed. ``throttled`` says which store asks for fewer requests: ``by`` (short text) and ``since``;
+    ``retries`` counts requests that were sent again, over all attempts.
     """
 
     id: str
@@ -215,6 +216,8 @@ class Snapshot:
     seq: int
     actions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stakes: tuple[str, ...] = ()
+    throttled: Mapping[str, Any] | None = None
+    retries: int = 0
 
     @property
     def terminal(self) -> bool:

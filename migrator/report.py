@@ -114,6 +114,7 @@ def _facts(seen: Snapshot) -> list[tuple[str, str]]:
         "finished": _moment(seen.finished_at),
         "at work": lasting(seen.engine_s) if seen.engine_s else "",
         "rate": _rate(seen),
+        "requests sent again": f"{seen.retries:,}" if seen.retries else "",
         "ran on": f"{seen.holder['host']}, pid {seen.holder['pid']}" if seen.holder else "",
         "error": seen.error or "",
         "specification": json.dumps(_given(seen.spec), ensure_ascii=False, default=str),

@@ -155,7 +155,7 @@ class Pulse:
 
     def __init__(self, journal: Journal, control: Control, claim: runs.Claim, outage: Outage) -> None:
         self._journal, self._control, self._outage = journal, control, outage
-        self._earlier_ms = claim.row["engine_ms"]
+        self._earlier_ms, self._retried = claim.row["engine_ms"], claim.row["retries"]
         self._rate = Rate()
         self._over = threading.Event()
         self._said = time.monotonic()
@@ -178,9 +178,14 @@ class Pulse:
     def _beat(self) -> None:
         counts = self._control.tally()
         rates = self._rate.add(counts)
+        self._control.adapt()
+        weather = self._control.weather
         try:
             engine_ms, listed = self._earlier_ms + self._control.engine_ms, self._control.listed_items
-            asked = self._journal.pulse(counts, rates, engine_ms, listed, self._control.gate.why)
+            asked = self._journal.pulse(
+                counts, rates, engine_ms, listed, self._control.gate.why,
+                throttled=weather.throttling, retries=self._retried + weather.retried,
+            )  # fmt: skip
             self._outage.over()
             self._heed(asked)
             while self._control.warnings:

@@ -158,6 +158,8 @@ def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
         ),
         ("waits for", seen.waiting_for or ""),
         ("held", seen.held_for or ""),
+        ("throttled by", plain(seen.throttled["by"]) if seen.throttled else ""),
+        ("sent again", f"{seen.retries:,} requests" if seen.retries else ""),
         ("limits", ", ".join(f"{name} {value:,}" for name, value in seen.limits.items())),
         ("started", moment(seen.started_at)),
         ("finished", moment(seen.finished_at)),

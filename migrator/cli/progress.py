@@ -69,7 +69,8 @@ def _figures(seen: Snapshot) -> str:
     rate = f" · {seen.rate:,.0f}/s · {sized(seen.byte_rate or 0)}/s" if seen.rate is not None else ""
     failed = f" · {seen.failed:,} failed" if seen.failed else ""
     left = f" · {output.duration(seen.eta_s)} left" if seen.eta_s is not None else ""
-    return f"{seen.done:,}/{seen.total:,} · {sized(seen.bytes_done)}{rate}{failed}{left}"
+    slow = f" · throttled by {output.plain(seen.throttled['by'])}" if seen.throttled else ""
+    return f"{seen.done:,}/{seen.total:,} · {sized(seen.bytes_done)}{rate}{failed}{left}{slow}"
 
 
 def _show_end(run: Run, seen: Snapshot, console: Console) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import DiskFull
 from ..model import Counts, Receipt
+from .ceiling import Ceiling
 from .gate import Gate, Stopped
 from .room import wait_for_room
 from .throttle import Throttle
@@ -36,6 +37,7 @@ class Control:
         self.ahead = Counts()  # of receipts that hands gave of shards that they are still at
         self.in_flight_bytes = 0  # of unfinished items
         self.listed_items = 0  # while planning; none before and after
+        self.at_work = 0  # objects that may be in flight, over all processes
         self.why: str | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -43,6 +45,7 @@ class Control:
         self._engine_s = 0.0
         self.warnings: deque[str] = deque()
         self.weather = RunWeather(self.gate, self._stop, self.warn)
+        self._ceiling = Ceiling()
 
     @property
     def run_id(self) -> str:
@@ -109,6 +112,19 @@ class Control:
     def in_flight(self) -> int | None:
         """How many objects may be in flight at once, where somebody set it for this run."""
         return self.throttle.in_flight
+
+    def at_once(self, wanted: int) -> int:
+        """How many objects may be in flight in this process, of the ``wanted``."""
+        most = self.throttle.asked or wanted
+        self.at_work = most if self.throttle.ceiling is None else min(most, self.throttle.ceiling)
+        return self.at_work
+
+    def adapt(self) -> None:
+        """Go by what the stores take now. For the runner, a few times a second: hands get their share of it."""
+        counts, throttled = self.tally(), self.weather.throttled_anew()
+        self.throttle.ceiling = self._ceiling.look(
+            time.monotonic(), throttled=throttled, at_work=self.at_work, done=counts.done, size=counts.bytes_done
+        )
 
     def listed(self, items: int) -> None:
         self.listed_items += items

@@ -113,7 +113,7 @@ class Crew(Generic[R]):
 
     @property
     def _size(self) -> int:
-        return self._control.in_flight or self._pace.size
+        return self._control.at_once(self._pace.size)
 
     def _loop(self, work: Callable[[Item], R | None], queue: Rows) -> None:
         number = int(threading.current_thread().name.rpartition("-")[2])

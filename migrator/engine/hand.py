@@ -98,13 +98,14 @@ class Mouth:
             waits = not self.pending or gate.why is not None
             now = {
                 "heard": heard, "quiet": waits and gate.quiet, "moved": self._control.in_flight_bytes,
-                "held": gate.why_beside(RUNNER),
+                "held": gate.why_beside(RUNNER), "at_work": self._control.at_work,
             }  # fmt: skip
+            weather = self._control.weather.news()
             receipts, self._receipts = self._receipts, []
             warnings = [self._control.warnings.popleft() for _ in range(len(self._control.warnings))]
-            if now != self._told or receipts or warnings or more:
+            if now != self._told or receipts or warnings or more or weather[0]:
                 self._told = now
-                said = {**now, "receipts": receipts, "warnings": warnings, **more}
+                said = {**now, "receipts": receipts, "warnings": warnings, "weather": weather, **more}
                 self._voice.write(json.dumps(said).encode() + b"\n")
                 self._voice.flush()
 

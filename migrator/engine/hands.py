@@ -75,7 +75,8 @@ class Hands:
 
     @property
     def _wanted(self) -> int:
-        return min(self._number, self._control.in_flight or self._number)
+        # Not by what stores take at the moment: a process costs more to start again than to leave with one thread.
+        return min(self._number, self._control.throttle.asked or self._number)
 
     def _recruit(self) -> None:
         """As many as the limit of objects in flight allows; a hand more than that gives back what it has."""
@@ -120,6 +121,9 @@ class Hands:
                 self._control.warn(text)
         self._control.move(said["moved"] - link.moved)
         link.moved = said["moved"]
+        link.at_work = said["at_work"]
+        self._control.at_work = sum(one.at_work for one in self._links)
+        self._control.weather.heard(*said["weather"])
         self._hold(link, said["held"])
         for row in said["receipts"]:
             receipt = Receipt(*row)

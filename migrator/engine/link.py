@@ -46,7 +46,7 @@ class Link:
     def __init__(self, migration: Migration, control: Control, shares: int, inbox: Inbox) -> None:
         self.open: deque[Open] = deque()
         self.stopping = False
-        self.moved = 0
+        self.moved = self.at_work = 0
         self._busy, self._said = False, 0
         self._terms: Mapping[str, Any] | None = None
         self._turn = threading.Lock()

@@ -186,6 +186,7 @@ class Attempt:
         receipts = [self._workspace / name for shard in shards for name in shard.receipts]
         evidence = self._with_room(lambda: duck.tally_evidence(self._workspace / "scratch", receipts))
         report = {"counts": told(counts), **evidence, "engine_s": self._control.engine_ms / 1000}
+        report["retries"] = self._control.weather.retried
         text = json.dumps(report, indent=2, ensure_ascii=False).encode()
         self._with_room(lambda: files.write_bytes_durably(text, self._workspace / f"report-{self._label}.json"))
         log.info("done: %s; evidence: %s", told(counts), _listed(evidence["evidence"]))

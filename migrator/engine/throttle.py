@@ -12,10 +12,14 @@ BURST_S = 1.0
 
 
 class Throttle:
-    """A token bucket of bytes, and the number of objects that may be in flight."""
+    """A token bucket of bytes, and the number of objects that may be in flight.
+
+    ``asked`` is the limit that people set, ``ceiling`` what the stores take at the moment.
+    """
 
     def __init__(self) -> None:
-        self.in_flight: int | None = None
+        self.asked: int | None = None
+        self.ceiling: int | None = None
         self._rate: float | None = None
         self._free = 0.0
         self._at = time.monotonic()
@@ -23,7 +27,7 @@ class Throttle:
 
     def set(self, limits: Mapping[str, Any]) -> None:
         """``in_flight`` objects and ``bytes_per_s``; what is absent has no limit."""
-        self.in_flight = limits.get("in_flight")
+        self.asked = limits.get("in_flight")
         rate = limits.get("bytes_per_s")
         if rate != self._rate:
             with self._lock:
@@ -42,11 +46,16 @@ class Throttle:
     def share(self, number: int, of: int) -> dict[str, Any]:
         """The limits of one of several processes that keep to them together; ``number`` counts from 0."""
         shared: dict[str, Any] = {}
-        if self.in_flight is not None:
-            shared["in_flight"] = max(1, self.in_flight // of + (number < self.in_flight % of))
+        if (most := self.in_flight) is not None:
+            shared["in_flight"] = max(1, most // of + (number < most % of))
         if self._rate is not None:
             shared["bytes_per_s"] = self._rate / of
         return shared
+
+    @property
+    def in_flight(self) -> int | None:
+        """The lower of the two; None where there is neither."""
+        return min((most for most in (self.asked, self.ceiling) if most is not None), default=None)
 
     @property
     def rate(self) -> float | None:

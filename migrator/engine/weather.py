@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from ..errors import Denied, StoreError, Unreachable
 from ..stores.weather import Weather, weather
 from .gate import Gate, Stopped
 
+# A store that throttles is said to until it was quiet for so long.
+CALM_S = 10.0
 # So many in a row that no other object got through: it is not the objects, it is the store.
 HOPELESS = 20
 
@@ -23,6 +27,40 @@ class RunWeather(Weather):
         super().__init__()
         self._gate, self._stopped, self._warn = gate, stopped, warn
         self._held: set[str] = set()
+        self._looked = 0
+        self._since, self._last = 0.0, float("-inf")  # wall time; monotonic
+
+    def news(self) -> tuple[int, int, str]:
+        """Of a hand: how much was retried and throttled since it was last told, and by whom."""
+        with self._counting:
+            told = (self.retried, self.throttled, self.throttler)
+            self.retried = self.throttled = 0
+        return told
+
+    def heard(self, retried: int, throttled: int, throttler: str) -> None:
+        """What a hand told."""
+        with self._counting:
+            self.retried += retried
+            self.throttled += throttled
+            self.throttler = throttler or self.throttler
+
+    def throttled_anew(self) -> bool:
+        """Whether a store asked for fewer requests since the last call; the first time after a calm it is said."""
+        if self.throttled == self._looked:
+            return False
+        self._looked, begins = self.throttled, self.throttling is None
+        self._last = time.monotonic()
+        if begins:
+            self._since = time.time()
+            self._warn(f"Throttled by {self.throttler}: fewer objects at once until it takes more.")
+        return True
+
+    @property
+    def throttling(self) -> dict[str, Any] | None:
+        """``by`` whom the run is throttled at the moment, and ``since`` when (ms since the epoch)."""
+        if time.monotonic() - self._last > CALM_S:
+            return None
+        return {"by": self.throttler, "since": int(self._since * 1000)}
 
     def rest(self, seconds: float) -> None:
         with self._gate.aside():

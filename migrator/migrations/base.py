@@ -107,6 +107,10 @@ class Control(Protocol):
         """How many items may be in flight at once, where somebody set it for this run; it may change."""
         ...
 
+    def at_once(self, wanted: int) -> int:
+        """How many items may be in flight now, of the ``wanted``: a limit, or a store that throttles, may say less."""
+        ...
+
     def cancelled(self) -> bool:
         """Whether to stop: finish or abort what is in flight, and return.
 

@@ -107,16 +107,22 @@ class Journal:
         engine_ms: int,
         listed: int | None = None,
         held_for: str | None = None,
+        throttled: Mapping[str, Any] | None = None,
+        retries: int = 0,
     ) -> Requests:
         """Write how far the run is, and see what is asked of it.
 
-        ``listed``, while planning, stands for the total that is not known yet.
+        ``listed``, while planning, stands for the total that is not known yet; ``throttled``: ``by`` whom, ``since``
+        when (ms since the epoch).
         """
         figures: dict[str, object] = {
             "rate": rates[0],
             "byte_rate": rates[1],
             "engine_ms": engine_ms,
             "held_for": held_for,
+            "throttled_by": throttled and throttled["by"],
+            "throttled_since": throttled and throttled["since"],
+            "retries": retries,
             **asdict(counts),
         }
         if listed:  # but never over the plan's own total, which another thread may just have written

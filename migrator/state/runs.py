@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 # What the attempt before this one left in a row, and nobody may take for this one's.
 _FRESH: Mapping[str, Any] = {
     "token": None, "pid": None, "error": None, "phase": None, "finished_at": None, "rate": None, "byte_rate": None,
-    "held_for": None, "waiting_for": None,
+    "held_for": None, "throttled_by": None, "throttled_since": None, "waiting_for": None,
 }  # fmt: skip
 _UNASKED: Mapping[str, Any] = {"cancel_requested_at": None, "pause_requested_at": None, "start_requested_at": None}
 STARTABLE = ("draft", *sorted(RESUMABLE))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ..model import Counts
 from .texts import Json, Name, Text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -90,6 +90,8 @@ runs = sa.Table(
     _column("pause_requested_at", sa.BigInteger),
     _column("limits", Json, {}),
     _column("held_for", Text),  # why nothing is written at the moment
+    _column("throttled_by", Text),
+    _column("throttled_since", sa.BigInteger),
     # how far it is
     _column("actions", Json, {}),
     _column("total", Big, 0),
@@ -98,6 +100,7 @@ runs = sa.Table(
     _column("rate", sa.Double),
     _column("byte_rate", sa.Double),
     _column("engine_ms", sa.BigInteger, 0),
+    _column("retries", Big, 0),
     _column("seq", Big, 0),
     _column("step", Big, 0),  # the owner's last write: one that is repeated after an outage is made once
     _column("created_at", sa.BigInteger, 0),

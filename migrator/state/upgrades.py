@@ -82,7 +82,17 @@ def _to_2(connection: sa.Connection) -> None:
     _exchange_index(connection, "runs_claim", "runs_turn", "runs_status")
 
 
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {2: _to_2}
+def _to_3(connection: sa.Connection) -> None:
+    """What stores made a run wait for."""
+    _add_columns(
+        connection,
+        sa.Column("throttled_by", sa.Text),
+        sa.Column("throttled_since", sa.BigInteger),
+        sa.Column("retries", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    )
+
+
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {2: _to_2, 3: _to_3}
 
 
 def _columns(connection: sa.Connection, table: str) -> set[str]:

@@ -174,14 +174,17 @@ def test_a_source_that_vanishes_after_the_start_fails_the_run(source: Path, tmp_
     assert "no folder" in answer.err
 
 
-def test_a_store_that_refuses_every_object_fails_the_run_instead_of_each_object(
+def test_a_store_that_refuses_every_object_holds_the_run_instead_of_failing_each_object(
     few: Path, place: Callable[[str], str], wayside: Wayside
 ) -> None:
     wayside.refuse = lambda method, _path: method == "PUT"
-    seen = command_json("copy", few, place("to"), code=11)
-    assert "in a row" in seen["error"]
-    assert 0 < seen["failed"] < 300
+    run_id = command("copy", few, place("to"), "--no-follow").out.strip()
+    assert "in a row" in str(wait_for(lambda: row(run_id)["held_for"], 60, "it is held"))
+    assert "in a row" in command_here("show", run_id).out
+    assert 0 < row(run_id)["failed"] < 20
     assert wayside.methods["PUT"] < 300
+    assert command("cancel", run_id).code == 0
+    assert command("follow", run_id).code == 12
 
 
 def test_following_a_cancelled_run_exits_12(slow: list[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -50,6 +53,43 @@ def held(run: api.Run, words: str) -> str:
 
 def warnings(run: api.Run) -> list[str]:
     return [event.data["text"] for event in run.events() if event.kind == "warning"]
+
+
+# Mutation: let Control.adapt set no ceiling, and as many objects wait for their next try as there are threads.
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.soak)])
+def test_a_store_that_throttles_gets_fewer_objects_at_once(
+    processes: int, seconds: int, exact: ExactS3, source: Path
+) -> None:
+    for number in range(OBJECTS, 400 + 15 * seconds):
+        (source / f"{number:04d}").write_text(f"body {number}")
+    puts, begun, waiting, seen = itertools.count(), 0.0, set[str](), list[int]()
+
+    def before(_method: str, key: str, _headers: dict[str, str]) -> Reply | None:
+        nonlocal begun
+        time.sleep(0.01)
+        if key.isdigit() and next(puts) == 50:
+            begun = time.monotonic()
+        if time.monotonic() < begun + seconds and random.random() < 0.3:
+            if key.isdigit():
+                waiting.add(key)
+            if time.monotonic() > begun + 0.8 * seconds:
+                seen.append(len(waiting))
+            return refused(*random.choice([(503, "SlowDown"), (429, "TooManyRequests")]))
+        waiting.discard(key)
+        return None
+
+    exact.before = before
+    run = api.start(CopyObjects(source, "s3://lake", processes=processes), in_flight=8)
+    throttled = wait_for(lambda: run.snapshot().throttled, 20, "it says so")
+    assert re.fullmatch(r"s3://lake/ \((503 SlowDown|429 TooManyRequests)\)", throttled["by"])
+    assert abs(throttled["since"] / 1000 - time.time()) < 5
+    done = run.wait(seconds + 120)
+    assert (done.status, done.failed, done.throttled) == ("completed", 0, None)
+    assert done.retries > 10
+    assert sum(seen) / len(seen) <= (4 if seconds < 10 else max(1, processes) + 1.5), seen
+    assert arrived(exact) == whole(source)
+    assert len([text for text in warnings(run) if text.startswith("Throttled by s3://lake")]) == 1
 
 
 # Mutation: let RunWeather not endure, and the objects of the outage fail.

@@ -15,7 +15,8 @@ from migrator.state import StateDB, events, journal, runs, schema, upgrades
 
 # What release 0.1 of November 2026 left after a copy and a dry run, by `.dump`; the dry run was then interrupted.
 VERSION_1 = (Path(__file__).parent / "fixtures" / "version_1.sql").read_text(encoding="utf-8")
-NEW = ("place", "not_before", "max_attempts", "crashes", "import_path", "needs", "writes", "held_for", "step")
+NEW = ("place", "not_before", "max_attempts", "crashes", "import_path", "needs", "writes", "held_for", "step",
+       "throttled_by", "throttled_since", "retries")  # fmt: skip
 
 
 @pytest.fixture
