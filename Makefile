@@ -16,7 +16,7 @@ DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/
 NBVAL := -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test notebooks lint format bench clean
+.PHONY: help link demo lab test notebooks lint format bench clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -67,6 +67,12 @@ clean: ## remove .venv, the demo and whatever tools and tests left
 	rm -rf .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find migrator widgets notebooks tests -name __pycache__ -prune -exec rm -rf {} +
 
+# pip copies what is shared, an editable install's too: an edit of the renderer is seen by a link only.
+link:
+	@rm -rf "$(VENV)/share/jupyter/labextensions/jupyter-migrator"
+	@mkdir -p "$(VENV)/share/jupyter/labextensions"
+	@ln -s "$(CURDIR)/widgets/labextension" "$(VENV)/share/jupyter/labextensions/jupyter-migrator"
+
 # Each stamp stands for a set of packages, and is older than pyproject.toml when that set may have changed.
 $(VENV)/.for-demo: pyproject.toml
 	@$(call install,lab$(,)aws)
@@ -93,5 +99,6 @@ if command -v uv >/dev/null 2>&1; then \
 else \
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'; \
-fi
+fi; \
+$(MAKE) --no-print-directory link
 endef

@@ -110,13 +110,21 @@ def _check_same(row: Any, migration: Migration, dry_run: bool) -> None:
     asked = migration.model_dump(mode="json") | {
         "migration": registry.reference(type(migration)), "dry_run": dry_run,
     }  # fmt: skip
-    known = row["spec"] | {"migration": row["migration"], "dry_run": row["dry_run"]}
+    known = _as_now(row["spec"], type(migration)) | {"migration": row["migration"], "dry_run": row["dry_run"]}
     differing = _differences(known, asked)
     if differing:
         raise KeyConflict(
             f"key={row['key']!r} belongs to run {row['id']}, which was started differently: {'; '.join(differing)}. "
             "Use another key, or the same arguments."
         )
+
+
+def _as_now(spec: dict[str, Any], kind: type[Migration]) -> dict[str, Any]:
+    """A specification as this release writes it: fields that were added since have their defaults."""
+    try:
+        return kind.model_validate(spec).model_dump(mode="json")
+    except ValueError:  # of another kind, or with fields that are gone
+        return spec
 
 
 def _differences(known: Any, asked: Any, path: str = "") -> list[str]:

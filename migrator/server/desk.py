@@ -109,6 +109,10 @@ class Desk:
         self.calls += 1
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._do, work)
 
+    def begin(self, work: Callable[[Front], Any]) -> None:
+        """Do ``work`` in a thread, also before there is an event loop; nobody waits for it."""
+        self._pool.submit(self._do, work)
+
     def _do(self, work: Callable[[Front], T]) -> T:
         self._front = self._front or Front(self._migrations)
         return work(self._front)

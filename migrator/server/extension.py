@@ -16,7 +16,7 @@ from tornado.ioloop import PeriodicCallback
 from traitlets.config import Configurable
 
 from .. import __version__
-from .desk import Desk
+from .desk import Desk, Front
 from .handlers import routes
 from .hub import Hub
 
@@ -46,17 +46,17 @@ def load(app: ServerApp) -> None:
     web.settings["migrator_desk"], web.settings["migrator_hub"] = desk, Hub(desk)
     base = url_path_join(web.settings["base_url"], "migrator")
     web.add_handlers(".*$", [(url_path_join(base, route[0]), *route[1:]) for route in routes()])
-    app.io_loop.add_callback(_open, app, desk)
+    desk.begin(partial(_open, app.log))  # at once: a kernel that is started while Lab opens is to know of us
     PeriodicCallback(partial(_count_activity, web.settings, desk), ACTIVITY_MS).start()
     app.log.info("migrator %s at %s", __version__, base)
 
 
-async def _open(app: ServerApp, desk: Desk) -> None:
+def _open(log: Any, front: Front) -> None:
     """Open the state DB while the server goes on starting, and announce it to kernels that come."""
     try:
-        state_id = await desk.call(lambda front: front.open_state().state_id)
+        state_id = front.open_state().state_id
     except Exception as error:  # noqa: BLE001  a state DB that is away must not take the server with it
-        app.log.warning("migrator: %s", error)
+        log.warning("migrator: %s", error)
         return
     os.environ["MIGRATOR_SERVER"] = f"{__version__}:{state_id}"
 

@@ -16,6 +16,7 @@ from wayside import Wayside
 
 from migrator import CopyObjects, api
 from migrator.errors import KeyConflict
+from migrator.state import schema
 
 
 def test_a_key_of_a_living_run_attaches_to_it(few: Path, wayside: Wayside, place: Callable[[str], str]) -> None:
@@ -27,6 +28,20 @@ def test_a_key_of_a_living_run_attaches_to_it(few: Path, wayside: Wayside, place
     assert {second.id, third.id} == {first.id}
     assert runner_of(first).pid == runner.pid
     assert (runs_recorded(), workspaces()) == (1, [first.id])
+
+
+# Mutation: compare the specification as it stands in the row, and a new field of a release makes each key another's.
+def test_a_key_is_the_same_after_an_update_that_added_a_field(tmp_path: Path) -> None:
+    source = small_tree(tmp_path / "from", 5)
+    first = api.start(CopyObjects(source, tmp_path / "to"), key="nightly")
+    before = first.wait(60)
+    older = {name: value for name, value in before.spec.items() if name not in ("max_drift", "compare_metadata")}
+    assert len(older) == len(before.spec) - 2
+    with api.open_state().write() as connection:
+        connection.execute(schema.runs.update().values(spec=older))
+    assert api.start(CopyObjects(source, tmp_path / "to"), key="nightly").id == first.id
+    with pytest.raises(KeyConflict):
+        api.start(CopyObjects(source, tmp_path / "to", max_drift=1), key="nightly")
 
 
 def test_a_key_of_a_completed_run_returns_it(tmp_path: Path) -> None:

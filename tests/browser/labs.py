@@ -67,8 +67,8 @@ def running_lab(folder: Path, extended: bool = False, venv: Path | None = None) 
     log = folder / "lab.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, env=environment(folder, venv), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-        )
+            command, env=environment(folder, venv), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )  # elsewhere than here: what is imported is what was installed, or what PYTHONPATH says
         lab = Lab(f"http://127.0.0.1:{port}/", root, folder, server.pid)
         try:
             _await_answer(lab, server, log)

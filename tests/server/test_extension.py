@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,13 +51,13 @@ def test_a_state_db_that_is_away_is_no_activity_and_ends_nothing(
     asyncio.run(extension._count_activity(settings, desk))
     assert settings == {}
     warned: list[Any] = []
-    app: Any = SimpleNamespace(log=SimpleNamespace(warning=lambda *words: warned.append(words)))
-    asyncio.run(extension._open(app, desk))
+    log = SimpleNamespace(warning=lambda *words: warned.append(words))
+    asyncio.run(desk.call(partial(extension._open, log)))
     assert len(warned) == 1
     assert os.environ["MIGRATOR_SERVER"] == ""
 
 
 # Mutation: leave the state DB's id out of what is exported, and a kernel on another one takes the server for its own.
 def test_kernels_are_told_the_release_and_the_state_db(desk: Desk) -> None:
-    asyncio.run(extension._open(SimpleNamespace(), desk))  # pyright: ignore[reportArgumentType]
+    asyncio.run(desk.call(partial(extension._open, None)))
     assert os.environ["MIGRATOR_SERVER"] == f"{__version__}:{api.open_state().state_id}"
