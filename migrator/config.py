@@ -1,16 +1,18 @@
 """Where things are kept and how long things take: the only reader of our environment variables.
 
-=====================  =======================================================  =============
-variable               meaning                                                  default
-=====================  =======================================================  =============
-``MIGRATOR_STATE``     SQLAlchemy URL (or path) of the state DB                 ``migrator/state.db`` in
-                                                                                Jupyter's data directory
-``MIGRATOR_WORKSPACE`` folder for plans, receipts and logs, one folder a run    ``runs`` beside the state DB
-``MIGRATOR_CONFIG``    the configuration file (TOML) with named connections     ``migrator.toml`` in
-                                                                                Jupyter's config directory
-``MIGRATOR_MODE``      ``streaming`` or ``queue``, where a start does not say   ``mode`` in the configuration
-                                                                                file, else ``streaming``
-=====================  =======================================================  =============
+=========================  =======================================================  =============
+variable                   meaning                                                  default
+=========================  =======================================================  =============
+``MIGRATOR_STATE``         SQLAlchemy URL (or path) of the state DB                 ``migrator/state.db`` in
+                                                                                    Jupyter's data directory
+``MIGRATOR_WORKSPACE``     folder for plans, receipts and logs, one folder a run    ``runs`` beside the state DB
+``MIGRATOR_CONFIG``        the configuration file (TOML) with named connections     ``migrator.toml`` in
+                                                                                    Jupyter's config directory
+``MIGRATOR_MODE``          ``streaming`` or ``queue``, where a start does not say   ``mode`` in the configuration
+                                                                                    file, else ``streaming``
+``MIGRATOR_LIST_AT_ONCE``  pages of a bucket's listing that are asked for at once;  16
+                           1: each after the other
+=========================  =======================================================  =============
 """
 
 from __future__ import annotations
@@ -99,6 +101,20 @@ def read_config() -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"The configuration file {path} can't be read: {error}. Mend or move it.") from None
+
+
+def list_at_once() -> int:
+    """How many pages of one bucket's listing may be asked for at once.
+
+    Raises
+    ------
+    ConfigError
+        If ``MIGRATOR_LIST_AT_ONCE`` is no such number.
+    """
+    given = os.environ.get("MIGRATOR_LIST_AT_ONCE") or "16"
+    if not given.isdecimal() or not 1 <= int(given) <= 64:
+        raise ConfigError(f"MIGRATOR_LIST_AT_ONCE is {given!r}; it is a whole number from 1 to 64.")
+    return int(given)
 
 
 def default_mode() -> Mode:

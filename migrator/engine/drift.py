@@ -41,11 +41,10 @@ def check_drift(migration: Migration, plan_files: Sequence[Path], scratch: Path,
     if not isinstance(migration, CopyObjects) or migration.max_drift is None:
         return
     scratch.mkdir(exist_ok=True)
-    listings = Listings(scratch, control)
-    sources = [listings.source(open_store(place), View(place=number)) for number, place in enumerate(migration.sources)]
+    places = [(open_store(place), View(place=number)) for number, place in enumerate(migration.sources)]
+    *sources, target = Listings(scratch, control).all(places, (open_store(migration.target), View()))
     of = f"s.source = list_position({listed(map(str, migration.sources))}, p.source) - 1"
     same = of if migration.more_sources else "true"
-    target = listings.target(open_store(migration.target), View())
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
         drifted = DRIFTED.format(source=quoted(sources), target=quoted([target]), same_source=same)

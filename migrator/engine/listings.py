@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +54,34 @@ class View:
     place: int = 0
 
 
+class _GivenUp(Exception):
+    """Another listing failed, so this one is for nothing."""
+
+
 class Listings:
     """Where listings are written, and whom they tell how far they are."""
 
     def __init__(self, scratch: Path, control: Control) -> None:
         self._scratch, self._control = scratch, control
+        self._failed = threading.Event()
+
+    def all(self, sources: Sequence[tuple[Store, View]], target: tuple[Store, View]) -> list[Path]:
+        """List sources and target at the same time; where one fails the others are given up."""
+        with ThreadPoolExecutor(len(sources) + 1, "migrator-listing") as pool:
+            asked = [pool.submit(self._or_fail, self.source, *one) for one in sources]
+            asked.append(pool.submit(self._or_fail, self.target, *target))
+        # The one that failed by itself says why; the others only that they were given up.
+        faults = [fault for one in asked if (fault := one.exception())]
+        for fault in sorted(faults, key=lambda fault: isinstance(fault, _GivenUp)):
+            raise fault
+        return [one.result() for one in asked]
+
+    def _or_fail(self, listing: Callable[[Store, View], Path], store: Store, view: View) -> Path:
+        try:
+            return listing(store, view)
+        except BaseException:
+            self._failed.set()
+            raise
 
     def source(self, store: Store, view: View) -> Path:
         """List a source; that it is not there is an error."""
@@ -89,6 +114,8 @@ class Listings:
         kept = 0
         for page in store.list():
             self._control.check()
+            if self._failed.is_set():
+                raise _GivenUp
             if any(one.key.startswith(OURS) for one in page):
                 rest = [one for one in page if not one.key.startswith(OURS)]
                 kept, page = kept + len(page) - len(rest), rest

@@ -44,15 +44,15 @@ class Planning:
         self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
         renaming: Renaming | None = None, *, extras: bool = False,
     ) -> Iterator[pa.Table]:  # fmt: skip
-        sieve = sieve_of(choosing)
         listings = Listings(self._scratch, self._control)
         manifest = choosing.manifest if choosing else None
         named = manifests.fetch(manifest, self._scratch) if manifest else None
         whole = extras or manifest is not None
         sources = source if isinstance(source, Sequence) else [source]
-        views = [View(sieve, renaming, target.refusal, whole, place) for place in range(len(sources))]
-        here = [listings.source(store, view) for store, view in zip(sources, views, strict=True)]
-        there = listings.target(target, View(sieve, whole=True) if extras else View())
+        # A sieve each: they are listed at the same time.
+        views = [View(sieve_of(choosing), renaming, target.refusal, whole, place) for place in range(len(sources))]
+        seen = View(sieve_of(choosing), whole=True) if extras else View()
+        *here, there = listings.all([*zip(sources, views, strict=True)], (target, seen))
         terms = Terms(
             target.folding() if isinstance(target, LocalStore) else None, bool(renaming and renaming.renames),
             renaming.collisions if renaming else "refuse", extras, manifest is not None,

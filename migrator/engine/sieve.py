@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_S = 120.0  # of a sieve's own time, over all the batches that it is given
+_TURN = threading.Lock()
 SETTINGS = {
     "enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
     "lock_configuration": True, "memory_limit": "256MB", "threads": 1,
@@ -103,12 +104,13 @@ def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str
 
     from ..columns import column
 
-    connection = _substitution()
     places = column(range(len(names)), pa.int64())
-    connection.register("names", pa.table({"place": places, "name": column(names, pa.string())}))
+    table = pa.table({"place": places, "name": column(names, pa.string())})
     statement = "select regexp_replace(name, ?, ?, 'gs') from names order by place"
     try:
-        return [unescape(name) for (name,) in connection.execute(statement, [pattern, becomes]).fetchall()]
+        with _TURN:  # several listings may be under way
+            connection = _substitution().register("names", table)
+            return [unescape(name) for (name,) in connection.execute(statement, [pattern, becomes]).fetchall()]
     except duckdb.Error as error:
         said = str(error).strip().partition("\n")[0]
         raise BadInput(f"rename={pattern!r} to {becomes!r} can't be done: {said}") from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
@@ -14,6 +14,7 @@ from ..errors import StoreError
 from .answers import read_xml
 from .base import ObjectInfo
 from .native import Lane, unquoted
+from .sharding import Page, in_order, list_parts
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 ARCHIVED_PROBLEM = (
@@ -25,18 +26,20 @@ RESTORED = {"x-amz-optional-object-attributes": "RestoreStatus"}
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page, and the query that asks for the next."""
+def list_pages(lane: Lane, at_once: int = 1) -> Iterator[list[ObjectInfo]]:
+    """Every object below the lane's place: in parts, where it has more than a page and several requests may be
+    under way at once."""
+    page = _fetch(lane, None)
+    if at_once == 1 or not page.following or not page.objects or not in_order([one.key for one in page.objects]):
+        yield from _list_on(lane, page)
+        return
+    yield page.objects
+    yield from list_parts(page, partial(_fetch, lane), partial(_prefixes, lane), below(lane), at_once)
 
-    objects: list[ObjectInfo]
-    following: tuple[str, str] | None
 
-
-def list_pages(lane: Lane) -> Iterator[list[ObjectInfo]]:
-    """Every object below the lane's place. The next page is on its way while one is handed out."""
+def _list_on(lane: Lane, page: Page) -> Iterator[list[ObjectInfo]]:
+    """A page and all that follow. The next one is on its way while one is handed out."""
     with ThreadPoolExecutor(1, "migrator-list") as thread:
-        page = _fetch(lane, None)
         while page.following:
             coming = thread.submit(_fetch, lane, page.following)
             if page.objects:
@@ -83,6 +86,17 @@ def _fetch(lane: Lane, following: tuple[str, str] | None) -> Page:
     if not last or following == ("start-after", last):
         raise StoreError(f"{lane.place.endpoint} gives no way to the next page of {lane.place.url}; can't list it.")
     return Page(objects, ("start-after", last))
+
+
+def _prefixes(lane: Lane, inside: str, after: str) -> list[str]:
+    """The common prefixes below one that keys after a key have; the first page of them."""
+    query = [*_query(below(lane) + inside), ("delimiter", "/"), ("start-after", below(lane) + after)]
+    root, _ = _parse(lane, lane.ask("GET", None, query).data)
+    ns = root.tag[: root.tag.find("}") + 1]
+    encoded = root.findtext(f"{ns}EncodingType") == "url"
+    found = [entry.findtext(f"{ns}Prefix") or "" for entry in root.iterfind(f"{ns}CommonPrefixes")]
+    whole = [unquote_plus(one, errors="surrogateescape") if encoded else one for one in found]
+    return [one[len(below(lane)) :] for one in whole]
 
 
 def _parse(lane: Lane, data: bytes) -> tuple[ElementTree.Element, bool]:

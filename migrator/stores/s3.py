@@ -8,6 +8,7 @@ from typing import Any
 
 import obstore
 
+from ..config import list_at_once
 from ..errors import BadInput
 from . import attributes as attribute_names
 from . import keys
@@ -76,7 +77,7 @@ class S3Store(Bucket[Lane]):
         return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return list_pages(self._lane)
+        return list_pages(self._lane, min(self._threads, list_at_once()))
 
     def head(self, key: str) -> ObjectInfo | None:
         try:
