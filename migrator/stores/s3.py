@@ -77,7 +77,7 @@ class S3Store(Bucket[Lane]):
         return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return list_pages(self._lane, min(self._threads, list_at_once()))
+        return list_pages(self._lane, min(self._lane.threads, list_at_once()))
 
     def head(self, key: str) -> ObjectInfo | None:
         try:

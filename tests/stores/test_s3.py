@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_s3 import FakeS3, Reply, error, page
@@ -55,6 +56,17 @@ def test_attributes_survive(place, aws, bucket, size):
         assert body.attributes == FULL
     head = aws.client().head_object(Bucket=bucket, Key=f"{place.prefix}/k")
     assert (head["ContentType"], head["Metadata"]["owner"]) == ("text/plain; charset=utf-8", "me")
+
+
+# Mutation: leave `start-after` out of `_prefixes`, or the place's own prefix out of a part's beginning.
+def test_a_bucket_of_several_pages_is_listed_in_parts(place, monkeypatch):
+    keys = [f"d{n % 7}/{n:05}" for n in range(2_300)] + ["a", "z"]
+    store = open_store(place)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: put(store, key, b"", Attributes()), keys))
+    assert sorted(info.key for page in store.list() for info in page) == sorted(keys)
+    monkeypatch.setenv("MIGRATOR_LIST_AT_ONCE", "1")
+    assert [info.key for page in store.list() for info in page] == sorted(keys)
 
 
 def test_metadata_named_like_a_header_stays_metadata(place, aws, bucket):
