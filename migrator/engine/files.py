@@ -107,18 +107,25 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def read_table(path: Path) -> pa.Table:
+    return pq.ParquetFile(path).read()  # pyarrow's own would import the whole of its datasets for this one file
+
+
 def read_items(path: Path) -> list[Item]:
-    return [Item(*row) for row in _rows(path)]  # a plan of an older release has fewer columns
+    return items_of(read_table(path))
+
+
+def items_of(plan: pa.Table) -> list[Item]:
+    return [Item(*row) for row in _rows(plan)]  # a plan of an older release has fewer columns
 
 
 def newest_receipts(paths: Iterable[Path]) -> dict[int, Receipt]:
     """The newest receipt of each item; ``paths`` oldest first."""
     found: dict[int, Receipt] = {}
     for path in paths:
-        found.update((row[0], Receipt._make(row)) for row in _rows(path))
+        found.update((row[0], Receipt._make(row)) for row in _rows(read_table(path)))
     return found
 
 
-def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
-    table = pq.ParquetFile(path).read()  # `read_table` would import the whole of pyarrow.dataset for this one file
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     return zip(*map(values_of, table.columns), strict=True)

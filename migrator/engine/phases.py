@@ -21,7 +21,7 @@ from .pool import hand_out
 from .ports import Journal
 from .probing import probe
 from .room import is_full
-from .work import Work, log_failures
+from .work import PLANNED, Work, log_failures
 
 log = logging.getLogger("migrator")
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Attempt:
         self._workspace, self._label = workspace, label
         self._named = 0
         self._dry_run = False
+        self._left: tuple[int, int] | None = None  # items and bytes to be done, where this attempt made the plan
 
     def execute(self, executor: Executor | None) -> str:
         """Plan unless that is done, do what has no final receipt, report.
@@ -82,6 +83,8 @@ class Attempt:
     def _plan(self) -> None:
         shards, actions, digest = self._with_room(self._make_plan)
         self._journal.planned(shards, actions, digest)
+        left = [tally for action, tally in actions.items() if action not in PLANNED]
+        self._left = sum(tally["items"] for tally in left), sum(tally["bytes"] for tally in left)
         for action, tally in sorted(actions.items()):
             log.info("plan: %s %s, %s", action, f"{tally['items']:,}", sized(tally["bytes"]))
         if not actions:
@@ -141,7 +144,7 @@ class Attempt:
                     work.add(receipt)
                     self._control.settle(receipt)
             except NotDurable:
-                work.new.clear()
+                work.forget()
                 self._control.counts = self._journal.counts()
                 raise
             finally:  # what was done is done, whatever else ends the run
@@ -162,7 +165,8 @@ class Attempt:
 
     def _processes(self, shards: Sequence[Shard]) -> int:
         left = [shard for shard in shards if _is_left(shard)]
-        return self._migration.processes_for(sum(shard.items for shard in left), sum(shard.bytes for shard in left))
+        items, size = self._left or (sum(shard.items for shard in left), sum(shard.bytes for shard in left))
+        return self._migration.processes_for(items, size)
 
     def _begin(self, shard: Shard) -> Work:
         work = Work.load(shard, self._workspace)
@@ -171,7 +175,7 @@ class Attempt:
         return work
 
     def _commit(self, work: Work, of: int) -> None:
-        if not work.new:
+        if not work.is_new:
             return
         name = self._with_room(lambda: work.save(self._workspace, self._label))
         counts = work.counts()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from ..model import Counts, Item, Receipt, Shard
 from ..words import shown
 from . import files
@@ -22,19 +24,28 @@ NAMED_FAILURES = 20
 
 @dataclass(slots=True)
 class Work:
-    """One shard: its rows, its newest receipts, and those that this attempt adds."""
+    """One shard: its rows, its newest receipts, and those that this attempt adds.
+
+    ``skipped`` are receipts of rows that the plan passes over, which are in none of the others.
+    """
 
     shard: Shard
     rows: Sequence[Item]
     known: dict[int, Receipt]
     todo: list[Item] = field(default_factory=list)
     new: list[Receipt] = field(default_factory=list)
+    skipped: pa.Table | None = None
 
     @classmethod
     def load(cls, shard: Shard, workspace: Path) -> Work:
         """Read a shard's plan and receipts, and settle what the plan itself decides."""
-        rows = files.read_items(workspace / shard.plan_file)
-        work = cls(shard, rows, files.newest_receipts(workspace / name for name in shard.receipts))
+        plan, skipped = files.read_table(workspace / shard.plan_file), None
+        if not shard.receipts:
+            from . import skipping  # what it needs of Arrow is slow to import
+
+            plan, skipped = skipping.part(plan)  # one row at a time they take longer than to look for them
+        rows = files.items_of(plan)
+        work = cls(shard, rows, files.newest_receipts(workspace / name for name in shard.receipts), skipped=skipped)
         now = time.time_ns() // 1_000_000
         for row in rows:
             known = work.known.get(row.item_no)
@@ -52,7 +63,7 @@ class Work:
 
     def counts(self) -> Counts:
         """Over the newest receipts."""
-        counts = Counts()
+        counts = self._skipped()
         for receipt in self.known.values():
             counts.add(receipt)
         return counts
@@ -60,11 +71,26 @@ class Work:
     def counts_to_keep(self) -> Counts:
         """Over the receipts that this attempt will not replace."""
         again = {row.item_no for row in self.todo}
-        counts = Counts()
+        counts = self._skipped()
         for number, receipt in self.known.items():
             if number not in again:
                 counts.add(receipt)
         return counts
+
+    def _skipped(self) -> Counts:
+        rows = self.skipped.num_rows if self.skipped is not None else 0
+        size = sum(self.skipped["bytes"].to_pylist()) if self.skipped is not None else 0
+        return Counts(skipped=rows, bytes_done=size)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is a receipt to be written."""
+        return bool(self.new or (self.skipped is not None and self.skipped.num_rows))
+
+    def forget(self) -> None:
+        """Drop what is not to be counted."""
+        self.new.clear()
+        self.skipped = None
 
     def failures(self) -> Iterator[tuple[Item, Receipt]]:
         """The failed and refused items, with what is known of each."""
@@ -78,7 +104,8 @@ class Work:
         folder = workspace / "receipts"
         folder.mkdir(exist_ok=True)
         name = f"receipts/{self.shard.no:05d}-{label}.parquet"
-        files.write_durably(files.receipt_table(self.new), workspace / name)
+        tables = [files.receipt_table(self.new), *([] if self.skipped is None else [self.skipped])]
+        files.write_durably(pa.concat_tables(tables), workspace / name)
         return name
 
 
