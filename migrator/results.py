@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed, transcript
+from .config import EXCEPTION_ROWS
 from .errors import BadInput
 from .migrations import CopyObjects
 from .model import Event, ItemStatus, Shard, Snapshot
+from .reasons import grouped
 from .state import StateDB, journal
 from .state import runs as rows
 
@@ -70,6 +72,14 @@ class Results:
     def exceptions(self, limit: int = 200) -> list[dict[str, object]]:
         """The first items that failed or were refused: ``item_no key status error``."""
         return feed.failures(self.state, self.id, limit)
+
+    def reasons(self, most: int = 8) -> list[dict[str, Any]]:
+        """Why items failed or were refused, the most frequent reasons: ``status gist items``.
+
+        What differs from one item to the next is left out of a ``gist``. Of the items that the state DB keeps, the
+        first ten thousand.
+        """
+        return grouped(feed.failures(self.state, self.id, EXCEPTION_ROWS), most)
 
     def preflight(self) -> Preflight:
         """Try what it needs of its two places, as `migrator.preflight` does; what is written for that is taken back.
@@ -204,7 +214,7 @@ class Results:
         return duck.relate_items(self._files()[0] / "scratch", *self._items_files(), status)
 
     def page(
-        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int = 100
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int = 100, reason: str = ""
     ) -> list[dict[str, Any]]:
         """A page of the items as dictionaries, quick also where there are millions.
 
@@ -216,17 +226,24 @@ class Results:
             Only items with this in their key, whatever the case.
         offset, limit : int
             From which one on, and how many at most.
+        reason : str
+            Only items that failed or were refused for this one of `reasons`.
         """
-        return [row for rows in self.item_batches(status, text, offset, limit) for row in rows]
+        return [row for rows in self.item_batches(status, text, offset, limit, reason) for row in rows]
 
     def item_batches(
-        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int | None = None
+        self,
+        status: Sequence[ItemStatus] = (),
+        text: str = "",
+        offset: int = 0,
+        limit: int | None = None,
+        reason: str = "",
     ) -> Iterator[list[dict[str, Any]]]:
         """The same in batches, by default to the end, so that memory stays flat."""
         _check_statuses(status)
         from .engine import paging
 
-        return paging.find_items(*self._files(), status, text, max(0, offset), limit)
+        return paging.find_items(*self._files(), status, text, max(0, offset), limit, reason)
 
     @cached_property
     def _output(self) -> Path:

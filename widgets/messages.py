@@ -17,9 +17,8 @@ from .feed import sentence
 from .reading import UNSENT, sendable
 from .verbs import known
 
-EXCEPTIONS = 200
 PAGE = 100  # runs, or items
-TEXT_CHARS = 200
+TEXT_CHARS, REASON_CHARS = 200, 4_000
 LOG_BYTES, LOG_LINES = 64 << 10, 500
 FIGURE_CHARS = 40  # more is no figure
 WHERE_CHARS = 10_000
@@ -57,7 +56,7 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "plan": lambda _: panel._started().plan_summary().to_dict(),
         "log": lambda args: _older(panel, args),
         "preflight": lambda _: panel.preflight().to_dict(),
-        "exceptions": lambda _: panel._started().exceptions(EXCEPTIONS),
+        "reasons": lambda _: panel._started().reasons(),
         "items": lambda args: _items(panel, args),
         "runs": _runs,
         "migrations": lambda _: offers.offers(),
@@ -76,7 +75,8 @@ def _items(panel: Any, args: Args) -> list[dict[str, Any]]:
     """A page of the run's items."""
     status = [str(each) for each in args.get("status") or ()]
     text, offset = str(args.get("q") or "")[:TEXT_CHARS], max(0, int(args.get("offset") or 0))
-    return panel._started().page(status, text, offset, min(int(args.get("limit") or PAGE), PAGE))
+    reason = str(args.get("reason") or "")[:REASON_CHARS]
+    return panel._started().page(status, text, offset, min(int(args.get("limit") or PAGE), PAGE), reason)
 
 
 def _older(panel: Any, args: Args) -> dict[str, Any]:

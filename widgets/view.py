@@ -12,8 +12,8 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
-    "figures", "nodes", "state", "fold", "checks", "confirm", "mode", "limits", "queue", "sentences", "head",
-    "progress", "items", "find", "plan", "details", "build", "paint", "lines", "log", "history", "past", "mount",
+    "figures", "nodes", "items", "state", "fold", "checks", "confirm", "mode", "limits", "queue", "sentences", "head",
+    "progress", "find", "plan", "details", "build", "paint", "lines", "log", "history", "past", "mount",
     "python", "fields", "form", "dashboard", "comm",
 )  # fmt: skip
 SERVED = (

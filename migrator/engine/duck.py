@@ -115,10 +115,13 @@ def dicts(
     return tuple(dict(zip(names, row, strict=True)) for row in found.fetchall())
 
 
-def fetch_items(connection: duckdb.DuckDBPyConnection, status: str | None, limit: int | None) -> list[dict[str, Any]]:
-    """The first related items of this status (None: any), in the plan's order."""
-    statement = f"select * from ({ITEMS}) where status = coalesce(?, status) order by item_no limit ?"
-    return list(dicts(connection, statement, [status, limit]))
+def fetch_items(
+    connection: duckdb.DuckDBPyConnection, status: str | None, limit: int | None, error: str | None = None
+) -> list[dict[str, Any]]:
+    """The first related items of this status and with an error like that (None: any), in the plan's order."""
+    wanted = "status = coalesce(?, status) and (?::varchar is null or coalesce(error, '') like ? escape '!')"
+    statement = f"select * from ({ITEMS}) where {wanted} order by item_no limit ?"
+    return list(dicts(connection, statement, [status, error, error, limit]))
 
 
 def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model import SETTLED, TALLIED_AS, Shard
+from ..reasons import matching
 from . import duck
 
 MOST_SHARDS = 32  # in one batch: about 160,000 items
@@ -18,7 +19,13 @@ Row = dict[str, Any]
 
 
 def find_items(
-    workspace: Path, shards: Sequence[Shard], statuses: Sequence[str], text: str, skip: int, limit: int | None
+    workspace: Path,
+    shards: Sequence[Shard],
+    statuses: Sequence[str],
+    text: str,
+    skip: int,
+    limit: int | None,
+    reason: str = "",
 ) -> Iterator[list[Row]]:
     """Items in batches: those of the first status, then of the next; in the plan's order.
 
@@ -32,14 +39,17 @@ def find_items(
         So many are left out first.
     limit : int, optional
         So many at most; by default all.
+    reason : str
+        Only items that failed or were refused for this, as `migrator.reasons` words it.
     """
+    why = matching(reason) if reason else None
     with duck.connect(workspace / "scratch") as connection:
         for status in statuses or (None,):
-            first, skip = (0, skip) if text else _pass_over(shards, status, skip)
+            first, skip = (0, skip) if text or reason else _pass_over(shards, status, skip)
             for batch in _batches([shard for shard in shards[first:] if _held(shard, status) != 0]):
                 most = None if limit is None else skip + limit
                 duck.relate(connection, *_files(workspace, batch), text)
-                rows = duck.fetch_items(connection, status, most)
+                rows = duck.fetch_items(connection, status, most, why)
                 yield rows[skip:]
                 if limit is not None and (limit := limit - len(rows[skip:])) <= 0:
                     return

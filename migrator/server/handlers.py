@@ -21,11 +21,11 @@ from .desk import Desk, Front
 from .hub import Hub
 from .page import PageHandler
 from .records import (
-    ExceptionsHandler,
     ItemsHandler,
     LogHandler,
     PlanHandler,
     PreflightHandler,
+    ReasonsHandler,
     RecordHandler,
     ReportHandler,
 )
@@ -81,7 +81,7 @@ def routes() -> list[tuple[Any, ...]]:
         (f"api/runs/{RUN}", RunHandler),
         (f"api/runs/{RUN}/log", LogHandler),
         (f"api/runs/{RUN}/items", ItemsHandler),
-        (f"api/runs/{RUN}/exceptions", ExceptionsHandler),
+        (f"api/runs/{RUN}/reasons", ReasonsHandler),
         (f"api/runs/{RUN}/plan", PlanHandler),
         (f"api/runs/{RUN}/record", RecordHandler),
         (f"api/runs/{RUN}/report", ReportHandler),

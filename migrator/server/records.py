@@ -57,26 +57,27 @@ def _placed(piece: Piece) -> dict[str, Any]:
 
 
 class ItemsHandler(Handler):
-    """A page of a run's items: ``status`` (several, in this order), ``q`` (in the key), ``offset``, ``limit``;
-    ``format=csv`` for a file of all of them."""
+    """A page of a run's items: ``status`` (several, in this order), ``q`` (in the key), ``offset``, ``limit``,
+    ``reason``; ``format=csv`` for a file of all of them."""
 
     @web.authenticated
     @authorized
     async def get(self, run_id: str) -> None:
         status, text = self.get_query_arguments("status"), self.get_query_argument("q", "")
+        reason = self.get_query_argument("reason", "")
         offset, limit = self.number("offset", 0), self.number("limit", 100, MOST_ROWS)
         if self.get_query_argument("format", "json") == "csv":
-            await self._send_csv(run_id, status, text)
+            await self._send_csv(run_id, status, text, reason)
             return
         wanted: Any = [each for each in status if each]
-        await self.answer(lambda front: front.run(run_id).page(wanted, text, offset, limit))
+        await self.answer(lambda front: front.run(run_id).page(wanted, text, offset, limit, reason))
 
-    async def _send_csv(self, run_id: str, status: list[str], text: str) -> None:
+    async def _send_csv(self, run_id: str, status: list[str], text: str, reason: str) -> None:
         """A batch at a time, so that neither memory nor a database thread is held for long."""
         from ..words import disarmed
 
         wanted: Any = [each for each in status if each]
-        batches = await self.ask(lambda front: front.run(run_id).item_batches(wanted, text))
+        batches = await self.ask(lambda front: front.run(run_id).item_batches(wanted, text, reason=reason))
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{run_id}.csv"')
         out = io.StringIO()
@@ -90,14 +91,13 @@ class ItemsHandler(Handler):
         web.RequestHandler.finish(self, out.getvalue())
 
 
-class ExceptionsHandler(Handler):
-    """The first items that failed or were refused."""
+class ReasonsHandler(Handler):
+    """Why items failed or were refused: the most frequent reasons, with how many they are."""
 
     @web.authenticated
     @authorized
     async def get(self, run_id: str) -> None:
-        limit = self.number("limit", 200, MOST_ROWS)
-        await self.answer(lambda front: front.run(run_id).exceptions(limit))
+        await self.answer(lambda front: front.run(run_id).reasons())
 
 
 class PlanHandler(Handler):

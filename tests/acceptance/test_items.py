@@ -59,6 +59,15 @@ def test_items_can_be_asked_for_by_status(run: Run) -> None:
     assert len(run.items("failed")) == 0
 
 
+# Mutation: let `fetch_items` forget its `error`, and the last line finds the link.
+def test_what_went_wrong_is_told_by_reason_and_found_by_it(run: Run) -> None:
+    [told] = run.reasons()
+    assert (told["status"], told["items"]) == ("refused", 1)
+    assert "symbolic link" in told["gist"]
+    assert [row["key"] for row in run.page(["failed", "refused"], reason=told["gist"])] == ["link"]
+    assert run.page(["failed", "refused"], reason=told["gist"].replace("link", "l_nk")) == []
+
+
 def test_an_unknown_status_is_refused_and_the_known_ones_are_named(run: Run) -> None:
     with pytest.raises(BadInput, match=r"'wrong'.*copied.*refused"):
         run.items("wrong")  # type: ignore[arg-type]

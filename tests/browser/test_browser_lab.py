@@ -261,8 +261,8 @@ def test_partial(notebook, picture):
     click(book.panel, "Run")
     pill(book.panel, "partial")
     book.panel.get_by_role("tab", name="Failed 3").click()
-    expect(book.panel.locator(".mgp-failed tbody tr")).to_have_count(3)
-    expect(book.panel.locator(".mgp-failed tbody")).to_contain_text("unit-00020")
+    expect(book.panel.locator(".mgp-items tbody tr")).to_have_count(3)
+    expect(book.panel.locator(".mgp-items tbody")).to_contain_text("unit-00020")
     expect(book.panel.get_by_role("button", name="Resume")).to_be_visible()
     picture(book.page, "lab-partial")
 

@@ -73,7 +73,7 @@ def test_hostile_text_is_only_text(harness):
           };
           const lines = [evil, `warning: ${evil}`, `\\x1b[31m${evil}\\x1b]0;x\\x07`];
           const events = [{ seq: 1, at: 1, kind: "warning", data: { text: evil } }];
-          const rows = [{ key: evil, status: "failed", error: evil }];
+          const rows = ["failed", "refused"].map((status) => ({ key: evil, status, error: evil }));
           const queued = { ...bad, status: "queued", mode: "queue", queue: evil, position: 9, ahead: [evil, evil] };
           harness.mount({ snapshot: { ...queued, waiting_for: `for ${evil}` } });
           harness.mount({ snapshot: { ...queued, waiting_for: `a worker: none serves the queue '${evil}'` } });
@@ -87,7 +87,8 @@ def test_hostile_text_is_only_text(harness):
         assert any("onerror" in text for text in page.locator(place).all_inner_texts()), place
     panel = page.locator(".mgp-panel").last
     panel.get_by_role("tab", name="Failed").click()
-    expect(panel.locator(".mgp-failed tbody")).to_contain_text("onerror")
+    expect(panel.locator(".mgp-items tbody")).to_contain_text("onerror")
+    expect(panel.locator(".mgp-reason").last).to_contain_text("onerror")
     panel.get_by_role("tab", name="Plan").click()
     panel.get_by_role("tab", name="Output").click()
     expect(panel.locator(".mgp-log")).to_contain_text("onerror")
@@ -182,15 +183,50 @@ def test_buttons_ask_and_failures_are_told(harness):
 def test_failed_items_are_asked_for_when_looked_at(harness):
     page = harness()
     page.evaluate(MOUNT, ["partial", None])
-    assert page.evaluate("at.asked") == []
+    failed = page.get_by_role("tab", name="Failed 7")
+    expect(failed).to_have_attribute("aria-selected", "true")  # what went wrong comes first when all has ended
+    expect(page.locator(".mgp-items tbody tr")).to_have_count(40)
     output = page.get_by_role("tab", name="Output")
     output.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".mgp-log")).to_be_visible()
     page.keyboard.press("End")
-    failed = page.get_by_role("tab", name="Failed 7")
     expect(failed).to_be_focused()
-    expect(failed).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".mgp-failed tbody tr")).to_have_count(40)
-    assert page.evaluate("at.asked") == [["exceptions", None]]
+    assert {verb for verb, _ in page.evaluate("at.asked")} == {"items", "reasons"}
+
+
+# Mutations: leave `reason` out of what `read` asks for, and the first list is whole; sort nothing by status in BEHIND,
+# and the refused ones come among those that failed; let `fresh` return early, and the new one never comes.
+def test_failed_items_are_found_by_reason_and_by_key_and_copied(harness, picture):
+    page = harness()
+    page.evaluate("""() => { const writeText = async (text) => { window.copied = text; };
+        Object.defineProperty(navigator, "clipboard", { value: { writeText } }); }""")
+    page.evaluate(MOUNT, ["partial", None])
+    rows, why = page.locator(".mgp-items tbody tr"), page.get_by_role("group", name="Why")
+    expect(rows.nth(31)).to_contain_text("2025/39/")
+    expect(rows.nth(32)).to_contain_text("refused: target refused")
+    expect(why.get_by_role("button")).to_have_count(5)
+    picture(page, "failed-items")
+    changed = why.get_by_role("button", name="source changed since the plan 16")
+    changed.press("Enter")
+    expect(changed).to_have_attribute("aria-pressed", "true")
+    expect(rows).to_have_count(16)
+    page.get_by_role("searchbox", name="Find items by their keys").fill("part-10003")
+    expect(rows).to_have_count(1)
+    rows.first.get_by_role("button").press("Enter")
+    page.wait_for_function("window.copied === '2025/3/part-10003.parquet'")
+    page.get_by_role("button", name='mg.attach("k7f2-copy-0311").items("failed").df()').press("Enter")
+    expect(page.locator(".mgp-code-of")).to_have_text("copied")
+
+
+def test_what_fails_while_one_looks_comes_by_itself(harness):
+    page = harness()
+    page.evaluate(MOUNT, ["running", {"rows": [{"key": "one", "status": "failed", "error": "no", "size": 1}]}])
+    page.get_by_role("tab", name="Failed 7").click()
+    expect(page.locator(".mgp-items tbody tr")).to_have_count(1)
+    page.evaluate("""() => { at.setAnswer(async (verb) => verb === "items" ? [{ key: "one", status: "failed" },
+        { key: "two", status: "failed" }] : []); at.give({ snapshot: { ...harness.running, failed: 8 } }); }""")
+    expect(page.locator(".mgp-items tbody tr")).to_have_count(2)
 
 
 def test_every_focusable_node_keeps_the_shortcuts_away(harness):

@@ -50,7 +50,7 @@ def test_a_run_its_events_its_log_and_its_items(server: Server, done: api.Run, t
     rows = list(csv.DictReader(io.StringIO(server.ask(f"api/runs/{done.id}/items?format=csv").text)))
     assert len(rows) == 120
     assert {row["status"] for row in rows} == {"copied"}
-    assert server.ask(f"api/runs/{done.id}/exceptions").json == []
+    assert server.ask(f"api/runs/{done.id}/reasons").json == []
 
 
 def test_a_run_is_steered_and_started_without_a_kernel(server: Server, slow: api.Run) -> None:

@@ -90,8 +90,8 @@ class FakeRun:
         text = b"".join(self.output[:before].splitlines(keepends=True)[-(lines or 1) :])
         return Piece(text.decode(), before - len(text), before)
 
-    def exceptions(self, limit: int = 200) -> list[dict[str, Any]]:
-        return [{"key": "<img src=x>", "status": "failed", "error": "no", "item_no": 1}][:limit]
+    def reasons(self) -> list[dict[str, Any]]:
+        return [{"status": "failed", "gist": "no", "items": 1}]
 
     def cancel(self) -> None:
         self.asked.append("cancel")

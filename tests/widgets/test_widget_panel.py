@@ -79,7 +79,7 @@ def test_verbs_are_answered(desk, monkeypatch):
     assert at.ask("cancel")["ok"]
     assert at.ask("resume")["ok"]
     assert run.asked == ["cancel", "resume None"]
-    assert at.ask("exceptions")["data"][0]["key"] == "<img src=x>"
+    assert at.ask("reasons")["data"] == [{"status": "failed", "gist": "no", "items": 1}]
     assert at.ask("apply")["ok"]
     assert at.panel.run is other
     until(lambda: at.panel.snapshot.get("id") == "r2")

@@ -4,9 +4,9 @@ import { buildChecks } from "./checks.js";
 import { buildConfirm } from "./confirm.js";
 import { buildFind } from "./find.js";
 import { buildHead } from "./head.js";
-import { buildItems } from "./items.js";
+import { BEHIND, buildItems } from "./items.js";
 import { buildLimits } from "./limits.js";
-import { h, serial, svg, tableOf } from "./nodes.js";
+import { h, serial, svg } from "./nodes.js";
 import { buildPlan } from "./plan.js";
 import { buildQueue } from "./queue.js";
 
@@ -53,7 +53,7 @@ export function build() {
   v.tabs = {}; v.pages = {};
   v.tablist = h("div", { class: "mgp-tabs", role: "tablist", "aria-label": "Details" });
   for (const name of ["plan", "output", "copied", "skipped", "failed"]) {
-    const shown = name === "copied" || name === "skipped" ? "items" : name; // one page for both
+    const shown = name in BEHIND ? "items" : name; // one page for all of them
     v.pages[shown] ??= h("div", { class: `mgp-page mgp-page-${shown}`, role: "tabpanel", id: `${id}-p-${shown}`, "aria-labelledby": `${id}-t-${name}` });
     v.tabs[name] = h("button", { type: "button", class: "mgp-tab", role: "tab", id: `${id}-t-${name}`, "aria-controls": `${id}-p-${shown}` });
     v.tablist.append(v.tabs[name]);
@@ -69,10 +69,6 @@ export function build() {
   v.pages.items.append(...v.items.parts);
   v.plan = buildPlan();
   v.pages.plan.append(...v.plan.parts);
-  v.failedRows = h("tbody");
-  v.failedMore = h("p", { class: "mgp-more" });
-  v.failedBox = h("div", { class: "mgp-scroll", tabindex: 0, role: "region", "aria-label": "Items that failed or were refused" }, tableOf(["Key", "Reason"], v.failedRows, "mgp-failed"));
-  v.pages.failed.append(v.failedBox, v.failedMore);
   v.details = h("div", { class: "mgp-details" }, v.tablist, ...Object.values(v.pages));
 
   v.runId = h("button", { type: "button", class: "mgp-copy", title: "Copy the run's id" });

@@ -1,8 +1,8 @@
-// What a run has to show in its tabs: the plan, the output, what failed.
+// What a run has to show in its tabs: the plan, the output, the items.
 
-import { count, plain } from "./figures.js";
-import { paintItems } from "./items.js";
-import { h, put, set, show } from "./nodes.js";
+import { count } from "./figures.js";
+import { BEHIND, paintItems } from "./items.js";
+import { put, set, show } from "./nodes.js";
 import { paintPlan } from "./plan.js";
 
 /** The tabs that have something to show, and the one to begin with. */
@@ -12,7 +12,9 @@ export function tabsOf(state, m) {
     ...(planned ? ["plan"] : []), "output", ...(s.copied + s.adopted ? ["copied"] : []), ...(s.skipped && !s.dry_run ? ["skipped"] : []),
     ...(s.failed + s.refused || state.tab === "failed" ? ["failed"] : []),
   ];
-  return { names, chosen: names.includes(state.tab) ? state.tab : m.plan && planned ? "plan" : "output" };
+  // What went wrong comes first at the end, unless somebody reads the output.
+  const first = m.plan && planned ? "plan" : s.status === "partial" && state.follow && names.includes("failed") ? "failed" : "output";
+  return { names, chosen: names.includes(state.tab) ? state.tab : first };
 }
 
 export function paintTabs(v, state, m) {
@@ -28,24 +30,10 @@ export function paintTabs(v, state, m) {
     set(tab, "tabindex", name === chosen ? 0 : -1);
     if (name in v.pages) show(v.pages[name], name === chosen);
   }
-  show(v.pages.items, chosen === "copied" || chosen === "skipped");
+  show(v.pages.items, chosen in BEHIND);
+  set(v.pages.items, "aria-labelledby", v.tabs[chosen in BEHIND ? chosen : "copied"].id);
   show(v.tools, chosen === "output");
   set(v.follow, "aria-pressed", state.follow);
   paintPlan(v.plan, state, m);
-  paintExceptions(v, state);
-  paintItems(v.items, state);
-}
-
-function paintExceptions(v, state) {
-  const { rows } = state.exceptions, s = state.snapshot, bad = s.failed + s.refused;
-  if (v.exceptionRows !== rows) {
-    v.exceptionRows = rows;
-    v.failedRows.replaceChildren(...rows.map((each) => {
-      const reason = each.status === "refused" ? `refused: ${each.error ?? ""}` : each.error ?? each.status;
-      return h("tr", {}, h("td", {}, h("bdi", {}, plain(String(each.key)))), h("td", {}, plain(String(reason))));
-    }));
-  }
-  const command = `mg.attach("${s.id}").items("failed").df()`;
-  put(v.failedMore, state.failure && !rows.length ? "" : !rows.length ? "Reading…" : bad > rows.length ? `The first ${count(rows.length)} of ${count(bad)}. All of them: ${command}` : "");
-  show(v.failedMore, v.failedMore.textContent);
+  paintItems(v.items, state, chosen);
 }

@@ -8,6 +8,7 @@
 
 import { build } from "./build.js";
 import { wireConfirm } from "./confirm.js";
+import { tabsOf } from "./details.js";
 import { nth } from "./figures.js";
 import { wireFind } from "./find.js";
 import { isFolded, rememberFold } from "./fold.js";
@@ -55,18 +56,6 @@ export function mount(el, transport, signal, ways) {
       change({ busy: { ...state.busy, [verb]: false } });
     }
   };
-  const readExceptions = async () => {
-    const s = state.snapshot, seen = s ? s.failed + s.refused : 0;
-    if (!s || !seen || state.tab !== "failed" || state.busy.exceptions || state.exceptions.seen === seen) return;
-    state.busy = { ...state.busy, exceptions: true };
-    try {
-      change({ exceptions: { seen, rows: await transport.request("exceptions") } });
-    } catch (error) {
-      change({ failure: error.message, exceptions: { ...state.exceptions, seen } });
-    } finally {
-      setTimeout(() => { state.busy = { ...state.busy, exceptions: false }; readExceptions(); }, 2000);
-    }
-  };
   const copy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -77,13 +66,13 @@ export function mount(el, transport, signal, ways) {
   const choose = (name, focus) => {
     change({ tab: name });
     if (focus) v.tabs[name].focus();
-    readExceptions();
     readItems();
   };
 
   const file = transport.file && ((...which) => transport.file(...which));
-  const readItems = wireItems(v.items, on, () => state, (items) => change({ items }), (...asked) => transport.request(...asked), copy, file);
-  const readPlan = wirePlan(v.plan, on, () => state, (plan) => change({ plan }), (...asked) => transport.request(...asked));
+  const request = (...asked) => transport.request(...asked), shown = () => (state.snapshot ? tabsOf(state, meaning(state)).chosen : "");
+  const readItems = wireItems(v.items, on, () => state, (items) => change({ items }), { request, copy, file, shown });
+  const readPlan = wirePlan(v.plan, on, () => state, (plan) => change({ plan }), request);
   wireFind(v.find, on, log, file);
 
   const press = (node, act) => on(node, "click", () => { if (node.getAttribute("aria-disabled") !== "true") act(); });
@@ -124,7 +113,7 @@ export function mount(el, transport, signal, ways) {
     if (past) show(past, state.snapshot);
     if (state.snapshot && state.snapshot.id !== before) state.folded = isFolded(state.snapshot.id);
     show(v.empty, !log.lines.all.length);
-    readExceptions();
+    readItems();
     readPlan();
     soon();
   });

@@ -124,7 +124,7 @@ export function socketTransport(id, onRun, onSnapshot) {
     },
     file: (what, args) => new URL(`api/runs/${id}/${what}?${query(args)}`, base()).href,
     async request(verb, args = {}) {
-      if (verb === "exceptions") return ask(`runs/${id}/exceptions`);
+      if (verb === "reasons") return ask(`runs/${id}/reasons`);
       if (verb === "plan") return ask(`runs/${id}/plan`);
       if (verb === "preflight") return ask(`runs/${id}/preflight`, {});
       if (verb === "log") return ask(`runs/${id}/log?${query({ ...args, lines: OLDER_LINES })}`);

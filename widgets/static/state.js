@@ -1,6 +1,7 @@
 // What a panel knows, how a patch changes it, and what it means. Nothing in here touches the page.
 
 import { ago, count, exact, span } from "./figures.js";
+import { NOTHING } from "./items.js";
 
 /**
  * @typedef {{title: string, dry_run: boolean, started: boolean, mode: string, bytes_per_s: any, in_flight: any}} Draft
@@ -10,7 +11,6 @@ import { ago, count, exact, span } from "./figures.js";
  *            lines?: string[], start?: number, reset?: boolean, away?: {next: number} | null}} Patch
  * @typedef {{by?: "server", subscribe(onState: (patch: Patch) => void): void,
  *            request(verb: string, args?: object): Promise<any>, close(): void}} Transport
- * @typedef {{key: string, status: string, error: string}} Exceptional
  * @typedef {Object<string, any>} State  see `initial`
  */
 
@@ -33,7 +33,7 @@ export const initial = () => ({
   away: null, // while the server can't be reached: when it is tried again
   missed: { at: -Infinity, text: "" }, // what came in the last gap
   now: 0, eta: null, samples: [], // [at, items/s, bytes/s], one a second, kept here: the state DB has no history
-  exceptions: { seen: -1, rows: [] }, items: { of: "", rows: [], more: false, busy: false, trouble: "" },
+  items: NOTHING,
   checks: null, // what a draft needs, once that was tried
   plan: { of: "", told: null }, // what the summary of a plan says, and of which
   dry: false, mode: "streaming", tab: "", confirm: "", folded: false, by: "kernel", follow: true, busy: {}, failure: "", copied: "",
@@ -45,13 +45,13 @@ export const initial = () => ({
 export function reduce(state, patch, now) {
   const next = { ...state, now, heard: patch.away ? state.heard : now };
   if ("away" in patch) next.away = patch.away;
-  for (const name of ["events", "trouble", "exceptions"]) if (name in patch) next[name] = patch[name];
+  for (const name of ["events", "trouble"]) if (name in patch) next[name] = patch[name];
   if (patch.draft) Object.assign(next, { draft: patch.draft }, state.snapshot ? {} : drafted(state, patch.draft));
   if (!patch.snapshot?.id) return next;
   const was = state.snapshot, is = (next.snapshot = patch.snapshot);
   next.away = null;
   if (was?.id === is.id && (state.away || (LIVE.has(was.status) && now - state.heard > SILENT_S * 1000))) next.missed = { at: now, text: gapOf(was, is, (now - state.heard) / 1000) };
-  if (was?.id !== is.id) Object.assign(next, { samples: [], eta: null, exceptions: { seen: -1, rows: [] }, items: initial().items, tab: "" });
+  if (was?.id !== is.id) Object.assign(next, { samples: [], eta: null, items: NOTHING, tab: "" });
   if (was?.id !== is.id || was.status !== is.status) Object.assign(next, { failure: "", confirm: "", mode: is.mode ?? "streaming" });
   if (was?.id !== is.id || JSON.stringify(was.limits) !== JSON.stringify(is.limits)) Object.assign(next, { fields: fieldsOf(is.limits), edited: false });
   if (is.status === "running" && !is.held_for && is.rate != null && is.at - (next.samples.at(-1)?.[0] ?? 0) >= 900)
