@@ -5,11 +5,8 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import re
-import secrets
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +15,10 @@ from typing import Any
 from .config import workspace_root
 from .errors import BadInput, MigratorError
 from .lifecycle import process
+from .lifecycle.detached import import_path
+from .lifecycle.early import new_id, word_of
 from .lifecycle.leases import take_or_refuse
-from .lifecycle.spawn import import_path, spawn_runner, watch
+from .lifecycle.spawn import spawn_runner, watch
 from .migrations import Migration, registry
 from .model import Mode, Shard, Snapshot
 from .state import StateDB, events, queues, schema
@@ -59,7 +58,7 @@ def new_row(migration: Migration, terms: Terms) -> dict[str, Any]:
             f"memory://{own[0].partition(':')[2]} lies in the memory of this process, and a run is a process of its "
             "own: copy to a folder or a bucket, or use the store itself, by migrator.stores.open_store."
         )
-    run_id = _new_id(type(migration))
+    run_id = new_id(word_of(type(migration).__name__))
     return asdict(terms) | here() | as_planned(migration, terms.dry_run) | {
         "id": run_id, "name": terms.name or run_id, "title": migration.title, "tags": list(terms.tags),
         "owner": owner(), "migration": registry.reference(type(migration)), "spec": migration.model_dump(mode="json"),
@@ -268,14 +267,6 @@ def check_plan(seen: Snapshot, files: Sequence[Path]) -> None:
         raise BadInput(f"The plan of run {seen.id} can't be read: {error}. Make the dry run again.") from None
     if digest.hexdigest() != seen.plan_hash:
         raise BadInput(f"The plan of run {seen.id} is not what it was when it was made. Make the dry run again.")
-
-
-def _new_id(kind: type[Migration]) -> str:
-    """Short enough to say, unlikely enough to be alone: ``k7f2q-copy-0311``."""
-    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
-    word = "copy" if word == "copy-objects" else word[:24]
-    letters = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(5))
-    return f"{letters}-{word}-{time.strftime('%m%d')}"
 
 
 def owner() -> str:

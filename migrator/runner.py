@@ -7,6 +7,8 @@ engine and the state DB meet, and the only process that writes what a run has do
 from __future__ import annotations
 
 import functools
+import gc
+import json
 import logging
 import os
 import secrets
@@ -24,6 +26,7 @@ from .engine.output import log_to_stdout
 from .errors import MigrationLoadError, MigratorError, NewerSchema, StateError, StateFull, TokenLost
 from .keeping import Keeper
 from .lifecycle import process
+from .lifecycle.early import WAITS
 from .lifecycle.notices import tell
 from .migrations import Migration, registry
 from .outages import AGAIN_S, Outage, Patience
@@ -103,12 +106,14 @@ def _attempt(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
 
 def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim) -> str:
     migration = _load(claim)
-    _spare(migration)
+    if type(migration) in registry.BUILT_IN.values():
+        _spare()
     # Heavy imports come after the claim, so that the run is seen to live while they load.
     from .engine.executors import executor_of
     from .engine.phases import Attempt
     from .engine.uploads import abort_left
 
+    gc.freeze()  # what was loaded stays: no collection need look through it again
     executor = None if claim.row["dry_run"] else executor_of(migration)
     label = f"{claim.attempt}-{claim.token}"
     try:
@@ -125,12 +130,27 @@ def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
     return follow(db, claim.row, migration, journal, control) or status
 
 
-def _spare(migration: Migration) -> None:
+def wait_to_begin() -> None:
+    """Load what a run of ours needs, and wait for the word that it is recorded: the file for its output."""
+    _spare()
+    from .engine import copy_executor, duck, executors, phases, uploads  # noqa: F401
+
+    duck.load()
+    line = sys.stdin.readline()
+    if not line:  # whoever was to record it has ended
+        os._exit(0)
+    output, nothing = os.open(json.loads(line), os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
+    for here, there in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(here, there)
+    os.close(output)
+    os.close(nothing)
+
+
+def _spare() -> None:
     """Arrow and DuckDB load numpy and pandas where they find them: half a second and 80 MB of no use to ours."""
-    if type(migration) in registry.BUILT_IN.values():
-        for name in ("numpy", "pandas"):
-            # For good: let in later, beside an Arrow that began without, numpy ends the process.
-            sys.modules.setdefault(name, None)  # pyright: ignore[reportArgumentType]
+    for name in ("numpy", "pandas"):
+        # For good: let in later, beside an Arrow that began without, numpy ends the process.
+        sys.modules.setdefault(name, None)  # pyright: ignore[reportArgumentType]
 
 
 def _load(claim: runs.Claim) -> Migration:
@@ -225,6 +245,8 @@ def _stop_on_signals(control: Control) -> None:
 
 
 if __name__ == "__main__":
+    if WAITS in sys.argv:
+        wait_to_begin()
     code = main(sys.argv[1])
     logging.shutdown()
     with suppress(OSError):

@@ -55,6 +55,11 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=settings)
 
 
+def load() -> None:
+    """Load DuckDB before it is asked for anything."""
+    import duckdb  # noqa: F401
+
+
 def relate_items(
     scratch: Path, plans: Sequence[Path], receipts: Sequence[Path], status: str | None
 ) -> duckdb.DuckDBPyRelation:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..config import config_path, workspace_root
 from ..errors import BadInput, StateError
 from ..state import StateDB, runs
-from . import process, reap
+from . import early, process, reap
+from .detached import environment, start_detached
 
 Row = Mapping[str, Any]
 
@@ -37,12 +35,13 @@ def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
     workspace = Path(row["workspace"])
     try:
         workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-        child = start_detached(
-            [row["interpreter"], "-P", "-m", "migrator.runner", row["id"]],
+        how = (
+            early.runner_argv(row["interpreter"], row["id"]),
             workspace / "output.log",
             row["cwd"],
-            environment(db, row["import_path"]) | {"MIGRATOR_WORKSPACE": str(workspace.parent)},
+            environment(db.url, row["import_path"]) | {"MIGRATOR_WORKSPACE": str(workspace.parent)},
         )
+        child = early.begin(*how) or start_detached(*how)
     except OSError as error:
         why = f"Its process could not be started: {error}"
         db.transact(lambda connection: runs.end(connection, row["id"], None, "interrupted", why))
@@ -74,41 +73,3 @@ def doze(run_id: str, seconds: float) -> None:
         time.sleep(seconds)
     else:
         ended.wait(seconds)
-
-
-def start_detached(argv: Sequence[str], log: Path, cwd: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, with its output in a file."""
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            close_fds=True,
-            cwd=cwd,
-            env=env,
-        )
-
-
-def import_path() -> list[str]:
-    """Where this process finds modules, for a child that is to find the same."""
-    # -P keeps the working directory from shadowing modules; where the caller searched it, so does the child.
-    found = [str(Path(__file__).resolve().parents[2]), *(entry or str(Path.cwd()) for entry in sys.path)]
-    return [path for path in dict.fromkeys(found) if Path(path).exists()]
-
-
-def environment(db: StateDB, path: Sequence[str]) -> dict[str, str]:
-    """This process's environment, with what a child must not guess."""
-    # Arrow's own allocators keep what was freed; with the system's a runner's peak is 20 MB lower.
-    return (
-        {"ARROW_DEFAULT_MEMORY_POOL": "system"}
-        | os.environ
-        | {
-            "MIGRATOR_STATE": db.url,
-            "MIGRATOR_WORKSPACE": str(workspace_root(db.url)),
-            "MIGRATOR_CONFIG": str(config_path()),
-            "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONUNBUFFERED": "1",
-        }
-    )

@@ -22,7 +22,8 @@ from ..errors import BadInput, StateError
 from ..model import Identity
 from ..state import StateDB, workers
 from . import process, queue, reap
-from .spawn import environment, import_path, spawn_runner, start_detached
+from .detached import environment, import_path, start_detached
+from .spawn import spawn_runner
 
 log = logging.getLogger("migrator")
 
@@ -139,7 +140,7 @@ def start_worker(db: StateDB, name: str = "default", concurrency: int = 1) -> in
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     terms = ("--queue", name, "--concurrency", str(concurrency), "--idle-s", str(IDLE_S))
     argv = [sys.executable, "-P", "-m", "migrator.cli", "worker", *terms]
-    return start_detached(argv, folder / f"worker-{name}.log", "/", environment(db, import_path())).pid
+    return start_detached(argv, folder / f"worker-{name}.log", "/", environment(db.url, import_path())).pid
 
 
 def stop_workers(db: StateDB, name: str) -> int:

@@ -52,7 +52,7 @@ def command(name: str, row: Row, source: str, target: str) -> list[str]:
     """The argv that copies ``source`` to ``target``, folders or ``s3://`` addresses."""
     if name == OURS:
         to = target.replace("s3://", "elsewhere://") if row.streamed else target
-        return [sys.executable, "-m", "migrator.cli", "copy", source, to, "--json"]
+        return [sys.executable, "-m", "migrator", "copy", source, to, "--json"]
     if name in (DEFAULT, TUNED):
         options = ["--transfers", "128" if row.latency_ms else "32", "--checkers", "32", "--fast-list"]
         options += ["--checksum"] if row.again else []  # else it asks for each object's time
