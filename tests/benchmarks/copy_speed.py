@@ -23,7 +23,7 @@ from contenders import OURS, command, missing, our_figures, run
 from places import Places, server
 from rows import BY_NAME, ROWS, Row
 
-FIGURES = ("wall", "cpu", "runner", "family", "engine")
+FIGURES = ("wall", "cpu", "runner", "family", "engine", "course")
 
 
 def main() -> None:
@@ -38,8 +38,11 @@ def main() -> None:
                 lines = {name: tables.line(BY_NAME[name], arguments.scale, found)}
                 report(name, found)
                 print(lines[name], flush=True)
+                print(course := tables.course(name, arguments.scale, found[OURS]["course"]), flush=True)
                 if arguments.write:  # at once: a later row may be cut short
                     tables.write(lines, arguments.server, said)
+                    if name == "million":
+                        tables.write_course(course)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -132,7 +135,9 @@ def report(name: str, found: dict[str, Any]) -> None:
 
 
 def _middle(tries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {figure: statistics.median(one[figure] for one in tries) for figure in tries[0]}
+    last = tries[-1]
+    numbers = [figure for figure in last if figure != "course"]
+    return {figure: statistics.median(one[figure] for one in tries) for figure in numbers} | {"course": last["course"]}
 
 
 if __name__ == "__main__":

@@ -22,23 +22,31 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Memory:
-    """The most that each process of the family held, and that all of them held at once, in bytes."""
+    """The most that each process of the family held, and that all of them held at once, in bytes; and it over time."""
 
     def __init__(self) -> None:
         self.family, self._peaks, self._names = 0, {}, {}
+        self._begun, self._samples = time.perf_counter(), [(0.0, 0, 0)]
 
     def look(self) -> None:
-        held = 0
+        held, runner = 0, 0
         for pid in descendants(os.getpid()):
             try:
                 lines = Path(f"/proc/{pid}/status").read_text().splitlines()
                 said = {name: value for name, _, value in (line.partition(":") for line in lines)}
                 self._peaks[pid] = int(said["VmHWM"].split()[0]) << 10
                 self._names[pid] = Path(f"/proc/{pid}/cmdline").read_text()  # it may have become another program
-                held += int(said["VmRSS"].split()[0]) << 10
+                now = int(said["VmRSS"].split()[0]) << 10
+                held, runner = held + now, now if "migrator.runner" in self._names[pid] else runner
             except (OSError, KeyError):
                 continue  # it has ended
         self.family = max(self.family, held)
+        self._samples.append((time.perf_counter() - self._begun, runner, held))
+
+    def course(self) -> list[tuple[float, int, int]]:
+        """At ten moments: seconds, what the runner held, what all held."""
+        last = len(self._samples) - 1
+        return [self._samples[last * tenth // 10] for tenth in range(1, 11)]
 
     def peak(self, word: str) -> int:
         """The largest process whose command has this word in it; of all where none has."""
@@ -82,7 +90,7 @@ def main() -> None:
     over.set()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     took = {"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime,
-            "runner": memory.peak("migrator.runner"), "family": memory.family}  # fmt: skip
+            "runner": memory.peak("migrator.runner"), "family": memory.family, "course": memory.course()}  # fmt: skip
     Path(figures).write_text(json.dumps(took))
 
 

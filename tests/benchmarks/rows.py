@@ -42,6 +42,8 @@ class Row:
 ALL = (DEFAULT, TUNED, S5CMD)
 FILES = (DEFAULT, TUNED, CP, RSYNC)
 ROWS = (
+    Row("start-up", 1, 4 * KIB, "local", "local", FILES, {}, "wall 1.2 s"),
+    Row("start-up-s3", 1, 4 * KIB, "S3", "S3", ALL, {}, "wall 1.2 s"),
     Row("small-s3-s3", 50_000, 4 * KIB, "S3", "S3", ALL, {TUNED: 3, S5CMD: 1.5}, "6 × tuned"),
     Row("small-streamed", 50_000, 4 * KIB, "S3", "S3", (DEFAULT, TUNED), {TUNED: 2}, "3 × tuned", streamed=True),
     Row("small-local-s3", 50_000, 4 * KIB, "local", "S3", ALL, {TUNED: 2.5, S5CMD: 1.7}, "3.5 × tuned"),
@@ -63,6 +65,8 @@ ROWS = (
 BY_NAME = {row.name: row for row in ROWS}
 # What still holds each row back, by its profile.
 LIMITS = {
+    "start-up": "the loading of Arrow, DuckDB, SQLAlchemy and pydantic by the runner, then thirteen fsyncs",
+    "start-up-s3": "the same, then the trials of what the server heeds",
     "small-s3-s3": "the start of two hands inside it; then one request an object, half of it the server's",
     "small-streamed": "two requests an object, and the MD5 between them",
     "small-local-s3": "MD5 and SHA-256 of each body, and a PUT that two interpreters share",

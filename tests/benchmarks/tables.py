@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rows import CP, DEFAULT, LIMITS, ROWS, RSYNC, S5CMD, TUNED, Row
+from rows import BY_NAME, CP, DEFAULT, LIMITS, ROWS, RSYNC, S5CMD, TUNED, Row
 
 README = Path(__file__).resolve().parent / "README.md"
 PEERS = (DEFAULT, TUNED, S5CMD, CP, RSYNC)
@@ -32,11 +32,31 @@ def _ratio(row: Row, peer: str, found: dict[str, Any]) -> str:
     theirs, ours = found[peer], found["migrator"]
     if isinstance(theirs, str):
         return theirs
+    if row.count == 1:  # the start is all there is
+        return f"({theirs['wall'] / ours['wall']:.2f})"
     ratio = max(theirs["wall"] - theirs["start"], 0.01) / max(ours["engine"], 0.01)
     shown = f"{ratio:.2f} ({theirs['wall'] / ours['wall']:.2f})"
     if peer not in row.floor:
         return shown
     return f"**{shown}**" if ratio >= row.floor[peer] else f"**below: {shown}**"
+
+
+def course(name: str, scale: float, samples: list[tuple[float, int, int]]) -> str:
+    """What was held over time."""
+    cells = [[f"{each[0]:.0f} s" for each in samples]]
+    cells += [[f"{each[which] / 1e6:.0f}" for each in samples] for which in (1, 2)]
+    title = f"| {BY_NAME[name].title(scale)} | " + " | ".join(cells[0]) + " |"
+    rows = [
+        f"| {who} | " + " | ".join(each) + " |" for who, each in zip(("runner MB", "all MB"), cells[1:], strict=True)
+    ]
+    return "\n".join([title, "|---" * (len(samples) + 1) + "|", *rows])
+
+
+def write_course(text: str) -> None:
+    """Put it into the README, in place of the last one."""
+    begin, end = "<!-- course -->", "<!-- end course -->"
+    before, rest = README.read_text().split(begin)
+    README.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
 
 
 def table(lines: dict[str, str], about: str) -> str:
