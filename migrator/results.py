@@ -141,7 +141,11 @@ class Results:
         """
         held = "status in ('copied', 'adopted', 'skipped') and action != 'omit'"
         columns = "key, coalesce(target_key, key) as target_key, status, coalesce(written_etag, etag) as etag, source"
-        return self.items().filter(held).project(columns)
+        # What was to be there under another one's name is not, where that one was not copied.
+        items = self.items()
+        missed = items.filter("status in ('pending', 'failed', 'refused')").project("target_key as missed").distinct()
+        there = items.filter(held).join(missed.set_alias("m"), "target_key = m.missed", how="anti")
+        return there.project(columns)
 
     def manifest(self, *statuses: ItemStatus) -> Path:
         """The keys of the items of these statuses as a Parquet file, which ``manifest=`` of another run takes.

@@ -97,7 +97,7 @@ def _decide_alone(pair: Pair, sources: Sequence[Store], target: Store, how: Copy
         twin = _told(pair.twin, pair.twin_of, how)
         return _row(pair, "refuse", f"{twin} would get the same name, {pair.name!r}; collisions= says who yields")
     if pair.rival is not None:
-        return _yield(pair, pair.rival, sources, how)
+        return _yield(pair, pair.rival, sources, target, how)
     if pair.collides:
         return _row(pair, "refuse", f"a folder can't hold both this and {pair.collides!r}")
     if pair.target is None:
@@ -105,12 +105,16 @@ def _decide_alone(pair: Pair, sources: Sequence[Store], target: Store, how: Copy
     return None
 
 
-def _yield(pair: Pair, rival: ObjectInfo, sources: Sequence[Store], how: CopyObjects) -> dict[str, Any]:
+def _yield(pair: Pair, rival: ObjectInfo, sources: Sequence[Store], target: Store, how: CopyObjects) -> dict[str, Any]:
     """What becomes of an object whose name another one keeps."""
     told = _told(rival.key, pair.rival_of, how)
     if how.collisions == "keep-newest":
         return _row(pair, "omit", f"{told} has the same name and is newer")
     if identical(sources[pair.of], pair.source, sources[pair.rival_of], rival):
+        # The other one may be refused itself; then this one's bytes are not there either.
+        stands = pair.target is None or how.overwrite != "never"
+        if pair.collides or not (stands or same(sources[pair.rival_of], target, rival, pair.target, how.compare)):
+            return _row(pair, "refuse", f"the same bytes as {told}, which has the name and is refused")
         return _row(pair, "skip", f"the same bytes as {told}, which has the name")
     return _row(pair, "refuse", f"{told} gets the same name, {pair.name!r}, and has other bytes")
 
