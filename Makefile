@@ -7,8 +7,9 @@ DEMO := $(CURDIR)/demo
 DEMO_FILES ?= 4000
 LAB_ARGS ?=
 BENCH_ARGS ?=
-# Most tests wait for processes: two at a time take half as long. A file's tests stay together.
-TEST_ARGS ?= -n 2 --dist loadfile
+# Most tests wait for processes: two at a time take half as long. A file's tests stay together, and files come by name:
+# by their number of tests, those with few and long ones would come last, and one worker wait for the other.
+TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # The demo has a state DB and copies of its own, so it never touches yours.
 DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/state/runs" MIGRATOR_DEMO="$(DEMO)/source"
@@ -16,7 +17,7 @@ DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/
 NBVAL := -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help link demo lab test notebooks lint format bench clean
+.PHONY: help link entry demo lab test notebooks lint format bench clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -67,11 +68,22 @@ clean: ## remove .venv, the demo and whatever tools and tests left
 	rm -rf .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find migrator widgets notebooks tests -name __pycache__ -prune -exec rm -rf {} +
 
-# pip copies what is shared, an editable install's too: an edit of the renderer is seen by a link only.
+# pip copies what is shared, an editable install's too: an edit of the renderer is seen by a link only. What it points to is
+# ours, so no uninstaller may find it in its list: uv would follow the link, and delete the sources.
+link: LINKED := $(VENV)/share/jupyter/labextensions/jupyter-migrator
 link:
-	@rm -rf "$(VENV)/share/jupyter/labextensions/jupyter-migrator"
-	@mkdir -p "$(VENV)/share/jupyter/labextensions"
-	@ln -s "$(CURDIR)/widgets/labextension" "$(VENV)/share/jupyter/labextensions/jupyter-migrator"
+	@rm -rf "$(LINKED)"
+	@mkdir -p "$(dir $(LINKED))"
+	@cd $(VENV)/lib/python*/site-packages/jupyter_migrator-*.dist-info && grep -v labextensions/ RECORD > RECORD.new && mv RECORD.new RECORD
+	@ln -s "$(CURDIR)/widgets/labextension" "$(LINKED)"
+
+# JupyterLab tells browsers to keep an extension's files for a year: what they hold is in their name.
+entry:
+	@cd widgets/labextension && \
+	name=remoteEntry.$$(cat static/remoteEntry.*.js | $(PYTHON) -c \
+		'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:12])').js && \
+	{ test -f static/$$name || mv static/remoteEntry.*.js static/$$name; } && \
+	sed "s/remoteEntry\.[0-9a-f]*\.js/$$name/" package.json > package.new && mv package.new package.json
 
 # Each stamp stands for a set of packages, and is older than pyproject.toml when that set may have changed.
 $(VENV)/.for-demo: pyproject.toml
@@ -93,6 +105,7 @@ set -e; \
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is " \
 	+ sys.version.split()[0] + ". Say which to use: make ... PYTHON=python3.12")'; \
 echo "Installing into $(VENV): $(1) ..."; \
+rm -rf "$(VENV)/share/jupyter/labextensions/jupyter-migrator"; \
 if command -v uv >/dev/null 2>&1; then \
 	test -x $(BIN)/python || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
 	uv pip install --quiet --python $(BIN)/python --editable '.[$(1)]'; \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -25,6 +26,15 @@ def test_the_widget_ships_all_parts():
 )
 def test_no_part_is_forgotten(names, suffix):
     assert sorted(names) == sorted(each.stem for each in view.STATIC.glob(f"*.{suffix}"))
+
+
+# Mutation: change a character of the entry without renaming it: browsers would keep the old one for a year.
+def test_the_entry_that_lab_loads_is_named_by_what_it_holds():
+    extension = view.STATIC.parent / "labextension"
+    [entry] = (extension / "static").iterdir()
+    told = json.loads((extension / "package.json").read_text())["jupyterlab"]["_build"]["load"]
+    assert entry.name == f"remoteEntry.{hashlib.sha256(entry.read_bytes()).hexdigest()[:12]}.js", "make entry"
+    assert told == f"static/{entry.name}", "make entry"
 
 
 def test_the_page_loads_every_style_sheet():
