@@ -135,7 +135,7 @@ def test_an_edit_in_an_editable_install_is_seen_in_the_browser(browser: Browser,
         assert fetch(f"{lab.url}lab/extensions/jupyter-migrator/static/{entry.name}") == entry.read_bytes()
         book.page.close()
     # Whoever installs it once more must not lose through the link what was written.
-    install(venv, "--no-deps", "--editable", "--force-reinstall", str(house))
+    install(venv, "--no-deps", "--editable", str(house))
     assert '"All of them"' in entry.read_text()
 
 
