@@ -107,6 +107,7 @@ def test_a_wheel_enables_both_extensions_and_its_panel_is_live(
 
 
 # Mutation: take the link out of the Makefile, or compute_etag out of ViewHandler, and the page has what was before.
+@pytest.mark.soak
 def test_an_edit_in_an_editable_install_is_seen_in_the_browser(browser: Browser, tmp_path: Path) -> None:
     house = tmp_path / "house"
     for name in ("migrator", "widgets"):
