@@ -72,7 +72,7 @@ def test_axe_finds_nothing_in_any_theme(notebook: Any, lab: Lab, picture: Any) -
         wrong |= {f"{name}, panel, plan and list": found(page, ".jp-Notebook .mgp")}
         picture(page, f"axe-{name}")
         board.get_by_role("button", name="New migration").click()
-        expect(board.get_by_label("Source")).to_be_visible()
+        expect(board.get_by_label("Source", exact=True)).to_be_visible()
         wrong |= {f"{name}, form": found(page, ".mgp-dashboard")}
         picture(board, f"axe-form-{name}")
         board.get_by_role("button", name="← All runs").click()
