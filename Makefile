@@ -71,14 +71,14 @@ clean: ## remove .venv, the demo and whatever tools and tests left
 # pip copies what is shared, an editable install's too: an edit of the renderer is seen by a link only. What it points to is
 # ours, so no uninstaller may find it in its list: uv would follow the link, and delete the sources.
 link: LINKED := $(VENV)/share/jupyter/labextensions/jupyter-migrator
-link:
+link: ## link the renderer into .venv, so that an edit of it is seen
 	@rm -rf "$(LINKED)"
 	@mkdir -p "$(dir $(LINKED))"
 	@cd $(VENV)/lib/python*/site-packages/jupyter_migrator-*.dist-info && grep -v labextensions/ RECORD > RECORD.new && mv RECORD.new RECORD
 	@ln -s "$(CURDIR)/widgets/labextension" "$(LINKED)"
 
 # JupyterLab tells browsers to keep an extension's files for a year: what they hold is in their name.
-entry:
+entry: ## name the file of the renderer by what it holds, after an edit
 	@cd widgets/labextension && \
 	name=remoteEntry.$$(cat static/remoteEntry.*.js | $(PYTHON) -c \
 		'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:12])').js && \
