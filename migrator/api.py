@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import feed
+from . import feed, reprs
 from .admission import bounded, check_arguments, check_choice, check_worth, earlier, quarantined
 from .config import default_mode, state_url
 from .errors import BadInput
@@ -37,6 +37,7 @@ __all__ = [
     "open_state",
     "plan_again",
     "queue",
+    "reprs",
     "restore",
     "runs",
     "stakes_of",

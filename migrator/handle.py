@@ -168,7 +168,8 @@ class Run(Results):
             return False
         try:
             self._check_draft()
-            row = begin_again(self.state, self.id, self._row()["mode"], elsewhere=elsewhere)
+            taken = "server" if elsewhere else "kernel"
+            row = begin_again(self.state, self.id, self._row()["mode"], elsewhere=elsewhere, taken=taken)
         except MigratorError as error:
             why = str(error)
             self.state.transact(lambda connection: requests.refuse(connection, self.id, why))

@@ -160,11 +160,13 @@ def as_planned(migration: Migration, dry_run: bool) -> dict[str, Any]:
     return {"dry_run": dry_run, "phases": list(phases), "writes": writes}
 
 
-def begin_again(db: StateDB, run_id: str, mode: Mode, *, elsewhere: bool = False) -> rows.Row | None:
+def begin_again(
+    db: StateDB, run_id: str, mode: Mode, *, elsewhere: bool = False, taken: str | None = None
+) -> rows.Row | None:
     """Make a draft or an ended run ready for its next attempt; None when somebody else was first.
 
     Now, and in this process's environment, or in the queue under the one that is recorded;
-    ``elsewhere`` keeps to what is recorded in any case.
+    ``elsewhere`` keeps to what is recorded in any case; ``taken`` is who took a start that was asked for.
 
     Raises
     ------
@@ -178,7 +180,7 @@ def begin_again(db: StateDB, run_id: str, mode: Mode, *, elsewhere: bool = False
             how = {"status": "queued", "place": rows.next_place(connection)}
         else:
             how = rows.starting(connection, process.myself(), db.lease_ms) | ({} if elsewhere else here())
-        if not rows.restart(connection, run_id, owner(), mode=mode, **how):
+        if not rows.restart(connection, run_id, owner(), taken, mode=mode, **how):
             return None
         row = rows.get(connection, run_id)
         if mode != "queue":

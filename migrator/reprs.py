@@ -1,43 +1,82 @@
-"""A run, or a queue, as a plain table: for notebooks, saved pages and viewers that run no script."""
+"""A run, some runs or a queue as a plain table: for notebooks, saved pages and viewers that run no script.
+
+There is no style and no script in it, what comes from outside is escaped, and times are UTC: it is read anywhere.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 from .model import Snapshot
+from .words import sized
+
+LISTED = ("Run", "Status", "Migration", "Objects", "Started")
 
 
 def as_table(seen: Snapshot) -> str:
-    """An HTML table with no style of its own; what comes from outside is escaped."""
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _lines(seen))
-    return f"<table><caption>Run <code>{escape(seen.id)}</code></caption>{cells}</table>"
+    """A run as an HTML table, a line for each fact."""
+    return _upright(_facts(seen))
 
 
-def _lines(seen: Snapshot) -> list[tuple[str, str]]:
-    tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
-    counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name))
-    lines = [
-        ("what", seen.title),
-        ("status", f"{seen.status}{' (dry run)' if seen.dry_run else ''}"),
-        ("done", f"{seen.done:,} of {seen.total:,}"),
-        ("bytes", f"{seen.bytes_done:,} of {seen.bytes_total:,}"),
-        ("counts", counts or "none yet"),
-        ("started", _local(seen.started_at)),
-        ("finished", _local(seen.finished_at)),
-    ]
-    more = (("place", seen.position), ("waits for", seen.waiting_for), ("held", seen.held_for), ("error", seen.error))
-    return lines + [(name, str(value)) for name, value in more if value]
+def unstarted(title: str) -> str:
+    """A migration that nobody has started, in the same form."""
+    return _upright({"Migration": title, "Status": "not started"})
+
+
+def listing(seen: Iterable[Snapshot]) -> str:
+    """Several runs, a row for each."""
+    return _across(LISTED, [[facts.get(name, "") for name in LISTED] for facts in map(_facts, seen)]) or _NO_RUNS
 
 
 def queue_table(caption: str, seen: Sequence[Snapshot]) -> str:
-    """Runs in the order in which they run, as an HTML table."""
-    head = "".join(f"<th>{name}</th>" for name in ("run", "status", "place", "waits for", "what"))
-    rows = ((one.id, one.status, one.position or "", one.waiting_for or "", one.title) for one in seen)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+    """Runs in the order in which they run."""
+    rows = [[one.id, one.status, str(one.position or ""), one.waiting_for or "", one.title] for one in seen]
+    names = ("Run", "Status", "Place", "Waits for", "Migration")
+    return f"<p>{escape(caption)}</p>{_across(names, rows)}"
 
 
-def _local(at: int | None) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at / 1000)) if at else "not yet"
+_NO_RUNS = "<p>No runs yet.</p>"
+
+
+def _upright(facts: Mapping[str, str]) -> str:
+    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in facts.items())
+    return f"<table>{cells}</table>"
+
+
+def _across(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>" if rows else ""
+
+
+def _facts(seen: Snapshot) -> dict[str, str]:
+    ready = seen.dry_run and seen.status == "completed"
+    objects = f"{seen.total:,}" if ready else f"{seen.done:,} of {seen.total:,}"
+    size = sized(seen.bytes_total) if ready else f"{sized(seen.bytes_done)} of {sized(seen.bytes_total)}"
+    facts = {"Migration": seen.title, "Run": seen.id, "Status": _status(seen), "Objects": objects, "Size": size}
+    more = {
+        "Items": seen.outcome,
+        "Losses": f"{seen.losses:,} attributes" if seen.losses else "",
+        "Waits for": seen.waiting_for,
+        "Held": None if seen.pause_requested else seen.held_for,
+        "Started": _moment(seen.started_at),
+        "Ended": _moment(seen.finished_at),
+        "Error": seen.error,
+    }
+    return facts | {name: text for name, text in more.items() if text}
+
+
+def _status(seen: Snapshot) -> str:
+    if seen.position:
+        return f"queued, place {seen.position} in {seen.queue}"
+    if seen.status == "running" and seen.pause_requested:
+        return "paused"
+    if seen.dry_run:
+        return "plan ready; nothing was written" if seen.status == "completed" else f"{seen.status} (dry run)"
+    return seen.status
+
+
+def _moment(at: int | None) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""

@@ -12,7 +12,7 @@ from migrator import feed
 from migrator.api import open_state, stakes_of
 from migrator.errors import BadForm, BadInput
 
-from . import offers
+from . import offers, visits
 from .feed import sentence
 from .reading import UNSENT, sendable
 from .verbs import known
@@ -30,13 +30,24 @@ def reply(panel: Any, content: Any) -> dict[str, Any]:
     """Do what a message asks, and say how it went."""
     asked = content if isinstance(content, dict) else {}
     try:
-        data = _verbs(panel)[str(asked["verb"])](asked.get("args") or {})
-        answer: dict[str, Any] = {"ok": True, "data": sendable(data)}
+        answer: dict[str, Any] = {
+            "ok": True,
+            "data": sendable(_answer(panel, str(asked["verb"]), asked.get("args") or {})),
+        }
     except Exception as error:  # noqa: BLE001  it is the page's to show; raised here it would land nowhere
         answer = {"ok": False, "error": sendable(sentence(error))}
         if isinstance(error, BadForm):
             answer["fields"] = sendable(error.fields)
     return {"type": "reply", "id": asked.get("id"), **answer}
+
+
+def _answer(panel: Any, verb: str, args: Args) -> Any:
+    """Of the panel's run, or of the one that is named, with the one that took its place."""
+    if not (run_id := args.get("run")):
+        return _verbs(panel)[verb](args)
+    visit = visits.Visit(str(run_id))
+    told = _verbs(visit)[verb](args)
+    return told if visit.run.id == run_id else {"turned": visit.run.id}
 
 
 def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
@@ -55,6 +66,7 @@ def _verbs(panel: Any) -> dict[str, Callable[[Args], Any]]:
         "report": lambda _: {"html": panel._started().report().to_html(), "name": f"{panel.run.id}.html"},
         "plan": lambda _: panel._started().plan_summary().to_dict(),
         "log": lambda args: _older(panel, args),
+        "look": lambda args: visits.look(panel._started(), args),
         "preflight": lambda _: panel.preflight().to_dict(),
         "reasons": lambda _: panel._started().reasons(),
         "items": lambda args: _items(panel, args),

@@ -6,16 +6,17 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import traitlets
 
 import migrator as mg
-from migrator.api import default_mode, draft, stakes_of
+from migrator.api import default_mode, draft, reprs, stakes_of
 from migrator.errors import BadInput, MigratorError
 from migrator.model import Mode, Snapshot
 
-from . import messages, record, view
+from . import messages, view
 from .bundle import TYPE, Bundle, choose
 from .bundle import known as known_bundle
 from .feed import Feed
@@ -59,6 +60,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     _esm = view.module()
     _css = view.sheet()
 
+    panel_id = traitlets.Unicode().tag(sync=True)  # the page's views of one panel know each other by it
     dashboard = traitlets.Bool(False).tag(sync=True)
     draft = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
@@ -95,7 +97,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         self._bundle = known_bundle(bundle)
         self._draft: Any = None  # the row that the page may start, when the server feeds it
         self._outputs = Outputs(self._ended, self._stands)
-        super().__init__(dashboard=what is None, draft=self._drafted(started=run is not None))
+        super().__init__(panel_id=uuid4().hex, dashboard=what is None, draft=self._drafted(started=run is not None))
         self.on_msg(self._answer)
         self._feed = Feed(self)
         if run is not None:
@@ -185,13 +187,12 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
     def _record(self) -> dict[str, str]:
         """What stands where nothing of ours is drawn; of a run that has ended, the very words that a page writes."""
         if self.dashboard:
-            return {"text/plain": repr(self), "text/html": record.listing(_newest())}
-        seen = None
+            return {"text/plain": repr(self), "text/html": sendable(reprs.listing(_newest()))}
         with suppress(MigratorError):  # a table without figures beats a traceback in place of the panel
-            seen = self.run.snapshot() if self.run else None
-            if seen and seen.terminal:
-                return sendable({"text/plain": repr(self.run), "text/html": self.run._repr_html_()})
-        return {"text/plain": repr(self), "text/html": record.table(self._title, seen and sendable(seen.to_dict()))}
+            if seen := self.run.snapshot() if self.run else None:
+                plain = repr(self.run) if seen.terminal else repr(self)
+                return sendable({"text/plain": plain, "text/html": reprs.as_table(seen)})
+        return sendable({"text/plain": repr(self), "text/html": reprs.unstarted(self._title)})
 
     def _shown(self) -> Any:
         """What the server is to show: the run, or a draft of it; None where a key may stand for another run."""
@@ -205,10 +206,10 @@ def _title_of(migration: Any, run: Any) -> str:
     return migration.title if migration is not None else run.snapshot().title if run is not None else ""
 
 
-def _newest() -> list[dict[str, Any]]:
+def _newest() -> list[Snapshot]:
     """The runs that a saved notebook lists."""
     with suppress(MigratorError):
-        return sendable([run.snapshot().to_dict() for run in mg.runs(limit=10)])
+        return [run.snapshot() for run in mg.runs(limit=10)]
     return []
 
 

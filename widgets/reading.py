@@ -55,10 +55,8 @@ class Reader:
 
     def read(self) -> News:
         """The picture first: what the log says after it can only be newer."""
-        snapshot = self.run.snapshot().to_dict()
-        shown = {name: value for name, value in snapshot.items() if name not in UNSENT}
-        shown["at"] = int(time.time() * 1000)  # the page's clock may be another
-        news = News(sendable(shown), self._read_events(snapshot["seq"]))
+        shown = pictured(self.run.snapshot())
+        news = News(shown, self._read_events(shown["seq"]))
         if self.wants_log:
             news.frames, news.more = self._read_log()
         return news
@@ -88,6 +86,12 @@ class Reader:
 
     def _frame(self, first: int, start: int, lines: list[str], to: str | None = None) -> Frame:
         return {"type": "log", "run": self.run.id, "to": to, "first": first, "start": start, "lines": lines}
+
+
+def pictured(seen: Any) -> dict[str, Any]:
+    """A snapshot as a page takes it."""
+    shown = {name: value for name, value in seen.to_dict().items() if name not in UNSENT}
+    return sendable({**shown, "at": int(time.time() * 1000)})  # the page's clock may be another
 
 
 def sendable(value: Any) -> Any:

@@ -12,9 +12,9 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 # A part comes after those that it uses while it is loaded; the door comes last.
 MODULES = (
-    "figures", "nodes", "items", "state", "fold", "checks", "confirm", "mode", "limits", "queue", "sentences", "head",
-    "progress", "find", "plan", "details", "build", "paint", "lines", "log", "history", "past", "mount",
-    "python", "fields", "form", "dashboard", "comm",
+    "figures", "nodes", "state", "items", "fold", "checks", "confirm", "mode", "limits", "queue", "sentences", "head",
+    "progress", "find", "plan", "details", "build", "paint", "lines", "log", "teach", "history", "past", "mount",
+    "python", "fields", "form", "dashboard", "visit", "keep", "comm",
 )  # fmt: skip
 SERVED = (
     "socket",

@@ -104,15 +104,17 @@ def with_process(connection: sa.Connection) -> list[Row]:
     return select(connection, runs.c.status.in_(("starting", "running")))
 
 
-def restart(connection: sa.Connection, run_id: str, by: str, **values: Any) -> bool:
+def restart(connection: sa.Connection, run_id: str, by: str, taken: str | None = None, **values: Any) -> bool:
     """Make a draft or an ended run ready for its next attempt; False when another caller was first.
 
-    ``values`` say how: ``status`` ``starting`` with the starter's identity, or ``queued``.
+    ``values`` say how: ``status`` ``starting`` with the starter's identity, or ``queued``;
+    ``taken`` who took a start that was asked for, ``kernel`` or ``server``.
     """
+    told = {} if taken is None else {"taken": taken}
     fresh = {**_FRESH, **_UNASKED, "crashes": 0, "heartbeat_at": now_ms(connection), **values}
     ready = change(connection, run_id, runs.c.status.in_(STARTABLE), **fresh)
     if ready:
-        events.append(connection, run_id, "request", {"request": "start", "by": by})
+        events.append(connection, run_id, "request", {"request": "start", "by": by, **told})
         events.append(connection, run_id, "status", {"status": values["status"]})
     return ready
 

@@ -1,4 +1,4 @@
-"""The README's pictures of the panel, in light and dark, from a real JupyterLab: ``python tests/browser/portraits.py``.
+"""The README's pictures of the panel in three themes, from a real JupyterLab: ``python tests/browser/portraits.py``.
 
 Look at them before they are committed: nothing else does.
 """
@@ -16,7 +16,7 @@ from labs import HOUSE, TOKEN, Lab, Notebook, running_lab
 from playwright.sync_api import Browser, expect, sync_playwright
 
 SIZES, SCALE = {"move.ipynb": {"width": 1180, "height": 640}, "plan.ipynb": {"width": 1000, "height": 1000}}, 2
-THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark"}
+THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark", "-contrast": "JupyterLab Dark High Contrast"}
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n\n"
 COPY = IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events'), bytes_per_s='6MB')"
 PLAN = (

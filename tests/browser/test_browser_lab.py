@@ -123,7 +123,9 @@ def test_refresh_with_the_kernel_alive(notebook):
 def test_run_outlives_the_kernel(notebook, picture):
     book = started(notebook)
     run_id = book.panel.get_attribute("data-run")
-    pid = re.search(r"pid (\d+)", book.panel.inner_text())[1]
+    found = re.search(r"pid (\d+)", book.panel.inner_text())
+    assert found
+    pid = found[1]
     before = done(book.panel)
     book.restart_kernel()
     expect(book.panel.locator(".mgp-notes")).to_contain_text(f'MigrationPanel("{run_id}")', timeout=LONG)
@@ -265,6 +267,51 @@ def test_partial(notebook, picture):
     expect(book.panel.locator(".mgp-items tbody")).to_contain_text("unit-00020")
     expect(book.panel.get_by_role("button", name="Resume")).to_be_visible()
     picture(book.page, "lab-partial")
+
+
+# Mutation: let `keep` always begin a view, and the tab is the first one again, and the search is empty.
+def test_what_one_looks_at_stays_when_the_end_is_written_into_the_notebook(notebook):
+    book = notebook(f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=60, pause=0.05))\npanel")
+    book.run(0)
+    click(book.panel, "Run")
+    book.panel.get_by_role("tab", name="Output").click()
+    click(book.panel, "Find")
+    field = book.panel.get_by_role("searchbox", name="Find in the output")
+    field.fill("unit 1")
+    book.panel.evaluate("node => { node.first = true }")
+    pill(book.panel, "completed")
+    model = "jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data"
+    book.page.wait_for_function(f"() => {model}['text/html'].includes('completed')", timeout=LONG)
+    book.page.wait_for_timeout(500)  # it is drawn anew
+    expect(book.panel).to_have_count(1)
+    expect(field).to_have_value("unit 1")
+    expect(field).to_be_focused()
+    assert book.panel.evaluate("node => node.first")
+
+
+def test_a_past_run_opens_below_and_can_be_worked(notebook, picture):
+    book = notebook(
+        f"{IMPORTS}from slow import Slow\nold = mg.start(Slow(items=40, failing=9))\n_ = old.wait(check=False)",
+        "panel = MigrationPanel(Slow(items=20)); panel.start(); panel",
+    )
+    book.run(0)
+    book.run(1)
+    pill(book.panel, "completed")
+    click(book.page.locator(".mgp-past"), "Past runs")
+    book.page.get_by_role("button", name="All runs").click()
+    book.page.locator(".mgp-entry").filter(has_text="partial").first.click()
+    past = book.page.locator(".mgp-stage .mgp-panel")
+    pill(past, "partial")
+    past.get_by_role("tab", name="Failed 5").click()
+    expect(past.locator(".mgp-items tbody tr")).to_have_count(5)
+    past.get_by_role("tab", name="Output").click()
+    expect(past.locator(".mgp-log")).to_contain_text("unit 30")
+    picture(book.page, "lab-past-run")
+    click(past, "Resume")  # what failed is tried again
+    expect(past.locator(".mgp-spoken")).to_have_text(re.compile("starting|running|partial"))
+    expect(past.locator(".mgp-foot")).to_contain_text("streaming")
+    pill(past, "partial")
+    expect(book.page.locator(".mgp-panel").first.locator(".mgp-pill")).to_have_text("completed")
 
 
 def test_looks(notebook, picture):

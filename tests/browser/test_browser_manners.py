@@ -148,7 +148,7 @@ def test_the_end_offers_a_report_and_a_plan_of_what_failed(harness: Any) -> None
     page = harness()
     mount(page, "harness.states.partial")
     name(page, "Plan these 7 again").click()
-    assert asked(page) == [["retry", {"mode": "streaming"}]]
+    assert [each for each in asked(page) if each[0] == "retry"] == [["retry", {"mode": "streaming"}]]
     page.evaluate("() => at.setAnswer(async () => ({ html: '<b>all of it</b>', name: 'k7f2.html' }))")
     with page.expect_download() as download:
         name(page, "Report").click()

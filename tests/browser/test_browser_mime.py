@@ -189,6 +189,7 @@ def test_a_start_is_taken_by_the_kernel_also_while_a_cell_runs(notebook: Any) ->
     pill(book.panel, "completed", timeout=20_000)
     run_id = book.panel.get_attribute("data-run")
     assert re.fullmatch(r"[a-z2-9]{5}-slow-\d{4}", run_id or "")
+    expect(book.panel.locator(".mgp-how")).to_have_text("streaming · started by the kernel")
     book.page.wait_for_timeout(100)
     book.run(2)
     assert run_id in book.output(2)
@@ -201,6 +202,7 @@ def test_a_start_with_no_kernel_is_the_servers(notebook: Any) -> None:
     book.shut_down_kernel()
     click(book.panel, "Run")
     pill(book.panel, "completed", timeout=30_000)
+    expect(book.panel.locator(".mgp-how")).to_have_text("streaming · started by the Jupyter server")
 
 
 def test_a_plan_is_applied_and_the_panel_turns_to_the_new_run(notebook: Any, lab: Lab) -> None:

@@ -204,6 +204,30 @@ def test_what_holds_a_run_is_said(show):
     expect(page.locator(".mgp-notes")).to_have_text("")
 
 
+def test_a_store_that_throttles_is_said_while_it_does(show):
+    page = show("throttled")
+    expect(page.locator(".mgp-notes")).to_have_text(
+        re.compile(r"^Throttled by s3://raw-events \(503 SlowDown\): waiting 1\d s\.$")
+    )
+    expect(page.locator(".mgp-legend")).to_contain_text("retries 96")
+    page.evaluate(GIVE, {"of": "throttled", "throttled": None, "retries": 0})
+    expect(page.locator(".mgp-notes")).to_have_text("")
+    expect(page.locator(".mgp-is-retries")).to_be_hidden()
+
+
+# Mutation: take the first start of the events in place of the last, and the resume is the server's.
+def test_who_took_a_start_is_said(show):
+    page = show("running")
+    start = {"seq": 1, "at": 1, "kind": "request", "data": {"request": "start", "by": "ann", "taken": "server"}}
+    page.evaluate("(event) => at.give({ events: [event] })", start)
+    how = page.locator(".mgp-how")
+    expect(how).to_have_text("streaming · started by the Jupyter server")
+    expect(how).to_have_attribute("title", re.compile("within 2 s"))
+    again = {**start, "seq": 5, "data": {"request": "start", "by": "ann", "taken": "kernel"}}
+    page.evaluate("(events) => at.give({ events })", [start, again])
+    expect(how).to_have_text("streaming · started by the kernel")
+
+
 # Mutation: set the fields from every snapshot, changed or not, and what is typed is lost.
 def test_limits_are_typed_and_applied(show):
     page = show("running")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from migrator.words import CALLED, OUTCOMES
+
 WORDS = {
     "draft": "not started", "starting": "starting", "running": "running", "planning": "running",
     "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "completed": "completed",
     "partial": "partial", "failed": "failed", "cancelled": "cancelled", "interrupted": "interrupted",
     "trouble": "running", "title": "running",
     "queued": "queued", "next": "queued", "workerless": "queued", "requeued": "queued",
-    "pausing": "pausing…", "paused": "paused", "held": "held", "limits": "running",
+    "pausing": "pausing…", "paused": "paused", "held": "held", "throttled": "running", "limits": "running",
     "limited": "not started", "refused": "not started", "stakes": "plan ready", "away": "running, last seen",
     "back": "running", "folded": "running", "backfill": "not started",
 }  # fmt: skip
@@ -229,11 +231,37 @@ def test_what_fails_while_one_looks_comes_by_itself(harness):
     expect(page.locator(".mgp-items tbody tr")).to_have_count(2)
 
 
-def test_every_focusable_node_keeps_the_shortcuts_away(harness):
-    page = harness(show="draft,running,partial,plan,workerless,limits")
-    focusable = page.locator(".mgp :is(button, a, input, select, [tabindex])")
-    assert focusable.count() > 40
-    assert focusable.count() == page.locator(".mgp [data-lm-suppress-shortcuts=true]").count()
+# Mutations: make a button, a field or a list that scrolls by document.createElement, or take the attribute off in `h`.
+def test_every_focusable_node_of_every_view_keeps_the_shortcuts_away(harness):
+    page = harness(show=",".join(WORDS))
+    page.evaluate("harness.everything()")
+    for tab in ("output", "copied", "skipped", "failed", "plan"):
+        page.evaluate(
+            "(tab) => document.querySelectorAll(`[id$='-t-${tab}']`).forEach((n) => n.hidden || n.click())", tab
+        )
+        page.wait_for_timeout(150)
+        count, bare = page.evaluate("harness.bare()")
+        assert bare == [], tab
+        assert count > 250
+
+
+# Mutation: let a part of the bar move in spite of it in progress.css, and the first line fails.
+def test_nothing_moves_for_who_asked_for_that(harness, page):
+    harness(show="running,paused,cancelling")
+    moving = """() => [...document.querySelectorAll(".mgp *")].map((node) => getComputedStyle(node))
+        .flatMap((style) => `${style.transitionDuration}, ${style.animationDuration}`.split(", "))
+        .filter((each) => parseFloat(each) > 0).length"""
+    assert page.evaluate(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(moving) > 0
+
+
+# Mutation: give `.mgp-notes` a live region, and a run that is throttled talks all day.
+def test_what_is_spoken_is_little(harness):
+    page = harness(show=",".join(WORDS))
+    live = page.locator(".mgp :is([aria-live]:not([aria-live=off]), [role=status], [role=alert])")
+    classes = {(each.get_attribute("class") or each.get_attribute("role") or "").split()[0] for each in live.all()}
+    assert classes == {"mgp-spoken", "mgp-told", "mgp-checks", "status"}  # the last is how many items are shown
 
 
 def test_roles_and_spoken_words(harness):
@@ -293,6 +321,19 @@ def test_comm_silence_is_told_in_words(harness, page):
     expect(notes).to_contain_text("migrator cancel k7f2-copy-0311")
     expect(notes).to_contain_text('MigrationPanel("k7f2-copy-0311")')
     expect(page.locator(".mgp-pill")).to_have_text("running, last seen 17 s ago")
+
+
+# Mutation: change a word of CALLED, here or there, and this fails.
+def test_what_came_of_an_item_is_called_as_everywhere(harness):
+    page = harness()
+    told = page.evaluate("""([kinds, names]) => Object.fromEntries(kinds.map((migration) =>
+        [migration, Object.fromEntries(names.map((name) => [name, harness.panel.called({ migration }, name)]))]))""",
+        [["copy-objects", *CALLED], OUTCOMES])  # fmt: skip
+    assert told == {each: {name: CALLED.get(each, {}).get(name, name) for name in OUTCOMES} for each in told}
+    page.evaluate(MOUNT, [{"snapshot": {}}, None])
+    page.evaluate("() => at.give({ snapshot: { ...harness.running, migration: 'verify', failed: 3 } })")
+    expect(page.get_by_role("tab", name="Different 3")).to_be_visible()
+    expect(page.locator(".mgp-legend")).to_contain_text("the same 183,655")
 
 
 def test_figures_in_words(harness):

@@ -170,3 +170,21 @@ def test_a_worker_that_serves_is_enough(desk, queues, monkeypatch):
 def test_a_run_that_waits_for_nobody_gets_no_worker(desk, queues):
     assert desk(FakeRun()).ask("start_worker")["error"] == "Run r1 is running; it waits for no worker."
     assert queues == {}
+
+
+# Mutation: let `_answer` ask the panel itself whatever run is named, and the panel's own run is paused.
+def test_a_run_that_is_opened_below_is_asked_and_not_the_panels_own(desk, monkeypatch):
+    mine, other, made = FakeRun(), FakeRun(id="r2", status="running"), FakeRun(id="r3")
+    other.output = b"one\ntwo\n"
+    monkeypatch.setattr(mg, "attach", {"r2": other}.__getitem__, raising=False)
+    monkeypatch.setattr(mg, "apply", lambda *_, **__: made, raising=False)
+    at = desk(mine)
+    assert at.ask("pause", run="r2")["ok"]
+    assert (mine.asked, other.asked) == ([], ["pause"])
+    told = at.ask("look", run="r2", after=0, cursor=None)["data"]
+    assert (told["snapshot"]["id"], told["ended"], told["more"]) == ("r2", False, False)
+    assert told["pieces"] == [{"text": "one\ntwo\n", "start": 0}]
+    assert "spec" not in told["snapshot"]
+    assert at.ask("look", run="r2", after=0, cursor=told["cursor"])["data"]["pieces"] == []
+    assert at.ask("apply", run="r2")["data"] == {"turned": "r3"}
+    assert at.panel.run is mine

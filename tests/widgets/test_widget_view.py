@@ -85,3 +85,19 @@ def test_the_page_knows_the_sentence_that_no_worker_serves(state, tmp_path):
     pattern = re.search(r"NO_WORKER = /(.+?)/;", view.module())
     assert pattern
     assert re.match(pattern[1], run.snapshot().waiting_for or "")
+
+
+WORDS = "white|black|red|green|blue|gray|grey|orange|yellow|silver|purple|teal|navy|gold|brown|pink|cyan|magenta"
+COLOUR = re.compile(rf"#[0-9a-fA-F]{{3,8}}\b|\b(?:rgb|hsl|hwb|lab|lch|oklab|oklch)a?\(|(?<![\w-])(?:{WORDS})(?![\w-])")
+
+
+# Mutations: write `color: #333`, `fill: red` or `rgb(0 0 0)` into a sheet, or a colour into a script, and this fails.
+def test_all_colours_are_the_themes():
+    found = {}
+    for name in view.SHEETS:
+        text = re.sub(r"/\*.*?\*/|@supports [^{]*\{", "", (view.STATIC / f"{name}.css").read_text(), flags=re.DOTALL)
+        text = re.sub(r"--jp-[\w-]+, (?:#\w+|rgba?\([^)]*\))", "", text)  # what stands in where a page has no theme
+        found[name] = COLOUR.findall(text)
+    scripts = "\n".join(re.sub(r"//.*|/\*.*?\*/", "", view.module()).splitlines())
+    found["scripts"] = re.findall(r"(?:color|fill|stroke|background)\s*[:=]\s*[\"'`](?!var\(|url\()\w", scripts)
+    assert {name: colours for name, colours in found.items() if colours} == {}

@@ -27,12 +27,13 @@ export function build() {
   v.meter = h("div", { class: "mgp-meter", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }, ...v.parts);
   v.counts = {};
   v.legend = h("div", { class: "mgp-legend" });
-  for (const name of ["copied", "adopted", "skipped", "failed", "refused", "losses"]) {
-    const figure = h("b");
-    v.counts[name] = { figure, row: h("span", { class: `mgp-count mgp-is-${name}` }, `${name} `, figure) };
+  for (const name of ["copied", "adopted", "skipped", "failed", "refused", "losses", "retries"]) {
+    const figure = h("b"), label = h("span");
+    v.counts[name] = { figure, label, row: h("span", { class: `mgp-count mgp-is-${name}` }, label, " ", figure) };
     v.legend.append(v.counts[name].row);
   }
   v.counts.adopted.row.title = "Found written and equal after an interruption, so not copied twice";
+  v.counts.retries.row.title = "Requests that were tried again";
   v.counts.losses.row.title = "Attributes that the target can't hold";
   v.figures = {};
   const figure = (name) => {

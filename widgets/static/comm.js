@@ -1,8 +1,10 @@
 // The way to the kernel, and anywidget's door.
 
 import { mountDashboard } from "./dashboard.js";
-import { mount } from "./mount.js";
-import { h, put, serial } from "./nodes.js";
+import { keep } from "./keep.js";
+import { mount, mountTurning } from "./mount.js";
+import { serial } from "./nodes.js";
+import { visitTransport } from "./visit.js";
 
 const ANSWER_MS = 15_000; // a busy kernel answers between two cells; longer than that is said in words
 
@@ -79,22 +81,13 @@ function all(model, el, signal) {
   }, signal);
 }
 
-/** This panel is of one run, which its code waits for: another one has a panel of its own. */
-function sayHow(box, id) {
-  const line = `MigrationPanel(${JSON.stringify(id)})`, copied = h("span", { role: "status" });
-  const copy = h("button", { type: "button", class: "mgp-copy", title: "Copy this line" }, line);
-  copy.addEventListener("click", () => navigator.clipboard.writeText(line).then(() => put(copied, " copied"), () => {}));
-  box.append(h("p", { class: "mgp-note" }, "In a cell of its own: ", copy, copied));
+/** One run, and below it those before it. */
+function one(model, el, signal) {
+  const way = commTransport(model, signal);
+  const view = (box, id, life) => mountTurning(box, id, life, (run, turn) => visitTransport(way.request, run, turn));
+  mount(el, way, signal, { read: (query) => way.request("runs", query), view });
 }
 
 /** anywidget's door: one view of a model. */
-function render({ model, el }) {
-  const life = new AbortController();
-  if (model.get("dashboard")) all(model, el, life.signal);
-  else {
-    const way = commTransport(model, life.signal);
-    mount(el, way, life.signal, { read: (query) => way.request("runs", query), view: sayHow });
-  }
-  return () => life.abort();
-}
+const render = ({ model, el }) => keep(model, el, model.get("dashboard") ? all : one);
 export default { render };

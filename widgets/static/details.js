@@ -1,6 +1,6 @@
 // What a run has to show in its tabs: the plan, the output, the items.
 
-import { count } from "./figures.js";
+import { called, capital, count } from "./figures.js";
 import { BEHIND, paintItems } from "./items.js";
 import { put, set, show } from "./nodes.js";
 import { paintPlan } from "./plan.js";
@@ -21,9 +21,9 @@ export function paintTabs(v, state, m) {
   const s = state.snapshot, { names, chosen } = tabsOf(state, m), bad = s.failed + s.refused;
   put(v.tabs.plan, "Plan");
   put(v.tabs.output, "Output");
-  put(v.tabs.copied, `Copied ${count(s.copied + s.adopted)}`);
-  put(v.tabs.skipped, `Skipped ${count(s.skipped)}`);
-  put(v.tabs.failed, `${s.failed || !s.refused ? "Failed" : "Refused"} ${count(bad)}`);
+  put(v.tabs.copied, `${capital(called(s, "copied"))} ${count(s.copied + s.adopted)}`);
+  put(v.tabs.skipped, `${capital(called(s, "skipped"))} ${count(s.skipped)}`);
+  put(v.tabs.failed, `${capital(called(s, s.failed || !s.refused ? "failed" : "refused"))} ${count(bad)}`);
   for (const [name, tab] of Object.entries(v.tabs)) {
     show(tab, names.includes(name));
     set(tab, "aria-selected", name === chosen);

@@ -1,6 +1,6 @@
 // A panel as one line: what goes where, how it stands, a small bar and the counts. The page remembers which are so.
 
-import { count, size } from "./figures.js";
+import { called, count, size } from "./figures.js";
 import { h, put, set, show } from "./nodes.js";
 import { shares } from "./state.js";
 
@@ -23,7 +23,7 @@ export function paintFold(v, state, m) {
   if (!folded) return;
   const part = shares(s), bad = s.failed + s.refused;
   ["copied", "skipped", "failed"].forEach((name, i) => { v.briefFill[i].style.width = `${(part[name] * 100).toFixed(2)}%`; });
-  put(v.briefSaid, [s.total > s.done ? `${count(s.done)} of ${count(s.total)}` : count(s.done), s.bytes_done && size(s.bytes_done), bad && `${count(bad)} ${s.failed ? "failed" : "refused"}`].filter(Boolean).join(" · "));
+  put(v.briefSaid, [s.total > s.done ? `${count(s.done)} of ${count(s.total)}` : count(s.done), s.bytes_done && size(s.bytes_done), bad && `${count(bad)} ${called(s, s.failed ? "failed" : "refused")}`].filter(Boolean).join(" · "));
 }
 
 /** Which runs this browser shows as one line; the newest choices are kept, and none where nothing may be stored. */

@@ -1,8 +1,9 @@
 // The runs there are, newest first: what went where, how it ended, and when.
 
-import { count, precisely, size, span } from "./figures.js";
+import { called, count, left, precisely, size, span } from "./figures.js";
 import { button, h, path, put, set, show } from "./nodes.js";
-import { initial, meaning } from "./state.js";
+import { initial, meaning, shares } from "./state.js";
+import { buildTeaching } from "./teach.js";
 
 const PAGE_RUNS = 25, LOOK_MS = 3000, TYPING_MS = 250;
 const KINDS = [
@@ -19,9 +20,10 @@ export function listRuns(read, onOpen, signal, same) {
   const kinds = KINDS.map(([label]) => h("button", { type: "button", class: "mgp-kind", "aria-pressed": label === "All" }, label));
   const scopes = same ? ["Same places", "All runs"].map((label, at) => h("button", { type: "button", class: "mgp-kind", "aria-pressed": !at }, label)) : [];
   const rows = h("ul", { class: "mgp-runs", "aria-label": "Runs" }), note = h("p", { class: "mgp-more", role: "status" }), older = button("Show older");
+  const teaching = buildTeaching(!same, signal);
   const root = h("div", { class: "mgp-history" },
     h("div", { class: "mgp-sieve" }, search, ...(same ? [h("div", { class: "mgp-kinds", role: "group", "aria-label": "Whose runs" }, ...scopes)] : []), h("div", { class: "mgp-kinds", role: "group", "aria-label": "Which runs" }, ...kinds)),
-    rows, note, h("div", { class: "mgp-older" }, older));
+    rows, note, teaching, h("div", { class: "mgp-older" }, older));
   const on = (node, name, act) => node.addEventListener(name, act, { signal });
   const entries = new Map(); // run id -> {node, key}
   let runs = [], status = [], asked = 0, more = false, typed = 0, title = same?.() ?? "";
@@ -46,7 +48,9 @@ export function listRuns(read, onOpen, signal, same) {
       if (before !== undefined || runs.length <= PAGE_RUNS) more = found.length === PAGE_RUNS;
       runs = [...kept, ...found].sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1));
       draw();
-      say(runs.length ? "" : search.value || status.length || title ? "No run is like that." : "No runs yet. Start one: MigrationPanel(mg.CopyObjects(source, target))");
+      const sifted = search.value || status.length || title;
+      say(!runs.length && sifted ? "No run is like that." : "");
+      show(teaching, !runs.length && !sifted);
     } catch (error) {
       if (turn === asked && !signal.aborted) say(error.message);
     }
@@ -84,13 +88,25 @@ function entry(entries, run, onOpen, signal) {
   if (mine.key === key) return mine.node;
   mine.key = key;
   const m = meaning({ ...initial(), snapshot: run, heard: Date.now(), now: Date.now() }), [from, ...to] = run.title.split(" → ");
-  const bad = run.failed + run.refused;
   open.replaceChildren(
     h("span", { class: `mgp-pill mgp-${m.tone}` }, m.status),
     h("span", { class: "mgp-entry-what" }, path(from), ...(to.length ? [h("i", {}, " → "), path(to.join(" → "))] : []), ...(run.name !== run.id ? [h("bdi", { class: "mgp-entry-name" }, run.name)] : [])),
-    h("span", { class: "mgp-entry-done" }, run.total ? `${count(run.done)} of ${count(run.total)}${run.bytes_done ? ` · ${size(run.bytes_done)}` : ""}` : "", bad ? h("b", { class: "mgp-bad" }, ` · ${count(bad)} ${run.failed ? "failed" : "refused"}`) : ""),
+    h("span", { class: "mgp-entry-done" }, ...farOf(run, m)),
     h("span", { class: "mgp-entry-when", title: precisely(run.created_at) }, when(run)));
   return mine.node;
+}
+
+/** How far a run is: a bar while it works, then what came of it. */
+function farOf(run, m) {
+  const bad = run.failed + run.refused, ready = run.dry_run && run.status === "completed";
+  const done = !run.total ? "" : ready || run.done === run.total ? `${count(run.total)} object${run.total === 1 ? "" : "s"}` : `${count(run.done)} of ${count(run.total)}`;
+  const bytes = ready ? run.bytes_total : run.bytes_done;
+  const said = [done, bytes && size(bytes), m.live && run.eta_s != null && !m.still && `${left(run.eta_s)} left`].filter(Boolean).join(" · ");
+  const odd = bad ? [h("b", { class: "mgp-bad" }, ` · ${count(bad)} ${called(run, run.failed ? "failed" : "refused")}`)] : [];
+  if (!m.live || !run.total) return [said, ...odd];
+  const fill = h("span", { class: "mgp-part mgp-is-copied" });
+  fill.style.width = `${(shares(run).all * 100).toFixed(1)}%`;
+  return [h("span", { class: "mgp-meter", "aria-hidden": "true" }, fill), said, ...odd];
 }
 
 function when(run) {

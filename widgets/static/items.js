@@ -2,12 +2,11 @@
 
 import { count, plain, size } from "./figures.js";
 import { button, h, put, set, show, tableOf } from "./nodes.js";
+import { NOTHING } from "./state.js";
 
 /** Which tab shows items of which status, in that order. */
 export const BEHIND = { copied: ["copied", "adopted", "deleted"], skipped: ["skipped"], failed: ["failed", "refused"] };
 const PAGE_ITEMS = 100, PAUSE_MS = 250, AGAIN_MS = 2000;
-/** What is known of the items of a tab before they are read. */
-export const NOTHING = { of: "", rows: [], more: false, busy: false, trouble: "", reason: null, reasons: [], seen: 0 };
 
 export function buildItems() {
   const search = h("input", { type: "search", class: "mgp-field mgp-search", placeholder: "Find in keys", "aria-label": "Find items by their keys", autocomplete: "off", spellcheck: "false" });
@@ -20,7 +19,8 @@ export function buildItems() {
 }
 
 /** The line of Python that gives the same items. */
-export const lineOf = (s, tab) => `mg.attach("${s.id}").items("${tab === "failed" && !s.failed ? "refused" : tab}").df()`;
+export const lineOf = (s, tab) => `mg.attach("${s.id}").items("${statusOf(s, tab)}").df()`;
+const statusOf = (s, tab) => (tab === "failed" && !s.failed ? "refused" : tab === "copied" && s.migration?.startsWith("delete-") ? "deleted" : tab);
 
 export function paintItems(i, state, tab) {
   const mine = state.items.of === tab, { of, rows, more, busy, trouble } = mine ? state.items : NOTHING, failed = tab === "failed";
@@ -53,7 +53,7 @@ function paintReasons(i, { reasons, reason }) {
     i.reasonsDrawn = reasons;
     i.reasons.replaceChildren(...[null, ...chosen].map((each) => {
       const node = h("button", { type: "button", class: "mgp-kind mgp-reason", title: each ? each.gist : "All that failed or were refused" },
-        h("bdi", {}, each ? plain(each.gist || each.status) : "All"), ...(each ? [h("b", {}, count(each.items))] : []));
+        h("bdi", {}, each ? `${each.status === "refused" ? "refused: " : ""}${plain(each.gist || each.status)}` : "All"), ...(each ? [h("b", {}, count(each.items))] : []));
       node.reason = each;
       return node;
     }));

@@ -1,7 +1,7 @@
 // The view in an output, fed by the server: live with the kernel busy, restarted or gone.
 
 import { mountDashboard } from "./dashboard.js";
-import { mount } from "./mount.js";
+import { mount, mountTurning } from "./mount.js";
 import { ask, base, query, socketTransport } from "./socket.js";
 
 export { watchEnds } from "./notices.js";
@@ -24,10 +24,7 @@ function dress() {
 /** How a list of runs is read, and one of them shown in a place of its own. */
 const ways = {
   read: (wanted) => ask(`runs?${query(wanted)}`),
-  view(box, id, life) {
-    const turn = (other) => { box.replaceChildren(); ways.view(box, other, life); };
-    mount(box, socketTransport(id, turn, () => {}), life);
-  },
+  view: (box, id, life) => mountTurning(box, id, life, (run, turn) => socketTransport(run, turn, () => {})),
 };
 
 /** All runs in `el`, each to be opened there. `turned` is told of what is opened ("" for the list). */

@@ -129,6 +129,13 @@ export function mount(el, transport, signal, ways) {
   el.append(v.root);
 }
 
+/** A run in `box` until `life` aborts, then the one that takes its place, such as of a plan that was applied. */
+export function mountTurning(box, id, life, transportOf) {
+  const own = new AbortController();
+  life.addEventListener("abort", () => own.abort(), { once: true });
+  mount(box, transportOf(id, (other) => { own.abort(); mountTurning(box, other, life, transportOf); }), own.signal);
+}
+
 /** The run's record on one page: in a tab of its own by the server, as a file by the kernel. */
 async function showReport(transport, ask) {
   if (transport.file) return window.open(transport.file("report", {}), "_blank", "noopener");

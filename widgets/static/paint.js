@@ -14,6 +14,12 @@ import { paintQueue } from "./queue.js";
 import { notes, paintNotes } from "./sentences.js";
 import { meaning } from "./state.js";
 
+/** Who took a start or a resume that the page asked for: the kernel that shows the run, or the server in its place. */
+const TAKEN = {
+  kernel: ["started by the kernel", "A kernel took the start: the run has its interpreter, environment and credentials"],
+  server: ["started by the Jupyter server", "No kernel took the start within 2 s: the run has the interpreter that is recorded with it, and the server's environment"],
+};
+
 /** Draws the state. The same state draws the same page. @param {Object<string, any>} v @param {State} state */
 export function paint(v, state) {
   const m = meaning(state), s = state.snapshot;
@@ -45,7 +51,9 @@ function paintFoot(v, state, m) {
   const words = (text) => (state.copied === text ? "copied" : text), command = `migrator follow ${s.id}`;
   put(v.runId, words(s.id));
   put(v.command, words(command));
-  put(v.how, modeOf(s));
+  const taken = TAKEN[state.events.findLast((event) => event.kind === "request" && event.data.request === "start")?.data.taken];
+  put(v.how, [modeOf(s), taken?.[0]].filter(Boolean).join(" · "));
+  set(v.how, "title", taken?.[1] ?? "How it is executed");
   put(v.holder, !holder ? "" : [holder.host, holder.pid && `pid ${holder.pid}`, m.live && `alive ${ago(m.quiet)}`].filter(Boolean).join(" · "));
   const began = s.started_at ?? s.created_at, date = new Date(began);
   const today = date.toDateString() === new Date(state.now).toDateString();

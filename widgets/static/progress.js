@@ -1,6 +1,6 @@
 // How far a run is: its phases, the bar, the figures, the line of its rate.
 
-import { count, left, precisely, rate, size, span } from "./figures.js";
+import { called, capital, count, left, precisely, rate, size, span } from "./figures.js";
 import { h, put, set, show } from "./nodes.js";
 import { SAMPLES, shares } from "./state.js";
 
@@ -8,7 +8,7 @@ export function paintSteps(v, s) {
   const names = s.phases.map((phase) => phase.name).join("\n");
   if (v.stepNames !== names) {
     v.stepNames = names;
-    v.stepNodes = s.phases.map((phase) => ({ fill: h("i"), name: h("span", {}, phase.name.replace(/^./, (c) => c.toUpperCase())), figure: h("b") }));
+    v.stepNodes = s.phases.map((phase) => ({ fill: h("i"), name: h("span", {}, capital(phase.name)), figure: h("b") }));
     v.steps.replaceChildren(...v.stepNodes.map((n) => (n.row = h("li", { class: "mgp-step" }, h("div", { class: "mgp-rail" }, n.fill), n.name, n.figure))));
   }
   show(v.steps, s.phases.length);
@@ -30,8 +30,9 @@ export function paintMeter(v, s, m) {
   set(v.meter, "aria-valuenow", percent);
   set(v.meter, "aria-valuetext", `${percent} percent, ${count(s.done)} of ${count(s.total)} objects, ${size(s.bytes_done)} of ${size(s.bytes_total)}, ${m.status}`);
   v.panel.style.setProperty("--mgp-digits", `${count(s.total).length}ch`);
-  for (const [name, { figure, row }] of Object.entries(v.counts)) {
+  for (const [name, { figure, label, row }] of Object.entries(v.counts)) {
     put(figure, count(s[name]));
+    put(label, called(s, name));
     row.classList.toggle("mgp-none", !s[name]);
     show(row, s[name] || name === "copied" || name === "skipped" || name === "failed");
   }

@@ -1,15 +1,16 @@
 // What a panel says beside its figures.
 
-import { count, nth, span } from "./figures.js";
+import { called, count, nth, span } from "./figures.js";
 import { h, inline } from "./nodes.js";
 import { justBack } from "./state.js";
 
 export function aside(s, m) {
   if (!s) return "";
   if (m.plan) return "nothing was written";
+  if (m.live && s.cancel_requested && s.holder) return "what is in flight ends first";
   if (m.live) return [s.dry_run && "dry run", s.position && `${nth(s.position)} in ${s.queue}`].filter(Boolean).join(" · ");
   if (s.status !== "partial") return s.dry_run ? "dry run" : "";
-  return ["failed", "refused"].filter((name) => s[name]).map((name) => `${count(s[name])} ${name}`).join(", ");
+  return ["failed", "refused"].filter((name) => s[name]).map((name) => `${count(s[name])} ${called(s, name)}`).join(", ");
 }
 
 /** What has to be said in a sentence: [tone, bold beginning, the rest]. */
@@ -22,6 +23,7 @@ export function notes(state, m) {
     `The run does not need it. After a restart, MigrationPanel("${s.id}") shows the run again.`]);
   if (justBack(state)) said.push(["dim", "", state.missed.text]);
   if (!s || m.plan) return said;
+  if (m.live && s.throttled) said.push(["warn", `Throttled by ${s.throttled.by}:`, `waiting ${span((s.at + state.now - state.heard - s.throttled.since) / 1000)}.`]);
   if (m.held) said.push(["warn", "Held:", `${m.held.replace(/\.$/, "")}. The run goes on by itself when that is over.`]);
   const rest = Math.max(0, s.total - s.done), done = `${count(s.done)} of ${count(s.total)} objects are done`;
   const onward = s.dry_run ? "Resume plans again." : rest ? `${done}; Resume goes on with the other ${count(rest)}.` : "Resume goes on from there.";

@@ -1,7 +1,6 @@
 // What a panel knows, how a patch changes it, and what it means. Nothing in here touches the page.
 
-import { ago, count, exact, span } from "./figures.js";
-import { NOTHING } from "./items.js";
+import { ago, called, count, exact, span } from "./figures.js";
 
 /**
  * @typedef {{title: string, dry_run: boolean, started: boolean, mode: string, bytes_per_s: any, in_flight: any}} Draft
@@ -19,6 +18,8 @@ export const RESUMABLE = new Set(["interrupted", "cancelled", "failed", "partial
 const SILENT_S = 10; // a live run that has not been heard of for so long is shown as last seen
 const GAP_S = 3, MISSED_MS = 30_000; // a shorter gap is not worth a word; so long it is said what came in it
 export const SAMPLES = 90;
+/** What is known of the items of a tab before they are read. */
+export const NOTHING = { of: "", rows: [], more: false, busy: false, trouble: "", reason: null, reasons: [], seen: 0 };
 
 /** The limits as the two fields hold them. */
 export function fieldsOf(limits) {
@@ -66,7 +67,7 @@ export function reduce(state, patch, now) {
 function gapOf(was, is, seconds) {
   if (seconds < GAP_S) return "";
   const more = ["copied", "adopted", "skipped", "failed", "refused"].map((name) => [is[name] - was[name], name]).filter(([n]) => n > 0);
-  const said = more.map(([n, name], i) => `${count(n)} ${i ? "" : "more "}${name}`).join(", ") || (is.status === was.status ? "nothing has changed" : "");
+  const said = more.map(([n, name], i) => `${count(n)} ${i ? "" : "more "}${called(is, name)}`).join(", ") || (is.status === was.status ? "nothing has changed" : "");
   return `Back after ${span(seconds)}: ${[said, is.status !== was.status && `it is ${is.status} now`].filter(Boolean).join("; ")}.`;
 }
 
