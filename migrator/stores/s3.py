@@ -28,6 +28,8 @@ from .trials import hash_header
 
 __all__ = ["PART_BYTES", "S3Store"]
 
+# A body this large is sent from where it lies, since the byte lane makes a copy of it first.
+NATIVE_BYTES = 1 << 20
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
 
@@ -104,7 +106,8 @@ class S3Store(Bucket[Lane]):
         attributes, dropped = self._terms.fit(attributes)
         if not self._terms.enforces(before):
             self._check_before(key, before)
-        if self._terms.by_hand or not keys.tidy(self._below + key) or attribute_names.ambiguous(attributes):
+        odd = not keys.tidy(self._below + key) or attribute_names.ambiguous(attributes)
+        if self._terms.by_hand or odd or len(data) >= NATIVE_BYTES:
             return self._put_natively(key, data, attributes, before)._replace(dropped=dropped)
         given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
