@@ -35,7 +35,7 @@ def main() -> None:
         with bench:
             for name in arguments.rows:
                 found = bench.measure(BY_NAME[name])
-                lines = {name: tables.line(BY_NAME[name], arguments.scale, found)}
+                lines = {name: tables.line(BY_NAME[name], arguments.scale, found, arguments.server)}
                 report(name, found)
                 print(lines[name], flush=True)
                 print(course := tables.course(name, arguments.scale, found[OURS]["course"]), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,20 @@ HEAD = (
 )
 
 
-def line(row: Row, scale: float, found: dict[str, Any]) -> str:
+def line(row: Row, scale: float, found: dict[str, Any], kind: str) -> str:
     """One measured row. A ratio is the peer's time over ours: of the engine, and in brackets of the whole command."""
     ours = found["migrator"]
+    if kind != "stub":  # floors and limits are of the clients
+        row = replace(row, floor={}, aim="")
     floor = ", ".join(f"{ratio:g} × {peer}" for peer, ratio in row.floor.items())
     cells = [f"`{row.name}`", row.title(scale), f"{ours['engine']:.2f}", f"{ours['wall']:.2f}", f"{ours['cpu']:.0f}"]
     cells += [_ratio(row, peer, found) for peer in PEERS]
-    cells += [floor, row.aim, f"{ours['runner'] / 1e6:.0f}", f"{ours['family'] / 1e6:.0f}", LIMITS[row.name]]
+    cells += [floor, row.aim, f"{ours['runner'] / 1e6:.0f}", f"{ours['family'] / 1e6:.0f}", _limit(row, kind)]
     return "| " + " | ".join(cells) + " |"
+
+
+def _limit(row: Row, kind: str) -> str:
+    return LIMITS[row.name] if kind == "stub" else "the server, which takes longer for each request than all of them"
 
 
 def _ratio(row: Row, peer: str, found: dict[str, Any]) -> str:
@@ -75,5 +82,5 @@ def write(lines: dict[str, str], kind: str, said: str) -> None:
     old, after = rest.split(end)
     standing = {line.split("`")[1]: line for line in old.splitlines() if line.startswith("| `")}
     for name, each in standing.items():  # what limits it may have been found out since
-        standing[name] = each.rsplit("|", 2)[0] + f"| {LIMITS[name]} |"
+        standing[name] = each.rsplit("|", 2)[0] + f"| {_limit(BY_NAME[name], kind)} |"
     README.write_text(before + begin + "\n" + table(standing | lines, said) + "\n" + end + after)
