@@ -101,7 +101,8 @@ class Copier:
         return self._copied(item, written, hasher, attributes, losses)
 
     def _send_parts(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
-        hasher = self._evidence.hasher(self._algorithm(item))
+        algorithm = self._algorithm(item)
+        hasher = self._evidence.hasher(algorithm, whole=self._witness.wants_whole(item, algorithm))
         chunks = self._watched(item, body.chunks(PART_BYTES), hasher)
         try:
             written = self._target.put_stream(name_of(item), chunks, item.bytes, attributes, **self._terms(item))

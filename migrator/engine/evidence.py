@@ -43,9 +43,9 @@ class Evidence:
     def __init__(self, target: Store, asked: Asked, unless_stopped: Callable[[Chunks], Chunks]) -> None:
         self._target, self._asked, self._unless_stopped = target, asked, unless_stopped
 
-    def hasher(self, algorithm: str) -> Hasher:
+    def hasher(self, algorithm: str, *, whole: bool = False) -> Hasher:
         """For the bytes of one object as they pass by."""
-        return Hasher(algorithm, self._asked.record)
+        return Hasher(algorithm, self._asked.record, whole=whole)
 
     def find(self, item: Item, written: Written, hasher: Hasher, *, whole: bool = False) -> str:
         """The evidence that the target holds the bytes that were read.

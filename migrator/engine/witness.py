@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..errors import StoreError
 from ..model import Item
-from ..stores.digests import Hasher, told
+from ..stores.digests import Hasher, md5_told, told
 
 _MD5 = re.compile(r"[0-9a-f]{32}(-[0-9]{1,5})?")
 
@@ -29,10 +29,14 @@ class Witness:
         self._again = again
         self._mute: set[tuple[str, bool]] = set()  # tags of whole objects, or of parts, that tell this hash nothing
 
+    def wants_whole(self, item: Item, algorithm: str) -> bool:
+        """Whether the source's word is of all bytes and ``algorithm`` goes by parts: to read it again costs more."""
+        return algorithm == "md5-parts" and bool(md5_told(item.etag)) and (algorithm, False) not in self._mute
+
     def check(self, item: Item, hasher: Hasher) -> None:
         """Raise StoreError where the bytes that went through ``hasher`` are not the source's."""
         word = told(item.etag) or ""
-        if word == hasher.hexdigest() or not _MD5.fullmatch(word):
+        if hasher.confirms(word) or not _MD5.fullmatch(word):
             return
         kind = (hasher.algorithm, "-" in word)
         if kind in self._mute:

@@ -94,17 +94,23 @@ def digest_of(chunks: Iterable[bytes], algorithm: str) -> str:
 
 
 class Hasher:
-    """A hash of an object, fed chunk by chunk: one of the three or a strong one. ``record`` adds a strong one."""
+    """A hash of an object, fed chunk by chunk: one of the three or a strong one.
 
-    def __init__(self, algorithm: str, record: Strong | None = None) -> None:
+    ``record`` adds a strong one, ``whole`` the MD5 of all bytes beside that of parts.
+    """
+
+    def __init__(self, algorithm: str, record: Strong | None = None, *, whole: bool = False) -> None:
         self.algorithm = algorithm
         self._parts = 0
         self._hash = _new(algorithm)
         self._record = record and (record, _new(record))
+        self._whole = _new("md5") if whole else None
 
     def update(self, chunk: bytes) -> None:
         if self._record:
             self._record[1].update(chunk)
+        if self._whole:
+            self._whole.update(chunk)
         if self.algorithm == "md5-parts":
             self._parts += 1
             chunk = hashlib.md5(chunk, usedforsecurity=False).digest()
@@ -113,6 +119,10 @@ class Hasher:
     def hexdigest(self) -> str:
         suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
         return self._hash.hexdigest() + suffix
+
+    def confirms(self, digest: str) -> bool:
+        """Whether this is the hash of what it was fed."""
+        return digest == self.hexdigest() or (self._whole is not None and digest == self._whole.hexdigest())
 
     def told(self) -> str:
         """As a receipt has it: ``algorithm:hexadecimal``, and the strong one after a space."""

@@ -106,6 +106,17 @@ def test_the_servers_own_hash_is_the_evidence(pair: tuple[Bucket, Bucket], data:
     assert target.objects["k"][0] == data
 
 
+def test_a_large_object_whose_source_tells_the_hash_of_all_of_it_is_read_once(pair: tuple[Bucket, Bucket]) -> None:
+    # Mutation: let `wants_whole` say no; feed nothing to `_whole`.
+    source, target = pair
+    row = item(source, "k", BIG)
+    source.tell = lambda data: hashlib.md5(data).hexdigest()
+    asked = []
+    source.open = lambda key, pinned, read=source.open: asked.append(key) or read(key, pinned)
+    receipt = copy(source, target, row._replace(etag=source.tell(BIG)))
+    assert (receipt.evidence, receipt.etag, asked) == ("server-hash", etag_of(BIG), ["k"])
+
+
 @pytest.mark.parametrize("data", [b"small", BIG])
 def test_where_the_etag_tells_nothing_the_target_is_read_again(pair: tuple[Bucket, Bucket], data: bytes) -> None:
     source, target = pair
