@@ -147,6 +147,16 @@ class Results:
         there = items.filter(held).join(missed.set_alias("m"), "target_key = m.missed", how="anti")
         return there.project(columns)
 
+    def duplicates(self) -> duckdb.DuckDBPyRelation:
+        """Objects of the same bytes under several keys, largest first: ``content size key target_key source copies``.
+
+        ``content`` is the hash by which they are the same: found out in the plan with ``duplicates="report"`` or
+        ``"once"``, else that of a receipt or of the source's listing. Empty where none is known.
+        """
+        from .engine import duck
+
+        return duck.relate_duplicates(self._files()[0] / "scratch", *self._items_files())
+
     def manifest(self, *statuses: ItemStatus) -> Path:
         """The keys of the items of these statuses as a Parquet file, which ``manifest=`` of another run takes.
 

@@ -3,7 +3,7 @@
 import atexit
 import gc
 
-from .checking import key_map, preflight, report, verify
+from .checking import duplicates, key_map, preflight, report, verify
 from .copying import copy, delete_source, restore, retry
 from .main import main
 from .queues import queue, worker
@@ -11,8 +11,8 @@ from .steering import limit, pause, run_now, unpause
 from .upkeep import leases, state
 
 for command in (
-    copy, retry, restore, delete_source, preflight, verify, report, key_map, pause, unpause, limit, run_now, queue,
-    worker, leases, state,
+    copy, retry, restore, delete_source, preflight, verify, report, duplicates, key_map, pause, unpause, limit, run_now,
+    queue, worker, leases, state,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -96,6 +96,15 @@ def report(run: str, form: str) -> None:
     click.echo(text, nl=False)
 
 
+@click.command()
+@run_argument
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
+              show_default=True, help="parquet goes to a pipe or a file: > duplicates.parquet")  # fmt: skip
+def duplicates(run: str, form: str) -> None:
+    """List objects of the same bytes under several keys, as far as RUN's plan and receipts tell."""
+    output.show_items(api.attach(run).duplicates(), form)
+
+
 @click.command("map")
 @run_argument
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",

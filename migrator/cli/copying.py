@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from .. import api
+from ..migrations.base import Duplicates
 from ..migrations.copy_objects import Before, OnLoss, Overwrite, SourceAfter
 from ..migrations.sameness import Compare
 from ..model import Mode
@@ -46,8 +47,8 @@ deleting_options = grouped(
     ("--max-delete-share", {"type": float, "help": "The same as a share. Default for --delete-extra: 0.1."}),
 )  # fmt: skip
 HOW = (
-    "overwrite", "before", "compare", "preview_loss", "on_loss", "source_after", "delete_extra", "max_deletes",
-    "max_delete_share", "reread", "record", "compare_metadata",
+    "overwrite", "before", "compare", "duplicates", "preview_loss", "on_loss", "source_after", "delete_extra",
+    "max_deletes", "max_delete_share", "reread", "record", "compare_metadata",
 )  # fmt: skip
 queue_options = grouped(
     "In the queue, with --mode queue",
@@ -73,6 +74,10 @@ queue_options = grouped(
 @click.option(
     "--compare", type=click.Choice(get_args(Compare)), default="listed", show_default=True,
     help="By what two objects are the same: size and ETag or time; hashes alone; reading both where none compare.",
+)  # fmt: skip
+@click.option(
+    "--duplicates", type=click.Choice(get_args(Duplicates)), default="copy", show_default=True,
+    help="Objects of the same bytes: copy each; find them (`migrator duplicates RUN`); copy one, and map all to it.",
 )  # fmt: skip
 @click.option("--preview-loss", is_flag=True, help="Find out what a folder would not keep: a request an object.")
 @click.option(

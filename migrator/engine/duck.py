@@ -25,6 +25,13 @@ ITEMS = """
            p.source
     from plan p left join receipts r using (item_no)
 """
+DUPLICATES = f"""
+    select content, size, key, target_key, source, count(*) over (partition by content, size) as copies from (
+        select *, coalesce(json_extract_string(detail, '$.content'), digest,
+            if(regexp_full_match(etag, '[0-9a-f]{{32}}(-[0-9]+)?(@.*)?'), split_part(etag, '@', 1), null)) as content
+        from ({ITEMS})
+    ) where content is not null and size > 0 qualify copies > 1 order by size desc, content, item_no
+"""
 PLANNED = """
     select key, target_key, action, reason, bytes as size, make_timestamp_ms(mtime) as mtime, etag, before, detail,
            item_no, source
@@ -88,6 +95,13 @@ def relate_difference(
         f"select coalesce(a.key, b.key) as key, {', '.join(columns)} from one a full join other b on a.key = b.key"
         f" and a.source is not distinct from b.source where {differ} order by key"
     )
+
+
+def relate_duplicates(scratch: Path, plans: Sequence[Path], receipts: Sequence[Path]) -> duckdb.DuckDBPyRelation:
+    """Items that hold the same bytes, as far as plan and receipts tell. The relation owns its connection."""
+    connection = connect(scratch)
+    relate(connection, plans, receipts)
+    return connection.sql(DUPLICATES)
 
 
 def relate_plan(scratch: Path, plans: Sequence[Path]) -> duckdb.DuckDBPyRelation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,21 +37,43 @@ RIVALS = """
     create temp table rivals as
         select {fold} as folded, {best} as best from listed where chosen and problem is null
         group by folded having count(*) > 1;
-    create view source as
+    create view settled as
         select l.* exclude (name), {name} as name, if({yields}, r.best, null) as rival
         from (select *, {fold} as folded from listed) l left join rivals r using (folded) where chosen
 """
 NO_RIVALS = """
-    create view source as
+    create view settled as
         select *, null::struct(key varchar, size bigint, mtime bigint, etag varchar, source bigint) as rival
         from listed where chosen
 """
-PACKED = "struct_pack(key := key, size := size, mtime := mtime, etag := etag, source := source)"
+PACKED = "struct_pack(key := {0}key, size := {0}size, mtime := {0}mtime, etag := {0}etag, source := {0}source)"
 YIELDS = "r.best is not null and (r.best.key != l.key or r.best.source != l.source)"
+# What objects hold, where that was found out; and what several hold copied once: those that yield get the name.
+UNSEEN = "create view source as select *, null::varchar as content from settled"
+SEEN = """
+    create view source as
+        select s.*, if(s.rival is null, c.content, null) as content
+        from settled s left join contents c on s.source = c.source and s.key = c.key
+"""
+ONCE = f"""
+    create temp table firsts as
+        select c.content, s.size, arg_min({PACKED.format("s.")}, (s.source, s.key)) as first,
+               arg_min(s.name, (s.source, s.key)) as called
+        from settled s join contents c on s.source = c.source and s.key = c.key
+        where s.problem is null and s.rival is null group by all having count(*) > 1;
+    create view source as
+        select s.* replace (if(yields, called, s.name) as name, if(yields, first, s.rival) as rival), content
+        from (select s.*, if(s.rival is null, c.content, null) as content, f.first, f.called,
+                     f.first is not null and s.problem is null and s.rival is null
+                         and (f.first.key != s.key or f.first.source != s.source) as yields
+              from settled s left join contents c on s.source = c.source and s.key = c.key
+              left join firsts f on f.content = c.content and f.size = s.size) s
+"""
 # The stem of the last segment, eight digits of the key's SHA-256, the suffix: as `renaming.hash8` has them; of several
 # sources which one, too, since each may have that key.
 SUFFIXED = r"""
-    if({yields}, regexp_replace(l.name, '([^/])(\.[^./]*)?$', '\1-' || left(sha256({of}l.key), 8) || '\2'), l.name)
+    if({yields}, regexp_replace(l.name, '([^/])(\.[^./]*)?(/*)$', '\1-' || left(sha256({of}l.key), 8) || '\2\3'),
+       l.name)
 """
 TWINS = """
     create temp table twins as
@@ -92,7 +114,7 @@ JOIN = """
     from (select s.key, s.size, s.mtime, s.etag, s.problem, s.name,
            t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides, {twin} as twin,
            s.rival.key as r_key, s.rival.size as r_size, s.rival.mtime as r_mtime, s.rival.etag as r_etag,
-           s.source, {twin_source} as twin_source, s.rival.source as r_source
+           s.source, {twin_source} as twin_source, s.rival.source as r_source, s.content
     from source s left join target t on s.name = t.key {joins}
     {extras}) order by {order}coalesce(key, name)
 """
@@ -100,7 +122,7 @@ JOIN = """
 EXTRAS = """
     union all
     select null, null, null, null, null, t.key, t.size, t.mtime, t.etag, null, null, null, null, null, null, null, null,
-           null
+           null, null
     from target t where t.chosen and not exists (from listed l where l.name = t.key)
 """
 
@@ -112,6 +134,7 @@ class Terms:
     ``folding``: how a folder at the target tells names apart; None for a bucket. ``renamed``: names may have changed.
     ``collisions``: who yields where several get one name. ``extras``: also what only the target has. ``manifest``: only
     what the table of that name has. ``sources``: what several are called; those before others keep a name.
+    ``contents``: makes a view of that name, of what is listed; with ``once`` the same bytes have one name.
     """
 
     folding: Folding | None = None
@@ -120,6 +143,8 @@ class Terms:
     extras: bool = False
     manifest: bool = False
     sources: tuple[str, ...] = ()
+    contents: Callable[[duckdb.DuckDBPyConnection], None] | None = None
+    once: bool = False
 
 
 def join_listings(
@@ -134,6 +159,9 @@ def join_listings(
     here = (MANIFEST if terms.manifest else "read_parquet({source})").format(source=quoted(source))
     connection.execute(LISTED.format(source=here, target=quoted([target])))
     connection.execute(_settle(terms))
+    if terms.contents:
+        terms.contents(connection)
+    connection.execute(ONCE if terms.once else SEEN if terms.contents else UNSEEN)
     statement = _join(connection, terms)
     reader = connection.sql(statement).to_arrow_reader(BATCH)
     for batch in reader:
@@ -144,8 +172,9 @@ def _settle(terms: Terms) -> str:
     """Who keeps a name that several would get."""
     if terms.collisions == "refuse":
         return NO_RIVALS
-    newest = f"arg_max({PACKED}, (mtime, -source, key))"
-    best = newest if terms.collisions == "keep-newest" else f"arg_min({PACKED}, (source, key))"
+    packed = PACKED.format("")
+    newest = f"arg_max({packed}, (mtime, -source, key))"
+    best = newest if terms.collisions == "keep-newest" else f"arg_min({packed}, (source, key))"
     of = f"{listed(terms.sources)}[l.source + 1] || '/' || " if terms.sources else ""
     renaming = terms.collisions == "rename"
     return RIVALS.format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,9 @@ from .joining import Terms, join_listings
 from .listings import Listings, View, sieve_of
 
 if TYPE_CHECKING:
+    import duckdb
+
+    from ..migrations.base import Duplicates
     from .control import Control
 
 Actions = dict[str, dict[str, int]]
@@ -42,7 +46,7 @@ class Planning:
 
     def diff(
         self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
-        renaming: Renaming | None = None, *, extras: bool = False,
+        renaming: Renaming | None = None, *, extras: bool = False, duplicates: Duplicates = "copy",
     ) -> Iterator[pa.Table]:  # fmt: skip
         listings = Listings(self._scratch, self._control)
         manifest = choosing.manifest if choosing else None
@@ -57,11 +61,17 @@ class Planning:
             target.folding() if isinstance(target, LocalStore) else None, bool(renaming and renaming.renames),
             renaming.collisions if renaming else "refuse", extras, manifest is not None,
             tuple(str(store.location) for store in sources) if len(sources) > 1 else (),
+            None if duplicates == "copy" else partial(self._find_contents, sources), duplicates == "once",
         )  # fmt: skip
         with duck.connect(self._scratch) as connection:
             if manifest and named:
                 manifests.load(connection, named, manifest, terms.sources)
             yield from join_listings(connection, here, there, terms)
+
+    def _find_contents(self, sources: Sequence[Store], connection: duckdb.DuckDBPyConnection) -> None:
+        from .doubles import find_contents
+
+        find_contents(connection, sources, self._scratch, self._control)
 
     def cancelled(self) -> bool:
         return self._control.cancelled()

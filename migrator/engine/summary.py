@@ -18,7 +18,8 @@ from .probing import told_time
 BIGGEST, SAMPLES, PREFIXES, BAR = 5, 3, 8, 24
 # A reason may name figures; rows that differ in those only are one line.
 _GROUPS = """
-    select action, regexp_replace(coalesce(reason, ''), '[0-9][0-9,]*', '…', 'g') as why, count(*) as items,
+    select action, regexp_replace(regexp_replace(coalesce(reason, ''), ' as (''[^'']*''|"[^"]*")( of [^ ]*,)?', ' as …',
+                                                 'g'), '[0-9][0-9,]*', '…', 'g') as why, count(*) as items,
            sum(bytes)::bigint as bytes, arg_min(key, item_no, {samples}) as samples
     from plan group by all order by action, items desc
 """
@@ -36,13 +37,20 @@ _LOSSES = """
         where detail like '%"loses"%'
     ) group by 1 order by 2 desc, 1 limit 50
 """
-# Only where the source's tags are hashes of the bytes.
+# By what was found out, else only where the source's tags are hashes of the bytes.
 _DOUBLES = r"""
     select count(*) as groups, coalesce(sum(items), 0)::bigint as items, coalesce(sum(spare), 0)::bigint as bytes from (
-        select count(*) as items, sum(bytes) - any_value(bytes) as spare from plan
-        where regexp_full_match(etag, '~?[0-9a-f]{32}(@.*)?') and bytes > 0 and action not in ('skip', 'omit', 'refuse')
-        group by split_part(etag, '@', 1), bytes having count(*) > 1
+        select count(*) as items, sum(bytes) - any_value(bytes) as spare from (
+            select bytes, coalesce(json_extract_string(detail, '$.content'),
+                if(regexp_full_match(etag, '~?[0-9a-f]{32}(@.*)?'), split_part(etag, '@', 1), null)) as content
+            from plan where bytes > 0 and (action not in ('skip', 'omit', 'refuse') or detail like '%"content"%')
+        ) where content is not null group by content, bytes having count(*) > 1
     )
+"""
+# Files that were read to find them.
+_READ = """
+    select count(*) as items, coalesce(sum(bytes), 0)::bigint as bytes from plan
+    where detail like '%"content": "sha256:%'
 """
 
 
@@ -61,7 +69,8 @@ class PlanSummary:
     losses : tuple of dict
         With ``preview_loss``: ``loss`` (an attribute that the target can't hold) and ``items``.
     doubles : dict
-        Objects of the same bytes, as far as a listing tells: ``groups``, ``items``, and the ``bytes`` to be spared.
+        Objects of the same bytes, as far as a listing tells: ``groups``, ``items``, and the ``bytes`` to be spared; and
+        files that were ``read`` to find them, ``read_bytes``.
     cost : Cost, optional
         Requests, bytes that leave, and what the stores would take for it.
     more : tuple of str
@@ -106,6 +115,8 @@ class PlanSummary:
         if self.doubles.get("items"):
             same, spare = self.doubles["items"], sized(self.doubles["bytes"])
             notes.append(f"{same:,} objects have the bytes of another one: {spare} more than once.")
+        if self.doubles.get("read"):
+            notes.append(f"To find them {self.doubles['read']:,} files were read: {sized(self.doubles['read_bytes'])}.")
         if self.cost is not None:
             notes.append(f"Cost: {self.cost}.")
         return [*notes, *self.more]
@@ -151,7 +162,9 @@ def summarize(
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
         groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
-        [doubles], needs = duck.dicts(connection, _DOUBLES), duck.dicts(connection, pricing.NEEDS)
+        [doubles], [read] = duck.dicts(connection, _DOUBLES), duck.dicts(connection, _READ)
+        doubles |= {"read": read["items"], "read_bytes": read["bytes"]} if read["items"] else {}
+        needs = duck.dicts(connection, pricing.NEEDS)
         objects, size = (sum(one[name] for one in needs) for name in ("objects", "bytes"))
         return PlanSummary(
             run_id, groups, duck.dicts(connection, _BIGGEST.format(BIGGEST)),

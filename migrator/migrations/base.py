@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 # Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
 # or an Arrow table of the same columns.
+Duplicates = Literal["copy", "report", "once"]
 Batch: TypeAlias = "Sequence[dict[str, Any]] | pa.Table"
 
 
@@ -65,7 +66,7 @@ class PlanContext(Protocol):
 
     def diff(
         self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
-        renaming: Renaming | None = None, *, extras: bool = False,
+        renaming: Renaming | None = None, *, extras: bool = False, duplicates: Duplicates = "copy",
     ) -> Iterator[pa.Table]:  # fmt: skip
         """Both listings joined by name, in the order of the source's keys; of the source only what is chosen.
 
@@ -74,7 +75,8 @@ class PlanContext(Protocol):
         in a folder), ``twin`` (another key that would get the same name), ``r_key r_size r_mtime r_etag`` (the one
         that keeps a name which this one yields). With ``extras`` also what only the target has, and the choice means:
         ``key`` is null then. Of several sources ``source`` says which one it is, from 0, and ``twin_source`` and
-        ``r_source`` the same of the others; their order comes first then.
+        ``r_source`` the same of the others; their order comes first then. ``content`` tells objects of the same bytes
+        where ``duplicates`` are looked for; with ``once`` those that yield to another one have its name.
         """
         ...
 

@@ -14,7 +14,7 @@ from ..config import QUARANTINE
 from ..errors import BadInput
 from ..stores import Location, open_store, overlap
 from ..stores.digests import Strong, check_strong
-from .base import Batch, Ended, Migration, PlanContext, Target
+from .base import Batch, Duplicates, Ended, Migration, PlanContext, Target
 from .choosing import CHOICE, LIMITS, Choosing
 from .deciding import decide, weigh_losses
 from .renaming import RENAMING, Renaming
@@ -53,6 +53,10 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         What becomes of what is replaced. ``keep`` copies it to ``.migrator-quarantine/<run>/<key>`` below the target,
         checked and durable, before anything is written; `migrator.restore` brings it back. ``none`` does not: the item
         is marked irreversible in the plan.
+    duplicates : {"copy", "report", "once"}
+        Objects of the same bytes under different keys: copy each; or find them in the plan, for `Run.duplicates`; or
+        copy one of them, and map all to its name in `Run.key_map`. Buckets tell it by their hashes; files are read
+        for it where another one has their size.
     preview_loss : bool
         Find out in the plan which headers, user metadata and tags a folder would not keep: a request for each object.
     on_loss : {"report", "refuse", "sidecar"}
@@ -112,6 +116,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
     overwrite: Overwrite = "never"
     compare: Compare = "listed"
     before: Before = "keep"
+    duplicates: Duplicates = "copy"
     preview_loss: bool = False
     on_loss: OnLoss = "report"
     reread: float = Field(default=1, ge=0, le=1)
@@ -262,7 +267,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
             ctx.warn(remark)
         found = False
         sofar: dict[str, int] = {}
-        for table in ctx.diff(sources, target, self, self):
+        for table in ctx.diff(sources, target, self, self, duplicates=self.duplicates):
             found = True
             if self.preview_loss or self.on_loss == "refuse":
                 rows = weigh_losses(decide(table, sources, target, self), named, target, self.on_loss)

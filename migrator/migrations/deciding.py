@@ -24,6 +24,7 @@ class Pair(NamedTuple):
 
     ``collides``: a name that can't stand beside it; ``twin``: a key that would get the same name; ``rival``: the object
     that keeps the name, so that this one yields. ``of``, ``twin_of`` and ``rival_of`` say of which source each is.
+    ``content`` is what it holds, as a hash, where that was looked for: with a rival the two hold the same.
     """
 
     source: ObjectInfo
@@ -35,6 +36,7 @@ class Pair(NamedTuple):
     of: int = 0
     twin_of: int = 0
     rival_of: int = 0
+    content: str | None = None
 
 
 def decide(table: pa.Table, sources: Sequence[Store], target: Store, how: CopyObjects) -> list[dict[str, Any]]:
@@ -46,7 +48,12 @@ def decide(table: pa.Table, sources: Sequence[Store], target: Store, how: CopyOb
     for number, verdict in zip(undecided, verdicts, strict=True):
         rows[number] = _decide_against(pairs[number], verdict, how)
     called = [*how.named()]
-    return [{**row, "source": called[pair.of]} for row, pair in zip(rows, pairs, strict=True) if row is not None]
+    for row, pair in zip(rows, pairs, strict=True):
+        if row is not None:
+            row["source"] = called[pair.of]
+            if pair.content:
+                row["detail"] = json.dumps(json.loads(row["detail"] or "{}") | {"content": pair.content})
+    return [row for row in rows if row is not None]
 
 
 def weigh_losses(
@@ -108,14 +115,14 @@ def _decide_alone(pair: Pair, sources: Sequence[Store], target: Store, how: Copy
 def _yield(pair: Pair, rival: ObjectInfo, sources: Sequence[Store], target: Store, how: CopyObjects) -> dict[str, Any]:
     """What becomes of an object whose name another one keeps."""
     told = _told(rival.key, pair.rival_of, how)
-    if how.collisions == "keep-newest":
+    if how.collisions == "keep-newest" and not pair.content:
         return _row(pair, "omit", f"{told} has the same name and is newer")
-    if identical(sources[pair.of], pair.source, sources[pair.rival_of], rival):
+    if pair.content or identical(sources[pair.of], pair.source, sources[pair.rival_of], rival):
         # The other one may be refused itself; then this one's bytes are not there either.
         stands = pair.target is None or how.overwrite != "never"
         if pair.collides or not (stands or same(sources[pair.rival_of], target, rival, pair.target, how.compare)):
             return _row(pair, "refuse", f"the same bytes as {told}, which has the name and is refused")
-        return _row(pair, "skip", f"the same bytes as {told}, which has the name")
+        return _row(pair, "skip", f"the same bytes as {told}, which has the name{' for both' if pair.content else ''}")
     return _row(pair, "refuse", f"{told} gets the same name, {pair.name!r}, and has other bytes")
 
 

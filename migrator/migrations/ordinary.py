@@ -63,7 +63,7 @@ def amounts(planned: pa.Table) -> list[tuple[str, int, int]]:
 
 def _ordinary(table: pa.Table, source: Store, target: Store, how: CopyObjects) -> tuple[pa.Array, pa.Array]:
     """Which rows are new at the target and nothing is in their way; and which are there already, by the listings."""
-    clear = [pc.is_null(table[name]) for name in ("problem", "twin", "r_key", "collides")]
+    clear = [pc.is_null(table[name]) for name in ("problem", "twin", "r_key", "collides", "content")]
     clear += [pc.invert(pc.match_substring(table[name], _ESCAPED)) for name in ("key", "name")]
     if target.location.kind == "local":  # a marker may be there without being listed
         clear += [pc.not_equal(table["name"], scalar("")), pc.invert(pc.ends_with(table["name"], "/"))]

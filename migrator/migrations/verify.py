@@ -151,6 +151,7 @@ class _Pair(NamedTuple):
     source: int | None = None
     twin_source: int | None = None
     r_source: int | None = None
+    content: str | None = None
 
 
 class Sampling:
