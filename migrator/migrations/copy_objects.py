@@ -61,7 +61,8 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         Find out in the plan which headers, user metadata and tags a folder would not keep: a request for each object.
     on_loss : {"report", "refuse", "sidecar"}
         Copy what loses something at a folder and count it; or refuse it, in the plan; or copy it, and write what its
-        file can't keep to ``.migrator-attributes/<name>.json`` below the target, first.
+        file can't keep to ``.migrator-attributes/<name>.json`` below the target, first: a record for people and tools,
+        which a copy back into a bucket does not read.
     reread : float or str
         Where no server's hash compares with what was read (SSE-KMS without checksums, odd servers): the share of the
         objects that is read again at the target, ``1`` for all, ``0`` for none, or such as ``"5%"``. The evidence of
