@@ -55,6 +55,10 @@ class Hands:
             self._let_go(link)
         self._control.gate.others = lambda: False
 
+    def get_ready(self) -> None:
+        """Start them, before there is anything to do."""
+        self._recruit()
+
     def work_off(self, works: Iterator[Work]) -> Iterator[Handed]:
         """Each shard with its receipts when all of them are there; when asked to stop, with those that are."""
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,9 @@ LISTING = pa.schema(
 )  # fmt: skip
 
 WRITTEN_AT_ONCE = 10_000
+LOOK_S = 0.1
 OURS = (QUARANTINE, SIDECAR)
+Expect: TypeAlias = Callable[[int, int], None]
 Refusal: TypeAlias = Callable[[str, int], str | None]
 
 
@@ -59,22 +61,33 @@ class _GivenUp(Exception):
 
 
 class Listings:
-    """Where listings are written, and whom they tell how far they are."""
+    """Where listings are written, and whom they tell how far they are.
 
-    def __init__(self, scratch: Path, control: Control) -> None:
-        self._scratch, self._control = scratch, control
+    ``expect`` hears, from the thread that waits for them, how many objects of how many bytes are new for certain.
+    """
+
+    def __init__(self, scratch: Path, control: Control, expect: Expect = lambda _items, _size: None) -> None:
+        self._scratch, self._control, self._expect = scratch, control, expect
         self._failed = threading.Event()
+        self._here = self._bytes = self._there = 0  # objects chosen of the sources, their bytes; objects of the target
 
     def all(self, sources: Sequence[tuple[Store, View]], target: tuple[Store, View]) -> list[Path]:
         """List sources and target at the same time; where one fails the others are given up."""
         with ThreadPoolExecutor(len(sources) + 1, "migrator-listing") as pool:
             asked = [pool.submit(self._or_fail, self.source, *one) for one in sources]
             asked.append(pool.submit(self._or_fail, self.target, *target))
+            while wait(asked, LOOK_S).not_done:
+                self._foresee(asked[-1])
         # The one that failed by itself says why; the others only that they were given up.
         faults = [fault for one in asked if (fault := one.exception())]
         for fault in sorted(faults, key=lambda fault: isinstance(fault, _GivenUp)):
             raise fault
         return [one.result() for one in asked]
+
+    def _foresee(self, target: Future[Path]) -> None:
+        """More than the target has at all is not there; meanwhile whoever will copy it can get ready."""
+        if target.done() and (new := self._here - self._there) > 0:
+            self._expect(new, self._bytes * new // self._here)
 
     def _or_fail(self, listing: Callable[[Store, View], Path], store: Store, view: View) -> Path:
         try:
@@ -92,7 +105,9 @@ class Listings:
             for page in self._pages(store):
                 self._control.listed(len(page))
                 table = look(page, view)
-                listed, chosen = listed + len(page), chosen + (table["chosen"].to_pylist().count(True))
+                mine = table["chosen"].to_pylist().count(True)
+                listed, chosen = listed + len(page), chosen + mine
+                self._here, self._bytes = self._here + mine, self._bytes + sum(table["size"].to_pylist())
                 yield table
 
         _write(tables(), path := self._scratch / f"source-{view.place}.parquet")
@@ -106,7 +121,13 @@ class Listings:
         """List a target; a folder that is not there yet is empty."""
         path = self._scratch / "target.parquet"
         absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
-        _write((look(page, view) for page in (() if absent else self._pages(store))), path)
+
+        def tables() -> Iterator[pa.Table]:
+            for page in () if absent else self._pages(store):
+                self._there += len(page)
+                yield look(page, view)
+
+        _write(tables(), path)
         return path
 
     def _pages(self, store: Store) -> Iterator[Sequence[ObjectInfo]]:

@@ -16,8 +16,8 @@ from ..words import sized
 from . import duck, files
 from .control import Control
 from .drift import check_drift
-from .planning import Plan, Planning, make_plan
-from .pool import hand_out
+from .planning import Actions, Plan, Planning, make_plan
+from .pool import Pool
 from .ports import Journal
 from .probing import probe
 from .room import is_full
@@ -39,6 +39,7 @@ class Attempt:
     def __init__(self, migration: Migration, journal: Journal, control: Control, workspace: Path, label: str) -> None:
         self._migration, self._journal, self._control = migration, journal, control
         self._workspace, self._label = workspace, label
+        self._pool = Pool(migration, control)
         self._named = 0
         self._dry_run = False
         self._left: tuple[int, int] | None = None  # items and bytes to be done, where this attempt made the plan
@@ -61,7 +62,7 @@ class Attempt:
         Stopped
             If the control asked for the end; what was done until then is committed.
         """
-        with under(self._control.weather):
+        with under(self._control.weather), self._pool:
             return self._execute(executor)
 
     def _execute(self, executor: Executor | None) -> str:
@@ -83,8 +84,7 @@ class Attempt:
     def _plan(self) -> None:
         shards, actions, digest = self._with_room(self._make_plan)
         self._journal.planned(shards, actions, digest)
-        left = [tally for action, tally in actions.items() if action not in PLANNED]
-        self._left = sum(tally["items"] for tally in left), sum(tally["bytes"] for tally in left)
+        self._left = _left(actions)
         for action, tally in sorted(actions.items()):
             log.info("plan: %s %s, %s", action, f"{tally['items']:,}", sized(tally["bytes"]))
         if not actions:
@@ -112,7 +112,7 @@ class Attempt:
             Planning(self._workspace, self._control).clear()
 
     def _make_plan(self) -> Plan:
-        planning = Planning(self._workspace, self._control, dry_run=self._dry_run)
+        planning = Planning(self._workspace, self._control, dry_run=self._dry_run, expect=self._foresee)
         try:
             return make_plan(self._migration, planning, self._workspace, self._label, self._control)
         except Exception:
@@ -121,6 +121,11 @@ class Attempt:
             raise
         finally:
             planning.clear()
+
+    def _foresee(self, items: int, size: int) -> None:
+        """While it is listed, so much is known to be new already."""
+        if not self._dry_run:
+            self._pool.expect(items, size)
 
     def _with_room(self, write: Callable[[], T]) -> T:
         """Write to the workspace; where its disk is full, wait until it is not."""
@@ -136,9 +141,7 @@ class Attempt:
     def _work(self, executor: Executor) -> None:
         shards = self._journal.shards()
         self._control.counts = self._journal.counts()
-        for work, receipts in hand_out(
-            self._migration, executor, self._open(shards), self._control, self._processes(shards)
-        ):
+        for work, receipts in self._pool.hand_out(executor, self._open(shards), self._processes(shards)):
             try:
                 for receipt in self._writing(receipts):
                     work.add(receipt)
@@ -201,6 +204,12 @@ class Attempt:
 
 def _is_left(shard: Shard) -> bool:
     return shard.state != "done" or bool(shard.counts.failed)
+
+
+def _left(actions: Actions) -> tuple[int, int]:
+    """Items and bytes of a plan that are to be done."""
+    left = [tally for action, tally in actions.items() if action not in PLANNED]
+    return sum(tally["items"] for tally in left), sum(tally["bytes"] for tally in left)
 
 
 def told(counts: Counts) -> str:

@@ -20,7 +20,7 @@ from ..stores import Location, Store, open_store
 from ..stores.local import LocalStore
 from . import duck, files, manifests
 from .joining import Terms, join_listings
-from .listings import Listings, View, sieve_of
+from .listings import Expect, Listings, View, sieve_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +35,10 @@ Plan: TypeAlias = tuple[list[Shard], Actions, str]
 class Planning:
     """The context that a migration plans with. Satisfies ``migrations.PlanContext``."""
 
-    def __init__(self, workspace: Path, control: Control, *, dry_run: bool = False) -> None:
-        self.dry_run = dry_run
+    def __init__(
+        self, workspace: Path, control: Control, *, dry_run: bool = False, expect: Expect = lambda _items, _size: None
+    ) -> None:
+        self.dry_run, self._expect = dry_run, expect
         self._scratch = workspace / "scratch"
         self._scratch.mkdir(exist_ok=True)
         self._control = control
@@ -48,7 +50,7 @@ class Planning:
         self, source: Store | Sequence[Store], target: Store, choosing: Choosing | None = None,
         renaming: Renaming | None = None, *, extras: bool = False, duplicates: Duplicates = "copy",
     ) -> Iterator[pa.Table]:  # fmt: skip
-        listings = Listings(self._scratch, self._control)
+        listings = Listings(self._scratch, self._control, self._expect)
         manifest = choosing.manifest if choosing else None
         named = manifests.fetch(manifest, self._scratch) if manifest else None
         whole = extras or manifest is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -13,14 +12,10 @@ from xml.etree import ElementTree
 from ..errors import StoreError
 from .answers import read_xml
 from .base import ObjectInfo
-from .native import Lane, unquoted
+from .entries import cut, is_encoded, read_plain, read_tree
+from .native import Lane
 from .sharding import Page, in_order, list_parts
 
-ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-ARCHIVED_PROBLEM = (
-    "it is archived and can't be read now: restore it (for example by `aws s3api restore-object`), wait until that "
-    "is done, and run again"
-)
 # Without this AWS lists a restored object as if it were still archived only.
 RESTORED = {"x-amz-optional-object-attributes": "RestoreStatus"}
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -58,7 +53,7 @@ def list_exactly(lane: Lane, prefix: str) -> dict[str, int]:
     """The sizes of the objects whose whole keys begin so; the first page of them."""
     answer = lane.ask("GET", None, _query(prefix))
     root, _ = _parse(lane, answer.data)
-    return {key: info.size for key, info in _objects(root, 0)}
+    return {one.key: one.size for one in read_tree(root, 0)}
 
 
 def below(lane: Lane) -> str:
@@ -73,16 +68,19 @@ def _query(prefix: str) -> list[tuple[str, str]]:
 def _fetch(lane: Lane, following: tuple[str, str] | None) -> Page:
     query = [*_query(below(lane)), *([following] if following else [])]
     answer = lane.ask("GET", None, query, RESTORED if lane.aws else {})
-    root, repaired = _parse(lane, answer.data)
+    rest, entries = cut(answer.data)
+    root, repaired = _parse(lane, rest)
+    objects = read_plain(entries, is_encoded(root), len(below(lane))) if entries else None
+    if objects is None:
+        root, repaired = _parse(lane, answer.data)
+        objects = list(read_tree(root, len(below(lane))))
     ns = root.tag[: root.tag.find("}") + 1]
-    objects, last = [], ""
-    for last, info in _objects(root, len(below(lane))):  # noqa: B007 - the last one is wanted
-        objects.append(info)
     if root.findtext(f"{ns}IsTruncated") != "true":
         return Page(objects, None)
     token = root.findtext(f"{ns}NextContinuationToken")
     if token and not repaired:
         return Page(objects, ("continuation-token", token))
+    last = below(lane) + objects[-1].key if objects else ""
     if not last or following == ("start-after", last):
         raise StoreError(f"{lane.place.endpoint} gives no way to the next page of {lane.place.url}; can't list it.")
     return Page(objects, ("start-after", last))
@@ -93,9 +91,8 @@ def _prefixes(lane: Lane, inside: str, after: str) -> list[str]:
     query = [*_query(below(lane) + inside), ("delimiter", "/"), ("start-after", below(lane) + after)]
     root, _ = _parse(lane, lane.ask("GET", None, query).data)
     ns = root.tag[: root.tag.find("}") + 1]
-    encoded = root.findtext(f"{ns}EncodingType") == "url"
     found = [entry.findtext(f"{ns}Prefix") or "" for entry in root.iterfind(f"{ns}CommonPrefixes")]
-    whole = [unquote_plus(one, errors="surrogateescape") if encoded else one for one in found]
+    whole = [unquote_plus(one, errors="surrogateescape") if is_encoded(root) else one for one in found]
     return [one[len(below(lane)) :] for one in whole]
 
 
@@ -107,26 +104,6 @@ def _parse(lane: Lane, data: bytes) -> tuple[ElementTree.Element, bool]:
         root, repaired = read_xml(_ILLEGAL.sub(b"?", data)), True
     if root is None or not root.tag.endswith("ListBucketResult"):
         raise StoreError(f"{lane.place.endpoint} did not answer as an S3 server does; check the endpoint.")
-    if repaired and root.findtext(f"{root.tag[: root.tag.find('}') + 1]}EncodingType") != "url":
+    if repaired and not is_encoded(root):
         raise StoreError(f"{lane.place.endpoint} lists keys of {lane.place.url} in a form that no XML reader takes.")
     return root, repaired
-
-
-def _objects(root: ElementTree.Element, start: int) -> Iterator[tuple[str, ObjectInfo]]:
-    ns = root.tag[: root.tag.find("}") + 1]
-    encoded = root.findtext(f"{ns}EncodingType") == "url"
-    return (_object(entry, ns, encoded, start) for entry in root.iterfind(f"{ns}Contents"))
-
-
-def _object(entry: ElementTree.Element, ns: str, encoded: bool, start: int) -> tuple[str, ObjectInfo]:
-    said = {child.tag: child.text for child in entry}  # to look for one after the other takes twice as long
-    text = said.get(f"{ns}Key") or ""
-    if encoded and ("%" in text or "+" in text):
-        text = unquote_plus(text, errors="surrogateescape")  # what is not UTF-8 stays what it is
-    size = int(said.get(f"{ns}Size") or 0)
-    stamp = said.get(f"{ns}LastModified") or "1970-01-01T00:00:00Z"
-    mtime = round(datetime.fromisoformat(stamp).timestamp() * 1000)
-    archived = said.get(f"{ns}StorageClass") in ARCHIVED
-    readable = not archived or entry.find(f"{ns}RestoreStatus/{ns}RestoreExpiryDate") is not None
-    etag = unquoted(said.get(f"{ns}ETag"))
-    return text, ObjectInfo(text[start:], size, mtime, etag, None if readable else ARCHIVED_PROBLEM)

@@ -1,7 +1,7 @@
-"""The native S3 lane: the requests that we sign and send ourselves, all but the plain PUT.
+"""The native S3 lane: the requests that we sign and send ourselves, all but the plain PUT of some size.
 
-They need raw keys or conditions, or cost less so: a small GET half of what it costs by obstore. The
-path that is sent is byte for byte the path that was signed: nothing on the way may normalise it.
+They need raw keys or conditions, or cost less so: a small GET half of what it costs by obstore, a small PUT two thirds.
+The path that is sent is byte for byte the path that was signed: nothing on the way may normalise it.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ BY_NAME = {row.name: row for row in ROWS}
 LIMITS = {
     "start-up": "the loading of Arrow, DuckDB, SQLAlchemy and pydantic by the runner, then thirteen fsyncs",
     "start-up-s3": "the same, then the trials of what the server heeds",
-    "small-s3-s3": "the start of two hands inside it; then one request an object, half of it the server's",
-    "small-streamed": "two requests an object, and the MD5 between them",
-    "small-local-s3": "MD5 and SHA-256 of each body, and a PUT that two interpreters share",
+    "small-s3-s3": "one request an object, 65 µs of a core, as much again for the server; receipts over a pipe, 20 µs",
+    "small-streamed": "two requests an object, 180 µs of a core, with the MD5 and SHA-256 between them",
+    "small-local-s3": "a PUT, 130 µs of a core, a fifth of it MD5 and SHA-256 (which plain HTTP wants signed)",
     "small-s3-local": "a file made, linked and unlinked for each object, beside its GET",
     "small-local-local": "both files read again and hashed, then link and unlink; `cp` does neither",
     "large-local-s3": "MD5 of each part, and SHA-256 of it over plain HTTP",
@@ -80,8 +80,8 @@ LIMITS = {
     "huge-local-s3": "one thread cuts and hashes the parts that four send",
     "huge-s3-local": "one connection an object: no ranged reads in parallel yet",
     "huge-streamed": "one GET feeds four PUTs; MD5 and SHA-256",
-    "nothing-to-do": "start-up, and two listings read as XML in Python, 9 µs an object",
-    "far-s3-s3": "start-up and listings one page after the other; then one interpreter that serves all threads",
+    "nothing-to-do": "start-up, and two listings: 4 µs an object here, 17 µs in the server's one core",
+    "far-s3-s3": "start-up; then one interpreter that serves all threads",
     "far-streamed": "the same, with two requests an object",
     "million": "what two interpreters and their libraries hold at rest",
 }

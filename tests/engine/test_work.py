@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from migrator.columns import column
-from migrator.engine import files, pool
+from migrator.engine import files
 from migrator.engine.control import Control
+from migrator.engine.pool import Pool
 from migrator.engine.work import Work
 from migrator.model import Counts, Item, Receipt, Shard
 
@@ -58,7 +59,7 @@ def test_what_is_dropped_is_not_new(tmp_path: Path) -> None:
     assert not work.is_new
 
 
-# Mutation: leave the loop out of `pool.hand_out`, and somebody is called for nothing.
+# Mutation: leave the loop out of `Pool.hand_out`, and somebody is called for nothing.
 @pytest.mark.parametrize("processes", [0, 2])
 def test_nobody_is_called_where_there_is_nothing_to_do(tmp_path: Path, processes: int) -> None:
     def works() -> Iterator[Work]:
@@ -66,5 +67,5 @@ def test_nobody_is_called_where_there_is_nothing_to_do(tmp_path: Path, processes
             yield Work.load(planned(tmp_path, [row for row in ROWS if row.action != "create"], no), tmp_path)
 
     nobody: Any = None  # neither a migration nor an executor, which could do nothing
-    handed = list(pool.hand_out(nobody, nobody, works(), Control("r1"), processes))
+    handed = list(Pool(nobody, Control("r1")).hand_out(nobody, works(), processes))
     assert [(work.shard.no, list(receipts)) for work, receipts in handed] == [(0, []), (1, []), (2, [])]

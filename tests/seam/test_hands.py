@@ -18,6 +18,7 @@ import migrator as mg
 from migrator.clocks import boottime
 from migrator.engine.control import Control
 from migrator.engine.hands import Hands
+from migrator.engine.pool import Pool
 from migrator.engine.work import Work
 from migrator.errors import MigratorError
 from migrator.model import Item, Shard
@@ -220,3 +221,21 @@ def test_hands_die_with_their_runner(run: mg.Run, tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(hands, timeout=5)
     assert alive == []
     until(lambda: run.status == "interrupted")
+
+
+# Mutation: let `Pool.expect` do nothing, and nobody gets ready; leave `Pool.__exit__` out, and they stay.
+def test_hands_get_ready_while_the_plan_is_made_and_leave_when_nothing_comes_of_it(crew: Callable[..., Crew]) -> None:
+    watched = crew(1, processes=2)
+    with Pool(watched.migration, watched.control) as pool:
+        pool.expect(0, 0)
+        assert watched.hands() == []
+        pool.expect(6000, 6000)
+        pool.expect(9000, 9000)
+        until(lambda: len(watched.hands()) == 2)
+        assert watched.control.gate.quiet
+        [(work, receipts)] = pool.hand_out(Any, iter([work_of(0)]), 2)  # pyright: ignore[reportArgumentType]
+        assert (work.shard.no, len(list(receipts))) == (0, 10)
+        assert watched.hands() == []
+    with Pool(watched.migration, watched.control) as pool:
+        pool.expect(6000, 6000)
+    assert watched.hands() == []

@@ -45,11 +45,14 @@ def no_waiting(monkeypatch):
 # --- a real server ---
 
 
-@pytest.mark.parametrize("size", [3, 9 << 20], ids=["put", "stream"])
+# Mutation: let `_put_by_bytes` take no mode, and the second write of "put" replaces the first.
+@pytest.mark.parametrize("size", [3, s3_module.LEAN_BYTES + 1, 9 << 20], ids=["small", "put", "stream"])
 def test_attributes_survive(place, aws, bucket, size):
     store = open_store(place)
-    if size == 3:
-        put(store, "k", b"123")
+    if size < 9 << 20:
+        put(store, "k", b"1" * size)
+        with pytest.raises(AlreadyExists):
+            put(store, "k", b"2" * size)
     else:
         store.put_stream("k", [b"1" * size], size, FULL, before=None, mtime=None, scratch="run-1")
     with store.open("k", None) as body:
@@ -92,7 +95,7 @@ def test_an_attribute_that_fits_no_header_is_refused(place, attributes):
 def test_a_panic_is_an_error_of_ours(place, monkeypatch, capfd):
     monkeypatch.setattr(s3_module.attribute_names, "check", lambda *_: None)
     with pytest.raises(StoreError, match="defect"):
-        put(open_store(place), "k", b"x", Attributes({}, {"b c": "x"}))
+        put(open_store(place), "k", bytes(s3_module.LEAN_BYTES + 1), Attributes({}, {"b c": "x"}))
 
 
 def test_a_large_body_is_sent_from_where_it_lies(place, monkeypatch):
