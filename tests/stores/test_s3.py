@@ -61,7 +61,7 @@ def test_attributes_survive(place, aws, bucket, size):
     assert (head["ContentType"], head["Metadata"]["owner"]) == ("text/plain; charset=utf-8", "me")
 
 
-# Mutation: leave `start-after` out of `_prefixes`, or the place's own prefix out of a part's beginning.
+# Mutation: leave the place's own prefix out of a part's beginning.
 def test_a_bucket_of_several_pages_is_listed_in_parts(place, monkeypatch):
     keys = [f"d{n % 7}/{n:05}" for n in range(2_300)] + ["a", "z"]
     store = open_store(place)
