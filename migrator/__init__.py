@@ -13,16 +13,26 @@ if os.name == "nt":
     raise ImportError("migrator runs on Linux and macOS, not on Windows; use WSL there.")
 
 if TYPE_CHECKING:
-    from .api import Queue, Run, apply, attach, queue, restore, runs, start
+    from .api import Kept, Queue, Run, apply, attach, quarantine, queue, restore, runs, start
     from .errors import MigratorError, RunNotCompleted
-    from .migrations import CopyObjects, DeleteExtra, DeleteSource, Executor, Migration, Target, Verify, executes
+    from .migrations import (
+        CopyObjects,
+        DeleteExtra,
+        DeleteSource,
+        Executor,
+        Migration,
+        PurgeQuarantine,
+        Target,
+        Verify,
+        executes,
+    )
     from .model import Event, Item, Receipt, Shard, Snapshot
     from .stores import Location, Preflight, preflight
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Queue", "Run", "apply", "attach", "queue", "restore", "runs", "start"),
+    "api": ("Kept", "Queue", "Run", "apply", "attach", "quarantine", "queue", "restore", "runs", "start"),
     "errors": ("MigratorError", "RunNotCompleted"),
     "migrations": (
         "CopyObjects",
@@ -30,6 +40,7 @@ _HOMES = {
         "DeleteSource",
         "Executor",
         "Migration",
+        "PurgeQuarantine",
         "Target",
         "Verify",
         "executes",
@@ -40,9 +51,9 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Location", "Migration",
-    "MigratorError", "Preflight", "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot", "Target",
-    "Verify", "apply", "attach", "executes", "preflight", "queue", "restore", "runs", "start",
+    "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Kept", "Location", "Migration",
+    "MigratorError", "Preflight", "PurgeQuarantine", "Queue", "Receipt", "Run", "RunNotCompleted", "Shard", "Snapshot",
+    "Target", "Verify", "apply", "attach", "executes", "preflight", "quarantine", "queue", "restore", "runs", "start",
 ]  # fmt: skip
 
 

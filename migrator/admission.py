@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
-from .config import QUARANTINE
 from .errors import BadInput, KeyConflict
 from .handle import Run
-from .migrations import CopyObjects, DeleteExtra, Migration, Verify, registry
+from .migrations import CopyObjects, DeleteExtra, Migration, PurgeQuarantine, Verify, registry
 from .migrations.choosing import read_time
 from .model import LIVE, RESUMABLE, Mode, Snapshot
+from .quarantines import look, needed_by
 from .recording import Terms
 from .state import runs as rows
-from .stores import Location
 
 if TYPE_CHECKING:
     from .state import StateDB
@@ -72,21 +71,20 @@ def check_choice(migration: Migration) -> None:
         try_out(migration, migration)
 
 
-def quarantined(run: Run) -> tuple[Location, Location]:
-    """Where a run keeps what it replaced or deleted, and where that was.
-
-    Raises
-    ------
-    BadInput
-        If it kept nothing.
-    """
-    seen = run.snapshot()
-    action = {"copy-objects": "overwrite", "delete-source": "delete", "delete-extra": "delete"}.get(seen.migration)
-    if not action or not seen.actions.get(action) or seen.spec.get("before") != "keep":
-        raise BadInput(f"Run {seen.id} kept nothing in quarantine, so there is nothing to bring back.")
-    side = "source" if seen.migration == "delete-source" else "target"
-    place = Location.model_validate(seen.spec[side])
-    return place.below(f"{QUARANTINE}{seen.id}"), place
+def check_unneeded(db: StateDB, migration: Migration) -> None:
+    """Raise BadInput when what a purge is to delete is needed by a run that has not ended."""
+    if not isinstance(migration, PurgeQuarantine):
+        return
+    needed = needed_by(db, migration.place)
+    if migration.run is None:
+        kept = [one.run for one in look(db, migration.place) if one.run in needed]
+    else:
+        kept = [migration.run] if migration.run in needed else []
+    if kept:
+        raise BadInput(
+            f"What run {kept[0]} keeps at {migration.place} is needed by run {needed[kept[0]]}, which has not ended. "
+            "Let it end, or cancel it; or purge one run's by run=."
+        )
 
 
 def earlier(db: StateDB, key: str, migration: Migration, dry_run: bool) -> Run | None:

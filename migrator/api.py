@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import feed, reprs
-from .admission import bounded, check_arguments, check_choice, check_worth, earlier, quarantined
+from .admission import bounded, check_arguments, check_choice, check_unneeded, check_worth, earlier
 from .config import default_mode, state_url
 from .errors import BadInput
 from .handle import Run
@@ -17,16 +17,19 @@ from .limits import read_limits
 from .migrations import CopyObjects, Migration, forms, registry
 from .migrations.stakes import stakes
 from .model import Mode
+from .quarantines import Kept, look, place_of
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
 from .recording import draft as record_draft
 from .state import StateDB, journal, requests
 from .state import runs as rows
+from .stores import Location
 
 if TYPE_CHECKING:
     import sqlalchemy
 
 __all__ = [
+    "Kept",
     "Queue",
     "Run",
     "apply",
@@ -36,6 +39,7 @@ __all__ = [
     "forms",
     "open_state",
     "plan_again",
+    "quarantine",
     "queue",
     "reprs",
     "restore",
@@ -100,6 +104,8 @@ def start(
     check_choice(migration)
     migration.check()
     db = open_state()
+    if not dry_run:
+        check_unneeded(db, migration)
     try:
         return Run(launch(db, new_row(migration, terms), within=connection), db)
     except Taken as other:
@@ -198,6 +204,7 @@ def apply(
     migration = registry.load(row["migration"]).model_validate(row["spec"])
     migration.check()
     terms = Terms(mode or default_mode(), name=name or row["name"], tags=tags or row["tags"], queue=row["queue"])
+    check_unneeded(db, migration)
     migration = bounded(migration, max_drift)
     values = new_row(migration, terms)
     copied = ("title", "migration", "source_hash", "plan_hash", "actions", "total", "bytes_total")
@@ -234,8 +241,26 @@ def restore(run: Run | str, **terms: Any) -> Run:
     BadInput
         If it is no such run, or replaced and deleted nothing.
     """
-    kept, place = quarantined(run if isinstance(run, Run) else attach(run))
+    kept, place = place_of((run if isinstance(run, Run) else attach(run)).snapshot())
     return start(CopyObjects(kept, place, overwrite="if-different"), **terms)
+
+
+def quarantine(place: str | Path | Location) -> list[Kept]:
+    """What runs keep at a place of what they replaced or deleted there, the oldest first.
+
+    `restore` brings it back, `Run.kept` tells what it is, and ``start(PurgeQuarantine(place))`` lets go of it.
+
+    Parameters
+    ----------
+    place : str or path or Location
+        Where they wrote: their target, or for a move with quarantine its source.
+
+    Raises
+    ------
+    StoreError
+        If it can't be listed.
+    """
+    return look(open_state(), place if isinstance(place, Location) else Location.parse(str(place)))
 
 
 def queue(name: str = "default") -> Queue:

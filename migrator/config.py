@@ -38,6 +38,8 @@ SHARD_BYTES = 4 << 30
 LARGE_BYTES = 8 << 20  # an object above this is streamed in parts, never held whole
 # Below a target: what runs replaced there, by run and full key. It is in no listing that a plan is made of.
 QUARANTINE = ".migrator-quarantine/"
+# Beside a run's folder there: what stood where, by files `<moment>-….jsonl`.
+MANIFESTS = ".manifest/"
 # Below a folder: what its files could not keep, `<name>.json` each.
 SIDECAR = ".migrator-attributes/"
 EXCEPTION_ROWS = 10_000  # rows kept in the state DB a run; receipts keep every one
@@ -130,3 +132,19 @@ def default_mode() -> Mode:
         if given == mode:
             return mode
     raise ConfigError(f"MIGRATOR_MODE (or mode in {config_path()}) is {given!r}; it can be 'streaming' or 'queue'.")
+
+
+def keep_for() -> str:
+    """How long what runs replaced is kept: ``keep_for`` of ``[quarantine]`` in the configuration file, else 90 days.
+
+    Nothing goes by itself: it is what a purge takes where it is told no other age.
+
+    Raises
+    ------
+    ConfigError
+        If that is no text.
+    """
+    given = read_config().get("quarantine", {}).get("keep_for", "90d")
+    if not isinstance(given, str):
+        raise ConfigError(f"[quarantine] in {config_path()}: keep_for = {given!r} is no age; write one such as 90d.")
+    return given

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .model import Snapshot
-from .words import lasting, shown, sized
+from .pages import Page, Section, Share
+from .words import lasting, sized
 
 if TYPE_CHECKING:
     from .engine.reporting import Tallies
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1rem; color: #1f2328 }
-h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.05rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 600; color: #59636e }
-th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d1d9e0; vertical-align: top; overflow-wrap: anywhere }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-@media (prefers-color-scheme: dark) {
-  body { background: #0d1117; color: #e6edf3 } th { color: #9198a1 } th, td { border-color: #3d444d }
-}
-"""
-
-
-_MARKUP = {c: "\\" + c for c in "\\`*_[]|~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+HUES = {"completed": "good", "partial": "weak", "failed": "bad", "interrupted": "weak", "cancelled": "weak"}
+# What was found of an item, from the best to the worst, and how good that is.
+FOUND = {
+    "server-hash": "good", "re-read": "good", "listed": "even", "size-only": "weak", "failed": "bad", "refused": "weak",
+}  # fmt: skip
+EVIDENCE = (
+    "Evidence: server-hash, the target's own hash of the bytes; re-read, they were read again; listed, both listings "
+    "agree; size-only, nothing but the size could be compared."
+)
+PLACES = ("source", "target", "place")
 # Of a process's identity, what tells people nothing.
 _INNER = ("boot_id", "start_ticks")
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table under a heading; columns named with a closing ``#`` hold figures."""
-
-    heading: str
-    columns: tuple[str, ...]
-    rows: Sequence[Sequence[str]]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,75 +38,123 @@ class Report:
     run : Snapshot
         The run when the report was made.
     tallies : Tallies
-        Its items, added up: ``outcomes``, ``troubles``, ``failures``, ``losses``.
+        Its items, added up: ``outcomes``, ``replaced``, ``gone``, ``troubles``, ``failures``, ``losses``.
     history : tuple of dict
         Its events of kinds that matter to a reader: ``at kind data``.
+    kept : str, optional
+        Where what it replaced or deleted is kept; None where nothing is.
+    expires : int, optional
+        From when on a purge takes that, in milliseconds since the epoch.
     """
 
-    KINDS: ClassVar[frozenset[str]] = frozenset({"status", "warning", "request"})
+    KINDS: ClassVar[frozenset[str]] = frozenset({"status", "warning", "request", "followed"})
 
     run: Snapshot
     tallies: Tallies
     history: tuple[dict[str, Any], ...]
+    kept: str | None = None
+    expires: int | None = None
 
     def to_json(self) -> str:
         """All of it as one JSON object."""
-        told = {"run": self.run.to_dict(), **asdict(self.tallies), "history": self.history}
-        return json.dumps(told, ensure_ascii=False, indent=2, default=str)
+        more = {"history": self.history, "kept": self.kept, "expires": self.expires}
+        return json.dumps({"run": self.run.to_dict(), **asdict(self.tallies), **more}, ensure_ascii=False, indent=2,
+                          default=str)  # fmt: skip
 
     def to_markdown(self) -> str:
         """The page as Markdown; text from keys and errors is escaped."""
-        lines = [f"# {_mark(self.run.title)}", "", f"**{self.run.status}** · {_mark(_sum(self.run))}"]
-        for section in self.sections():
-            lines += ["", f"## {section.heading}", "", *_markdown_table(section)]
-            lines += ["", section.note] if section.note else []
-        return "\n".join(lines) + "\n"
+        return self.page().to_markdown()
 
     def to_html(self) -> str:
-        """The page as HTML, complete in itself."""
-        title = html.escape(shown(self.run.title))
-        head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-        return f'<!doctype html><html lang="en"><head>{head}</head><body>{self._repr_html_()}</body></html>\n'
+        """The page as HTML, complete in itself; it prints well."""
+        return self.page().to_html()
 
     def _repr_html_(self) -> str:
-        title = html.escape(shown(self.run.title))
-        top = f"<h1>{title}</h1><p><b>{self.run.status}</b> · {html.escape(_sum(self.run))}</p>"
-        return top + "".join(map(_html_section, self.sections()))
+        return self.page().to_fragment()
 
     def __str__(self) -> str:
         return self.to_markdown()
 
     __repr__ = __str__
 
+    def page(self) -> Page:
+        """What it says, in order."""
+        seen = self.run
+        status = f"{seen.status} (dry run)" if seen.dry_run else seen.status
+        return Page(
+            seen.title, status, HUES.get(seen.status, "even"), _sum(seen), _figures(seen), _shares(self.tallies),
+            self.sections(),
+        )  # fmt: skip
+
     def sections(self) -> list[Section]:
         """The page's tables, in order."""
-        made = [Section("Run", ("", ""), _facts(self.run))]
-        made += _sections(self.tallies)
+        made = [Section("Run", ("", ""), self._facts()), Section("What was asked for", ("", ""), _asked(self.run))]
+        made += [*_outcomes(self.tallies), *self._replaced(), *_troubles(self.tallies, self.run.id)]
+        if self.tallies.losses:
+            rows = [(one["loss"], f"{one['items']:,}") for one in self.tallies.losses]
+            made.append(Section("Attributes that the target can't hold", ("attribute", "items#"), rows))
         if self.history:
             rows = [(_moment(one["at"]), one["kind"], _told(one["data"])) for one in self.history]
-            made.append(Section("History", ("when", "what", ""), rows))
+            made.append(Section("History", ("when.", "what.", ""), rows))
         return made
 
+    def _facts(self) -> list[tuple[str, str]]:
+        seen = self.run
+        begun = next((one["data"] for one in reversed(self.history) if "release" in one["data"]), {})
+        facts = {
+            "run": seen.id + (f" ({seen.name})" if seen.name != seen.id else ""),
+            "tags": ", ".join(seen.tags),
+            "asked by": seen.owner,
+            "ran on": f"{seen.holder['host']}, pid {seen.holder['pid']}" if seen.holder else "",
+            "by": f"migrator {begun['release']}, Python {begun['python']}, {seen.interpreter}" if begun else "",
+            "mode": "dry run: nothing was written" if seen.dry_run else f"{seen.mode}, attempt {seen.attempt}",
+            "plan": (seen.plan_hash or "none yet") + (f", of run {seen.plan_run}" if seen.plan_run else ""),
+            "recorded": _moment(seen.created_at),
+            "started": _moment(seen.started_at),
+            "finished": _moment(seen.finished_at),
+            "requests sent again": f"{seen.retries:,}" if seen.retries else "",
+            "error": seen.error or "",
+        }  # fmt: skip
+        return [(name, value) for name, value in facts.items() if value]
 
-def _facts(seen: Snapshot) -> list[tuple[str, str]]:
-    facts = {
-        "run": seen.id + (f" ({seen.name})" if seen.name != seen.id else ""),
-        "migration": seen.migration,
-        "asked by": seen.owner,
-        "tags": ", ".join(seen.tags),
-        "kind": "dry run: nothing was written" if seen.dry_run else f"{seen.mode}, attempt {seen.attempt}",
-        "plan": f"{seen.plan_hash or 'none yet'}" + (f", of run {seen.plan_run}" if seen.plan_run else ""),
-        "asked for": _moment(seen.created_at),
-        "started": _moment(seen.started_at),
-        "finished": _moment(seen.finished_at),
-        "at work": lasting(seen.engine_s) if seen.engine_s else "",
-        "rate": _rate(seen),
-        "requests sent again": f"{seen.retries:,}" if seen.retries else "",
-        "ran on": f"{seen.holder['host']}, pid {seen.holder['pid']}" if seen.holder else "",
-        "error": seen.error or "",
-        "specification": json.dumps(_given(seen.spec), ensure_ascii=False, default=str),
-    }  # fmt: skip
-    return [(name, value) for name, value in facts.items() if value]
+    def _replaced(self) -> Iterator[Section]:
+        """What stood somewhere and does not any more."""
+        if not self.tallies.replaced:
+            return
+        fate = f"kept below {self.kept}" if self.kept else "can't be brought back"
+        rows = [(_DONE[one["action"]], *_amount(one), fate) for one in self.tallies.replaced]
+        note = ""
+        if self.kept:
+            until = f" A purge of the quarantine takes it from {_moment(self.expires)} on." if self.expires else ""
+            note = f"`migrator restore {self.run.id}` brings it back.{until}"
+        yield Section("What was replaced or deleted", ("what.", "items#", "bytes#", ""), rows, note)
+        if not self.kept:
+            rows = [(one["key"], _DONE[one["action"]], sized(one["size"] or 0)) for one in self.tallies.gone]
+            left = sum(one["items"] for one in self.tallies.replaced) - len(rows)
+            yield Section("Irreversible, one by one", ("key", "what.", "bytes#"), rows, _rest(left, self.run.id))
+
+
+_DONE = {"overwrite": "replaced", "delete": "deleted"}
+
+
+def _asked(seen: Snapshot) -> list[tuple[str, str]]:
+    """The specification: the places first, then what was set."""
+    given = _given(dict(seen.spec))
+    places = [(name, _place(given.pop(name))) for name in PLACES if name in given]
+    places[1:1] = [("source", _place(one)) for one in given.pop("more_sources", ())]
+    return [("migration", seen.migration), *places, *((name, _plain(value)) for name, value in given.items())]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _place(given: Any) -> str:
+    if not isinstance(given, dict) or "url" not in given:
+        return str(given)
+    return str(given["url"]) + (f" at {given['endpoint']}" if given.get("endpoint") else "")
 
 
 def _given(value: Any) -> Any:
@@ -130,65 +165,51 @@ def _given(value: Any) -> Any:
     return {name: each for name, each in spared.items() if each not in (None, "", (), [], {}) and each is not False}
 
 
-def _sections(tallies: Tallies) -> list[Section]:
-    figures = lambda one: (f"{one['items']:,}", sized(one["bytes"] or 0))  # noqa: E731
-    made = [
-        Section(
-            "Items by action, outcome and evidence", ("action", "outcome", "evidence", "items#", "bytes#"),
-            [(one["action"], one["status"], one["evidence"], *figures(one)) for one in tallies.outcomes],
-            "Evidence: server-hash, the target's own hash of the bytes; re-read, they were read again; listed, both "
-            "listings agree; size-only, nothing but the size could be compared.",
-        )
-    ]  # fmt: skip
-    if tallies.troubles:
-        rows = [(one["status"], one["why"], *figures(one), one["example"]) for one in tallies.troubles]
-        made.append(
-            Section("What failed or was refused, by kind", ("", "why", "items#", "bytes#", "for example"), rows)
-        )
-        rows = [(one["status"], one["key"], one["error"] or "") for one in tallies.failures]
-        made.append(Section("One by one", ("", "key", "why"), rows, _rest(tallies)))
-    if tallies.losses:
-        rows = [(one["loss"], f"{one['items']:,}") for one in tallies.losses]
-        made.append(Section("Attributes that the target can't hold", ("attribute", "items#"), rows))
-    return made
+def _outcomes(tallies: Tallies) -> Iterator[Section]:
+    columns = ("action.", "because", "outcome.", "evidence.", "items#", "bytes#")
+    rows = [(one["action"], one["reason"], one["status"], one["evidence"], *_amount(one)) for one in tallies.outcomes]
+    yield Section("Items by action, reason, outcome and evidence", columns, rows, EVIDENCE)
 
 
-def _rest(tallies: Tallies) -> str:
-    left = sum(one["items"] for one in tallies.troubles) - len(tallies.failures)
-    return f"and {left:,} more: `migrator items RUN --format csv` lists all." if left > 0 else ""
+def _troubles(tallies: Tallies, run: str) -> Iterator[Section]:
+    if not tallies.troubles:
+        return
+    rows = [(one["status"], one["why"], *_amount(one), one["example"]) for one in tallies.troubles]
+    yield Section("What failed or was refused, by kind", ("outcome.", "why", "items#", "bytes#", "for example"), rows)
+    rows = [(one["status"], one["key"], one["error"] or "") for one in tallies.failures]
+    left = sum(one["items"] for one in tallies.troubles) - len(rows)
+    yield Section("One by one", ("outcome.", "key", "why"), rows, _rest(left, run))
 
 
-def _html_section(section: Section) -> str:
-    head = (
-        _html_row("th", (name.removesuffix("#") for name in section.columns), section) if any(section.columns) else ""
-    )
-    rows = "".join(_html_row("td", row, section) for row in section.rows)
-    note = f"<p>{html.escape(section.note)}</p>" if section.note else ""
-    return f"<h2>{section.heading}</h2><table>{head}{rows}</table>{note}"
+def _rest(left: int, run: str) -> str:
+    return f"and {left:,} more: `migrator items {run} --format csv` lists all." if left > 0 else ""
 
 
-def _html_row(kind: str, cells: Iterable[str], section: Section) -> str:
-    return f"<tr>{''.join(_html_cell(kind, *pair) for pair in zip(cells, section.columns, strict=True))}</tr>"
+def _amount(one: dict[str, Any]) -> tuple[str, str]:
+    return f"{one['items']:,}", sized(one["bytes"] or 0)
 
 
-def _html_cell(kind: str, text: str, column: str) -> str:
-    figures = ' class="n"' if column.endswith("#") else ""
-    return f"<{kind}{figures}>{html.escape(shown(text))}</{kind}>"
+def _shares(tallies: Tallies) -> list[Share]:
+    """Items by what was found of them."""
+    amounts: dict[str, int] = {}
+    for one in tallies.outcomes:
+        bad = one["status"] in ("failed", "refused")
+        found = one["status"] if bad else one["evidence"] or one["status"]
+        amounts[found] = amounts.get(found, 0) + one["items"]
+    names = [*(name for name in FOUND if name in amounts), *(name for name in amounts if name not in FOUND)]
+    return [Share(name, amounts[name], FOUND.get(name, "none")) for name in names]
 
 
-def _markdown_table(section: Section) -> list[str]:
-    rule = ["---:" if name.endswith("#") else "---" for name in section.columns]
-    names = [name.removesuffix("#") for name in section.columns]
-    return [_piped(names, str), _piped(rule, str), *(_piped(row, _mark) for row in section.rows)]
-
-
-def _piped(cells: Iterable[str], how: Callable[[str], str]) -> str:
-    return f"| {' | '.join(map(how, cells))} |"
-
-
-def _mark(text: str) -> str:
-    """Text as Markdown shows it letter by letter: no character of it is markup."""
-    return "".join(_MARKUP.get(c, c) for c in shown(text))
+def _figures(seen: Snapshot) -> list[tuple[str, str]]:
+    figures = [(f"{seen.done:,} of {seen.total:,}", "objects done"), (sized(seen.bytes_done), "of data")]
+    if seen.engine_s:
+        took = lasting(seen.engine_s) if seen.engine_s >= 1 else f"{seen.engine_s:.1f} s"
+        figures += [
+            (took, "at work"),
+            (f"{seen.done / seen.engine_s:,.0f}", "objects a second"),
+            (sized(seen.bytes_done / seen.engine_s), "a second"),
+        ]
+    return figures
 
 
 def _told(data: dict[str, Any]) -> str:
@@ -198,12 +219,6 @@ def _told(data: dict[str, Any]) -> str:
 
 def _sum(seen: Snapshot) -> str:
     return f"{seen.outcome or 'nothing done'} · {sized(seen.bytes_done)}"
-
-
-def _rate(seen: Snapshot) -> str:
-    if not seen.engine_s or not seen.done:
-        return ""
-    return f"{seen.done / seen.engine_s:,.0f} items/s, {sized(seen.bytes_done / seen.engine_s)}/s"
 
 
 def _moment(at: int | None) -> str:

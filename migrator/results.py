@@ -13,6 +13,7 @@ from .config import EXCEPTION_ROWS
 from .errors import BadInput
 from .migrations import CopyObjects
 from .model import Event, ItemStatus, Shard, Snapshot
+from .quarantines import expiry, keeps, place_of, read_manifest
 from .reasons import grouped
 from .state import StateDB, journal
 from .state import runs as rows
@@ -131,7 +132,10 @@ class Results:
 
         tallies = tally(self._files()[0] / "scratch", *self._items_files())
         told = [{"at": one.at, "kind": one.kind, "data": dict(one.data)} for one in self.events()]
-        return Report(self.snapshot(), tallies, tuple(one for one in told if one["kind"] in Report.KINDS))
+        seen = self.snapshot()
+        kept = str(place_of(seen)[0]) if keeps(seen) else None
+        expires = expiry(seen.finished_at) if kept else None
+        return Report(seen, tallies, tuple(one for one in told if one["kind"] in Report.KINDS), kept, expires)
 
     def key_map(self) -> duckdb.DuckDBPyRelation:
         """The objects that stand at the target now, and under which name: ``key target_key status etag source``.
@@ -201,6 +205,23 @@ class Results:
         path = folder / f"proved-{time.time_ns()}.parquet"
         found.write_parquet(str(path))
         return path
+
+    def kept(self) -> duckdb.DuckDBPyRelation:
+        """What this run keeps in quarantine, as it wrote it down before it replaced or deleted anything.
+
+        The columns: ``at attempt because key kept_as size mtime etag kept_etag digest evidence`` and, as JSON,
+        ``headers metadata tags``; times are milliseconds since the epoch.
+
+        Raises
+        ------
+        BadInput
+            If it kept nothing.
+        StoreError
+            If it is not there any more, or can't be read.
+        """
+        from .engine import duck
+
+        return duck.relate_table(self._files()[0] / "scratch", read_manifest(self.snapshot()))
 
     def compare(self, other: Results) -> duckdb.DuckDBPyRelation:
         """Where two runs differ: the keys that only one has, or that came out differently, and how.

@@ -14,6 +14,7 @@ CALLED = {
     "verify": {"skipped": "the same", "failed": "different", "refused": "not comparable"},
     "delete-source": _DELETED,
     "delete-extra": _DELETED,
+    "purge-quarantine": _DELETED,
 }
 
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")

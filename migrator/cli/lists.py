@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..words import sized
-from .output import duration, plain, print_json, status_text
+from .output import duration, moment, plain, print_json, status_text
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..api import Queue
+    from ..api import Kept, Queue
     from ..upkeep import Health, Old
 
 
@@ -74,6 +74,22 @@ def show_old(old: Sequence[Old], removed: bool, as_json: bool) -> None:
     going = [one for one in old if one.kept_because is None]
     what = f"{len(going):,} run(s), {sized(sum(one.size for one in going))}"
     click.echo(f"{what} removed." if removed else f"{what} would be removed. `--yes` removes them.")
+
+
+def show_kept(kept: Sequence[Kept], place: str) -> None:
+    if not kept:
+        click.echo(f"No run keeps anything at {plain(place)}.")
+        return
+    rows = [
+        (one.run, one.status or "not in the state DB", f"{one.objects:,}", sized(one.bytes), _day(one.kept_at),
+         f"needed by {one.needed_by}" if one.needed_by else _day(one.expires))
+        for one in kept
+    ]  # fmt: skip
+    _print_table(("run", "status", "objects", "size", "kept since", "purged from"), rows)
+
+
+def _day(at: int | None) -> str:
+    return moment(at)[:10] if at else "unknown"
 
 
 def _print_table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:

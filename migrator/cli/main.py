@@ -94,8 +94,8 @@ def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str
 @main.command()
 @run_argument
 @click.argument("other")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
-              help="What to print.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
+              show_default=True, help="parquet goes to a pipe or a file: > differences.parquet")  # fmt: skip
 def compare(run: str, other: str, form: str) -> None:
     """List the items in which RUN and OTHER differ: only in one of them, or with another outcome."""
     output.show_items(api.attach(run).compare(api.attach(other)), form)

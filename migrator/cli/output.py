@@ -80,7 +80,8 @@ def show_snapshot(run: Run, as_json: bool) -> None:
         click.echo(plain(f"  {failure['status']}  {failure['key']}: {failure['error']}"))
 
 
-def show_items(relation: duckdb.DuckDBPyRelation, form: str) -> None:
+def show_items(relation: duckdb.DuckDBPyRelation, form: str, columns: Sequence[str] = ITEM_COLUMNS) -> None:
+    """Rows as people or programs take them; ``columns`` are those of a table."""
     if form == "parquet":
         import pyarrow.parquet as pq
 
@@ -92,7 +93,7 @@ def show_items(relation: duckdb.DuckDBPyRelation, form: str) -> None:
     elif form == "json":
         _stream_json(relation)
     else:
-        _show_table(relation)
+        _show_table(relation, columns)
 
 
 def _stream_csv(relation: duckdb.DuckDBPyRelation) -> None:
@@ -118,8 +119,8 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _show_table(relation: duckdb.DuckDBPyRelation) -> None:
-    columns = [name for name in ITEM_COLUMNS if name in relation.columns]
+def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> None:
+    columns = [name for name in wanted if name in relation.columns]
     columns = columns if "size" in columns else relation.columns
     rows = relation.select(*columns).limit(TABLE_ROWS + 1).fetchall()
     from rich.console import Console

@@ -111,6 +111,11 @@ def relate_plan(scratch: Path, plans: Sequence[Path]) -> duckdb.DuckDBPyRelation
     return connection.sql(PLANNED)
 
 
+def relate_table(scratch: Path, table: pa.Table) -> duckdb.DuckDBPyRelation:
+    """A table as a relation that owns its connection."""
+    return connect(scratch).from_arrow(table)
+
+
 def relate(
     connection: duckdb.DuckDBPyConnection, plans: Sequence[Path], receipts: Sequence[Path], text: str = ""
 ) -> None:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ..migrations import CopyObjects, DeleteExtra, DeleteSource, Executor, Migration, Verify, registry
+from ..migrations import (
+    CopyObjects,
+    DeleteExtra,
+    DeleteSource,
+    Executor,
+    Migration,
+    PurgeQuarantine,
+    Verify,
+    registry,
+)  # fmt: skip
 
 
 def executor_of(migration: Migration) -> Executor:
@@ -25,4 +34,8 @@ def executor_of(migration: Migration) -> Executor:
         from .delete_executor import DeleteExecutor
 
         return DeleteExecutor(migration)
+    if isinstance(migration, PurgeQuarantine):
+        from .purge_executor import PurgeExecutor
+
+        return PurgeExecutor(migration)
     return registry.executor_of(migration)

@@ -97,7 +97,8 @@ def _estimate(needs: dict[str, Any], source: Location, target: Location, prices:
     """The cost of what is written of one source, and of listing that and as many at the target."""
     remote = source.kind != "local", target.kind != "local"
     together = all(remote) and source.resolve().endpoint == target.resolve().endpoint
-    gets = needs["objects"] if remote[0] else 0
+    looks = needs["kept"] if remote[1] else 0  # at what is kept: its headers go into the manifest
+    gets = (needs["objects"] if remote[0] else 0) + looks
     puts = needs["puts"] + needs["kept"] if remote[1] else 0
     again = needs["objects"] if remote[1] and target.kms_key else 0
     lists = sum(-(-needs["listed"] // LIST_PAGE) for each in remote if each)

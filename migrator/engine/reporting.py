@@ -11,16 +11,27 @@ from . import duck
 
 MOST_LISTED = 100
 # What is quoted, counted or put in brackets makes no kind of its own.
-_KINDS = r"""
-    select status, regexp_replace(regexp_replace(coalesce(error, reason, ''), '\s*\([^)]*\)', '', 'g'),
-                                  '''[^'']*''|"[^"]*"|[0-9][0-9,.:]*', '…', 'g') as why,
+_KIND = r"""
+    regexp_replace(regexp_replace(coalesce({text}, ''), '\s*\([^)]*\)', '', 'g'),
+                   '''[^'']*''|"[^"]*"|[0-9][0-9,.:]*', '…', 'g')
+"""
+_KINDS = f"""
+    select status, {_KIND.format(text="error, reason")} as why,
            count(*) as items, sum(size)::bigint as bytes, min(key) as example
     from items where status in ('failed', 'refused') group by all order by items desc, why limit 50
 """
-_ACTIONS = """
-    select action, status, coalesce(evidence, '') as evidence, count(*) as items, sum(size)::bigint as bytes
-    from items group by all order by items desc, action, status
+_ACTIONS = f"""
+    select action, {_KIND.format(text="reason")} as reason, status, coalesce(evidence, '') as evidence,
+           count(*) as items, sum(size)::bigint as bytes
+    from items group by all order by items desc, action, status, reason
 """
+_WENT = "action in ('overwrite', 'delete') and status in ('copied', 'deleted')"
+_REPLACED = f"""
+    select action, count(*) as items,
+           sum(case when action = 'delete' then size else (before->>'size')::bigint end)::bigint as bytes
+    from items where {_WENT} group by all order by action
+"""
+_GONE = f"select key, action, size from items where {_WENT} order by item_no limit ?"
 _FAILURES = "select key, status, error from items where status in ('failed', 'refused') order by item_no limit ?"
 _LOSSES = """
     select loss, count(*) as items from (select unnest(string_split(losses, ',')) as loss from items
@@ -35,7 +46,11 @@ class Tallies:
     Attributes
     ----------
     outcomes : tuple of dict
-        ``action status evidence items bytes``.
+        ``action reason status evidence items bytes``.
+    replaced : tuple of dict
+        What stood somewhere and does not any more: ``action items bytes``.
+    gone : tuple of dict
+        The first of that: ``key action size``.
     troubles : tuple of dict
         Failed and refused items by kind: ``status why items bytes example``.
     failures : tuple of dict
@@ -45,6 +60,8 @@ class Tallies:
     """
 
     outcomes: tuple[dict[str, Any], ...]
+    replaced: tuple[dict[str, Any], ...]
+    gone: tuple[dict[str, Any], ...]
     troubles: tuple[dict[str, Any], ...]
     failures: tuple[dict[str, Any], ...]
     losses: tuple[dict[str, Any], ...]
@@ -56,6 +73,7 @@ def tally(scratch: Path, plan_files: Sequence[Path], receipts: Sequence[Path]) -
         duck.relate(connection, plan_files, receipts)
         connection.execute(f"create temp view items as {duck.ITEMS}")
         return Tallies(
-            duck.dicts(connection, _ACTIONS), duck.dicts(connection, _KINDS),
+            duck.dicts(connection, _ACTIONS), duck.dicts(connection, _REPLACED),
+            duck.dicts(connection, _GONE, [MOST_LISTED]), duck.dicts(connection, _KINDS),
             duck.dicts(connection, _FAILURES, [MOST_LISTED]), duck.dicts(connection, _LOSSES),
         )  # fmt: skip

@@ -4,6 +4,7 @@ from .base import Batch, Control, Executor, Migration, PlanContext, Target
 from .copy_objects import CopyObjects
 from .delete_extra import DeleteExtra
 from .delete_source import DeleteSource
+from .purge_quarantine import PurgeQuarantine
 from .registry import executes
 from .verify import Verify
 
@@ -16,6 +17,7 @@ __all__ = [
     "Executor",
     "Migration",
     "PlanContext",
+    "PurgeQuarantine",
     "Target",
     "Verify",
     "executes",

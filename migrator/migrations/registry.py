@@ -16,10 +16,12 @@ from .base import Executor, Migration
 from .copy_objects import CopyObjects
 from .delete_extra import DeleteExtra
 from .delete_source import DeleteSource
+from .purge_quarantine import PurgeQuarantine
 from .verify import Verify
 
 BUILT_IN: dict[str, type[Migration]] = {
     "copy-objects": CopyObjects, "verify": Verify, "delete-source": DeleteSource, "delete-extra": DeleteExtra,
+    "purge-quarantine": PurgeQuarantine,
 }  # fmt: skip
 _executors: dict[type[Migration], type[Executor]] = {}
 

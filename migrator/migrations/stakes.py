@@ -28,6 +28,8 @@ def stakes(migration: str, spec: Mapping[str, Any], actions: Mapping[str, Mappin
     if migration == "delete-extra":
         share = f"{spec.get('max_share', 0):.0%}"
         return (f"It deletes what only the target has, at most {share} of it. {gone}",)
+    if migration == "purge-quarantine":
+        return (f"It deletes what runs kept since more than {spec.get('older_than')} ago. {gone}",)
     if migration == "copy-objects" and spec.get("overwrite") in ("if-different", "always") and gone is GONE:
         return (f"It replaces what differs at the target. {gone}", *_afterwards(spec))
     return _afterwards(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .. import __version__
 from ..errors import TokenLost, UnknownRun
 from ..model import LIVE, RESUMABLE, Identity
 from . import events, leases
@@ -188,7 +190,8 @@ def _claim(connection: sa.Connection, run_id: str, me: Identity, lease_ms: int, 
         return Claim(run_id, token, row["attempt"], row)
     if not won:
         raise TokenLost(f"Run {run_id} is {row['status']} and not waiting for a process; this one stops.")
-    events.append(connection, run_id, "status", {"status": "running", "attempt": row["attempt"], **asdict(me)})
+    by = {"release": __version__, "python": platform.python_version()}
+    events.append(connection, run_id, "status", {"status": "running", "attempt": row["attempt"], **asdict(me), **by})
     return Claim(run_id, token, row["attempt"], row)
 
 

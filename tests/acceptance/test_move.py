@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from driving import command, ends, runner_of
-from trees import in_folder, listed
+from driving import command, ends, in_phase, runner_of, wait_for
+from trees import in_folder, listed, unless_told
 
 import migrator as mg
+from migrator.engine.control import Control, Stopped
 from migrator.errors import BadInput
+from migrator.following import follow
 
 
 def lay(folder: Path, number: int) -> Path:
@@ -71,7 +75,7 @@ def test_from_a_bucket_with_what_is_deleted_kept(
     run = copied(place("a"), place("b"), add_prefix="moved/")
     assert deleted(run, before="keep").status == "completed"
     kept = mg.runs(1)[0].id
-    assert sorted(listed(client, bucket, f"{prefix}/a")) == sorted(
+    assert sorted(unless_told(listed(client, bucket, f"{prefix}/a"))) == sorted(
         f".migrator-quarantine/{kept}/{key}" for key in in_folder(tmp_path / "in")
     )
     assert len(listed(client, bucket, f"{prefix}/b")) == 6
@@ -137,7 +141,7 @@ def test_what_only_the_target_has_goes_when_that_is_asked_for(tmp_path: Path) ->
     (tmp_path / "out" / "other.bin").write_text("not meant")
     run = extras(source, tmp_path / "out", include="*.txt")
     assert (run.status, run.snapshot().outcome) == ("completed", "1 deleted")
-    assert set(in_folder(tmp_path / "out")) == {
+    assert set(unless_told(in_folder(tmp_path / "out"))) == {
         *in_folder(source), "other.bin", f".migrator-quarantine/{run.id}/d0/old.txt",
     }  # fmt: skip
 
@@ -149,6 +153,24 @@ def test_an_empty_source_or_too_large_a_share_deletes_nothing(tmp_path: Path) ->
     assert "lists nothing" in str(extras(tmp_path / "empty", target, max_share=1.0).snapshot().error)
     some = lay(tmp_path / "some", 10)
     assert "10 of 20 objects" in str(extras(some, target).snapshot().error)
+    assert in_folder(target) == before
+
+
+# Mutations: leave `self` (the choice) out of `ctx.diff` in `DeleteExtra.plan`; let a listing that is denied end it.
+def test_what_is_excluded_stays_and_a_listing_that_fails_deletes_nothing(
+    wayside: Any, place: Callable[[str], str], tmp_path: Path
+) -> None:
+    source, target = lay(tmp_path / "in", 20), lay(tmp_path / "out", 20)
+    for name in ("skip", "more"):
+        (target / name).mkdir()
+        (target / name / "only-here").write_text("x")
+    assert extras(source, target, exclude=["skip/"], before="none").snapshot().outcome == "1 deleted"
+    assert set(in_folder(target)) == {*in_folder(source), "skip/only-here"}
+    copied(source, place("x"))
+    wayside.refuse = lambda method, path: "list-type=2" in path and "max-keys" not in path
+    before = in_folder(target)
+    seen = extras(place("x"), target, max_share=1.0).snapshot()
+    assert (seen.status, seen.phase) == ("failed", "plan")
     assert in_folder(target) == before
 
 
@@ -210,7 +232,7 @@ def test_what_only_the_target_has_is_deleted_afterwards_where_that_is_asked_for(
     (tmp_path / "empty").mkdir()
     run = copied(tmp_path / "empty", target, delete_extra=True)
     assert run.status == "partial"
-    assert len(in_folder(target)) == 21
+    assert len(unless_told(in_folder(target))) == 21
 
 
 def test_what_deletes_is_not_asked_for_in_a_form() -> None:
@@ -222,3 +244,127 @@ def test_what_deletes_is_not_asked_for_in_a_form() -> None:
     assert not names & mg.CopyObjects.unformed
     with pytest.raises(BadForm, match="not asked for in a form"):
         forms.filled(mg.CopyObjects, {"source": "/a", "target": "/b", "source_after": "delete-verified"})
+
+
+class Deletions:
+    """Lets so many deletions of a move's source pass a proxy, and holds the others until more may."""
+
+    def __init__(self, wayside: Any, path: str) -> None:
+        self.passed, self._path, self._more = 0, path, threading.Semaphore(0)
+        self._lock = threading.Lock()
+        wayside.refuse = self._hold
+
+    def let(self, number: int) -> None:
+        """Let so many pass, and wait until they have."""
+        wanted = self.passed + number
+        self._more.release(number)
+        wait_for(lambda: self.passed >= wanted, 60, f"{wanted} deletions")
+
+    def let_all(self) -> None:
+        self._more.release(10_000)
+
+    def _hold(self, method: str, path: str) -> bool:
+        if method == "DELETE" and self._path in path:
+            self._more.acquire()
+            with self._lock:
+                self.passed += 1
+        return False
+
+
+@pytest.fixture
+def deletions(wayside: Any, prefix: str) -> Iterator[Deletions]:
+    held = Deletions(wayside, f"{prefix}/a/d")
+    yield held
+    held.let_all()
+
+
+def follower(run: mg.Run) -> mg.Run:
+    """The run that deletes for a move."""
+    found = lambda: [one for one in mg.runs(10) if one.snapshot().spec.get("run") == run.id]  # noqa: E731
+    return wait_for(found, 60, "the deletion has begun")[0]
+
+
+def kill(*runs: mg.Run) -> None:
+    for run in runs:
+        os.killpg(runner_of(run).pid, signal.SIGKILL)
+    for run in runs:
+        assert run.wait(60, check=False).terminal
+
+
+# Mutations: let `proved` take what is only `listed`; let `_begin` start another deletion instead of resuming the first.
+def test_a_move_killed_before_and_in_its_deletion_deletes_what_is_proved_and_all_of_it_in_the_end(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path, deletions: Deletions
+) -> None:
+    before = in_folder(lay(tmp_path / "in", 30))
+    copied(tmp_path / "in", place("a"))
+    run = mg.start(mg.CopyObjects(place("a"), place("b"), source_after="delete-verified"), in_flight=2)
+
+    def left() -> set[str]:
+        gone = before.keys() - listed(client, bucket, f"{prefix}/a").keys()
+        proved = "status in ('copied', 'adopted') and evidence in ('server-hash', 're-read')"
+        assert gone <= {key for (key,) in run.items().filter(proved).select("key").fetchall()}
+        assert gone <= listed(client, bucket, f"{prefix}/b").keys()
+        return before.keys() - gone
+
+    in_phase(run, "delete")
+    kill(run)
+    assert (run.status, len(left())) == ("interrupted", 30)
+    run.resume()
+    deletions.let(5)
+    kill(run, follower(run))
+    assert len(left()) <= 25
+    run.resume()
+    deletions.let(5)
+    kill(follower(run))
+    assert run.wait(60, check=False).status == "partial"  # and says which run to look at
+    assert follower(run).id in str([event.data for event in run.events() if event.kind == "warning"])
+    deletions.let_all()
+    assert run.resume().wait(60).status == "completed"
+    assert left() == set()
+    assert [one.snapshot().migration for one in mg.runs(10)].count("delete-source") == 1
+    told = dict(follower(run).items().aggregate("status, count(*)").fetchall())
+    assert set(told) <= {"deleted", "skipped"}
+    assert sum(told.values()) == 30  # what a killed attempt deleted is found gone
+    assert mg.start(mg.Verify(tmp_path / "in", place("b"))).wait(60).skipped == 30
+
+
+# Mutations: leave `_pass_on` out; leave `_stop` out.
+def test_pausing_limiting_and_cancelling_a_move_does_it_to_its_deletion(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path, deletions: Deletions
+) -> None:
+    lay(tmp_path / "in", 30)
+    copied(tmp_path / "in", place("a"))
+    run = mg.start(mg.CopyObjects(place("a"), place("b"), source_after="delete-verified"), in_flight=2)
+    deletions.let(3)
+    after = follower(run)
+    assert after.snapshot().limits == {"in_flight": 2}
+    run.limit(in_flight=1)
+    run.pause()
+    wait_for(lambda: after.snapshot().held_for == "paused", 30, "the deletion holds")
+    assert after.snapshot().limits == {"in_flight": 1}
+    deletions.let(2)  # those that were on their way
+    assert len(listed(client, bucket, f"{prefix}/a")) == 25
+    run.unpause()
+    deletions.let(3)
+    run.cancel()
+    deletions.let(1)
+    assert (run.wait(60, check=False).status, after.wait(60, check=False).status) == ("cancelled", "cancelled")
+    assert 20 <= len(listed(client, bucket, f"{prefix}/a")) <= 21
+    deletions.let_all()
+    assert run.resume().wait(60).status == "completed"
+    assert listed(client, bucket, f"{prefix}/a") == {}
+
+
+# Mutation: leave `control.cancelled()` out of `follow`.
+def test_a_move_that_is_paused_before_its_deletion_begins_none() -> None:
+    said: list[str] = []
+    journal: Any = SimpleNamespace(enter=said.append, let_go=lambda: said.append("let go"))
+    control = Control("run")
+    control.gate.hold("user", "paused")
+    asked = threading.Timer(0.2, lambda: control.stop("cancelled"))
+    asked.start()
+    move = mg.CopyObjects("/data/in", "/data/out", source_after="delete-verified")
+    with pytest.raises(Stopped):
+        follow(None, {}, move, journal, control)  # pyright: ignore[reportArgumentType]
+    assert said == ["delete"]
+    asked.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -54,7 +56,11 @@ def test_what_a_bucket_held_is_kept_with_all_that_it_carries(
     client.put_object(Bucket=bucket, Key=f"{prefix}/out/big", Body=old)
     run = mg.start(mg.CopyObjects(source, place("out"), overwrite="if-different"))
     assert run.wait(60).copied == 4
-    kept = {key: entry["Size"] for key, entry in listed(client, bucket, f"{prefix}/out").items() if "quarantine" in key}
+    kept = {
+        key: entry["Size"]
+        for key, entry in listed(client, bucket, f"{prefix}/out").items()
+        if f"quarantine/{run.id}/" in key
+    }
     assert kept == {
         f".migrator-quarantine/{run.id}/d0/0.txt": 5, f".migrator-quarantine/{run.id}/big": 2 * MIB,
     }  # fmt: skip
@@ -100,3 +106,87 @@ def test_a_dry_run_says_what_is_kept_and_what_is_not(tmp_path: Path) -> None:
         run.wait(60)
         assert said in str(run.plan_summary())
     assert not (target / ".migrator-quarantine").exists()
+
+
+def kept_below(folder: Path, run: mg.Run) -> dict[str, str]:
+    return in_folder(folder / ".migrator-quarantine" / run.id)
+
+
+# Mutations: leave `_write_manifest` out; write it after `sync`'s caller has replaced (the last line of `keep`).
+def test_a_manifest_tells_what_stood_where(
+    place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
+) -> None:
+    source = lay(tmp_path / "in", "new", 3)
+    for name, body in (("d0/0.txt", b"older"), ("d1/1.txt", b"=1+1")):
+        client.put_object(
+            Bucket=bucket, Key=f"{prefix}/out/{name}", Body=body, ContentType="text/x-old", Metadata={"owner": "ann"}
+        )
+    run = mg.start(mg.CopyObjects(source, place("out"), overwrite="if-different"))
+    run.wait(60)
+    told = {row["key"]: row for row in run.kept().df().to_dict("records")}
+    assert set(told) == {"d0/0.txt", "d1/1.txt"}  # the third replaced nothing
+    one = told["d0/0.txt"]
+    assert one["kept_as"] == f".migrator-quarantine/{run.id}/d0/0.txt"
+    assert (one["size"], one["because"]) == (5, "overwrite")
+    assert one["digest"] == f"md5:{hashlib.md5(b'older').hexdigest()}" == f"md5:{one['etag']}"
+    assert json.loads(one["metadata"]) == {"owner": "ann"}
+    assert json.loads(one["headers"])["content-type"] == "text/x-old"
+    assert one["at"] <= run.snapshot().finished_at
+    [name] = [key for key in listed(client, bucket, f"{prefix}/out") if ".manifest/" in key]
+    lines = client.get_object(Bucket=bucket, Key=f"{prefix}/out/{name}")["Body"].read().splitlines()
+    assert {json.loads(line)["run"] for line in lines} == {run.id}  # whoever has the bucket alone can read it
+    assert command("quarantine", "show", run.id, "--format", "csv").out.count(".migrator-quarantine") == 2
+
+
+# Mutations: let `plan` take what is young; leave `check_unneeded` out of `start`; let `_before` ignore the age.
+def test_what_is_kept_is_listed_and_goes_only_when_it_is_old_and_nobody_needs_it(tmp_path: Path) -> None:
+    target = lay(tmp_path / "out", "older", 4)
+    runs = []
+    for text in ("new", "newer"):
+        runs.append(mg.start(mg.CopyObjects(lay(tmp_path / text, text, 4), target, overwrite="if-different")))
+        runs[-1].wait(60)
+    _age(target, runs[0], days=100)
+    first, second = mg.quarantine(target)
+    assert [(one.run, one.objects, one.status) for one in (first, second)] == [
+        (run.id, 4, "completed") for run in runs
+    ]  # fmt: skip
+    assert first.expires is not None
+    assert first.kept_at is not None
+    assert first.expires - first.kept_at == 90 * 86_400_000
+    assert runs[0].id in command("quarantine", "list", target).out
+    before = in_folder(target)
+    answer = command("quarantine", "purge", target)
+    assert answer.code == 0, answer
+    assert in_folder(target) == before  # that was a dry run
+    assert mg.runs(1)[0].snapshot().total == 5
+    waiting = mg.restore(runs[0], mode="queue")  # nobody serves the queue
+    answer = command("quarantine", "purge", target, "--yes")
+    assert answer.code == 2
+    assert f"needed by run {waiting.id}" in answer.err
+    waiting.cancel()
+    answer = command("quarantine", "purge", target, "--yes")
+    assert answer.code == 0, answer
+    assert kept_below(target, runs[0]) == {}
+    assert len(kept_below(target, runs[1])) == 4
+    assert [one.run for one in mg.quarantine(target)] == [runs[1].id]
+    purge = mg.start(mg.PurgeQuarantine(target, older_than="0h", run=runs[1].id))
+    assert purge.wait(60).outcome == "5 deleted"
+    assert mg.quarantine(target) == []
+    assert outside(target) == in_folder(tmp_path / "newer")
+    assert not (target / ".migrator-quarantine").exists()  # no folders are left that hold nothing
+
+
+def _age(target: Path, run: mg.Run, days: int) -> None:
+    """Let a run have kept what it keeps so many days earlier, as its manifest says."""
+    [manifest] = (target / ".migrator-quarantine" / f"{run.id}.manifest").iterdir()
+    moment, rest = manifest.name.split("-", 1)
+    manifest.rename(manifest.with_name(f"{int(moment) - days * 86_400_000}-{rest}"))
+
+
+def test_what_no_manifest_dates_stays_and_what_is_no_age_is_told(tmp_path: Path) -> None:
+    target = lay(tmp_path / "out" / ".migrator-quarantine" / "gone-run-1", "kept", 2).parents[1]
+    purge = mg.start(mg.PurgeQuarantine(target, older_than="0h"), dry_run=True)
+    assert purge.wait(60).total == 0
+    assert "is not known" in str([event.data for event in purge.events() if event.kind == "warning"])
+    assert command("quarantine", "purge", target, "--older-than", "long").code == 2
+    assert "No run keeps anything" in command("quarantine", "list", tmp_path).out

@@ -186,11 +186,15 @@ def test_the_report_is_one_page_and_what_keys_say_is_text(tmp_path: Path, state:
     assert "&lt;img src=x" in page
     assert "changed: 2 bytes at the target, 1 at the source" in page
     assert told["run"]["plan_hash"] in page
-    assert told["outcomes"] == [{"action": "changed", "status": "failed", "evidence": "", "items": 1, "bytes": 1}]
+    assert told["outcomes"] == [
+        {"action": "changed", "reason": "… bytes at the target, … at the source", "status": "failed", "evidence": "",
+         "items": 1, "bytes": 1}
+    ]  # fmt: skip
     text = str(run.report())
     assert "&lt;img src=x onerror=alert(1)&gt;\\|\\`\\*\\_.txt" in text
     assert "**partial** · 1 different" in text
     assert "<table>" in run.report()._repr_html_()
+    assert "<script" not in page
 
 
 def command_json_report(run_id: str) -> Any:

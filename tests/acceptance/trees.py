@@ -7,10 +7,11 @@ import os
 import random
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 MIB = 1 << 20
 LARGEST_FILE = 3 * MIB
 TREE_FILES, TREE_BYTES = 5_000, 110 * MIB
@@ -109,3 +110,8 @@ def unfinished_uploads(client: Any, bucket: str, prefix: str) -> list[str]:
 def temporaries(folder: Path) -> list[str]:
     """Temporary files of runs below a folder."""
     return [str(path) for path in folder.rglob("*.part")] + [str(path) for path in folder.rglob(".*.part")]
+
+
+def unless_told(objects: Mapping[str, T]) -> dict[str, T]:
+    """Objects without the manifests of what a quarantine keeps."""
+    return {key: value for key, value in objects.items() if ".manifest/" not in key}

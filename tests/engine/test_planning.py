@@ -219,8 +219,8 @@ def test_a_cost_counts_what_is_kept_and_what_is_read_again() -> None:
     }
     plain, keyed = (Location.parse("s3://b/p", **there, kms_key=key).resolve() for key in (None, "k"))
     costs = [estimate(needs, {None: Location.parse("/a")}, place, Prices()) for place in (plain, keyed)]
-    assert costs[0].requests == {"PUT": 14, "GET": 0, "LIST": 1}
-    assert costs[1].requests == {"PUT": 14, "GET": 0, "LIST": 1, "re-read": 10}
+    assert costs[0].requests == {"PUT": 14, "GET": 4, "LIST": 1}
+    assert costs[1].requests == {"PUT": 14, "GET": 4, "LIST": 1, "re-read": 10}
     assert (costs[0].bytes_out, costs[1].bytes_out) == (0, 5_000_000_000)
     assert costs[1].total - costs[0].total == pytest.approx(0.45, abs=0.001)
 
