@@ -15,24 +15,24 @@ STYLE = """
   --good: #1a7f4b; --even: #3b6fb6; --weak: #b7791f; --bad: #c0392b; --none: #a5afba;
   color: var(--ink); background: var(--paper); font: 15px/1.55 system-ui, "Segoe UI", sans-serif;
   max-width: 64rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem }
-.mg-page h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .6rem; font-weight: 650; overflow-wrap: anywhere }
-.mg-page h2 { font-size: 1.02rem; margin: 2.4rem 0 .5rem; font-weight: 650 }
+.mg-page h1 { font-size: 1.6em; line-height: 1.25; margin: 0 0 .6rem; font-weight: 650; overflow-wrap: anywhere }
+.mg-page h2 { font-size: 1.02em; margin: 2.4rem 0 .5rem; font-weight: 650 }
 .mg-page p { margin: .4rem 0; color: var(--dim) }
 .mg-page .mg-status { display: inline-block; font-weight: 650; border-radius: 99px; padding: .1rem .75rem;
   margin-right: .6rem; color: var(--hue); border: 1.5px solid var(--hue) }
 .mg-page .good { --hue: var(--good) } .mg-page .even { --hue: var(--even) } .mg-page .weak { --hue: var(--weak) }
 .mg-page .bad { --hue: var(--bad) } .mg-page .none { --hue: var(--none) }
 .mg-page .mg-figures { display: flex; flex-wrap: wrap; gap: .8rem 2.6rem; margin: 1.6rem 0 1.2rem }
-.mg-page .mg-figures b { display: block; font-size: 1.45rem; font-weight: 600; line-height: 1.2;
+.mg-page .mg-figures b { display: block; font-size: 1.45em; font-weight: 600; line-height: 1.2;
   font-variant-numeric: tabular-nums }
-.mg-page .mg-figures span, .mg-page .mg-key span { color: var(--dim); font-size: .87rem }
+.mg-page .mg-figures span, .mg-page .mg-key span { color: var(--dim); font-size: .87em }
 .mg-page .mg-bar { display: flex; gap: 2px; height: 14px; border-radius: 4px; overflow: hidden }
 .mg-page .mg-bar i { background: var(--hue); min-width: 3px }
 .mg-page .mg-key { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin-top: .5rem }
 .mg-page .mg-key i { display: inline-block; width: .7em; height: .7em; border-radius: 2px; background: var(--hue);
   margin-right: .45em }
-.mg-page table { border-collapse: collapse; width: 100%; margin: 0; font-size: .93rem; table-layout: auto }
-.mg-page th { text-align: left; font-weight: 600; color: var(--dim); font-size: .85rem }
+.mg-page table { border-collapse: collapse; width: 100%; margin: 0; font-size: .93em; table-layout: auto }
+.mg-page th { text-align: left; font-weight: 600; color: var(--dim); font-size: .92em }
 .mg-page th, .mg-page td { padding: .38rem 1rem .38rem 0; border: 0; border-bottom: 1px solid var(--line);
   vertical-align: top; text-align: left; overflow-wrap: anywhere; background: none }
 .mg-page .t { white-space: nowrap }
@@ -46,9 +46,9 @@ STYLE = """
 }
 @media print {
   @page { margin: 16mm 14mm }
-  .mg-page { padding: 0; max-width: none; font-size: 10.5px; print-color-adjust: exact;
+  .mg-page { padding: 0; max-width: none; font-size: 11px; print-color-adjust: exact;
     -webkit-print-color-adjust: exact }
-  .mg-page h1 { font-size: 1.7em } .mg-page h2 { margin-top: 1.7em; break-after: avoid }
+  .mg-page h2 { margin-top: 1.7em; break-after: avoid }
   .mg-page tr, .mg-page .mg-figures, .mg-page .mg-bar { break-inside: avoid }
   .mg-page thead { display: table-header-group }
 }

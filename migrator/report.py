@@ -146,6 +146,8 @@ def _asked(seen: Snapshot) -> list[tuple[str, str]]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict) and "url" in value:
+        return _place(value)
     if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -214,7 +216,8 @@ def _figures(seen: Snapshot) -> list[tuple[str, str]]:
 
 def _told(data: dict[str, Any]) -> str:
     given = {name: value for name, value in data.items() if value not in (None, "", {}, []) and name not in _INNER}
-    return ", ".join(f"{name} {value}" for name, value in given.items())
+    first = [str(given.pop(name)) for name in ("status", "text", "request") if name in given]
+    return ", ".join([*first, *(f"{name} {value}" for name, value in given.items())])
 
 
 def _sum(seen: Snapshot) -> str:
