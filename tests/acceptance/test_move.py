@@ -39,7 +39,7 @@ def deleted(run: mg.Run, **how: Any) -> mg.Run:
     return again
 
 
-# Mutations: leave out the look at the source's version; at the target's.
+# Mutations: leave out the look at the source's version; at the target's; let `keeps` say yes whatever was asked for.
 def test_only_what_is_proved_and_unchanged_is_deleted(tmp_path: Path) -> None:
     source, target = lay(tmp_path / "in", 12), tmp_path / "out"
     run = copied(source, target)
@@ -65,6 +65,9 @@ def test_only_what_is_proved_and_unchanged_is_deleted(tmp_path: Path) -> None:
         "d2/2.txt": "its copy is gone, so it stays",
     }  # fmt: skip
     assert [row["status"] for row in mg.runs(1)[0].page(["deleted"])] == ["deleted"] * 9
+    page = str(mg.runs(1)[0].report())
+    assert "| deleted | 9 | 56 B | can't be brought back |" in page
+    assert "| d0/0.txt | deleted | 6 B |" in page
 
 
 def test_from_a_bucket_with_what_is_deleted_kept(

@@ -38,6 +38,9 @@ def test_what_a_folder_held_is_kept_and_comes_back(tmp_path: Path) -> None:
     assert outside(target) == in_folder(source)
     assert in_folder(target / ".migrator-quarantine" / run.id) == before
     assert mg.start(mg.CopyObjects(source, target)).wait(60).skipped == 12  # what is kept is in no plan
+    page = str(run.report())
+    assert f"kept below {target}/.migrator-quarantine/{run.id}" in page.replace("\\", "")
+    assert "| by | migrator" in page
     answer = command("restore", run.id)
     assert answer.code == 0, answer
     assert outside(target) == before
