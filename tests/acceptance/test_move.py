@@ -186,7 +186,7 @@ def test_what_the_copy_renamed_is_no_extra(tmp_path: Path) -> None:
     assert len(in_folder(tmp_path / "out")) == 20
 
 
-# Mutations: leave `follow` out of the runner; let `made_of` take what is only `listed`.
+# Mutation: leave `follow` out of the runner.
 def test_a_move_is_one_run_whose_last_phase_deletes_what_is_proved(
     place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
 ) -> None:
@@ -208,6 +208,7 @@ def test_a_move_is_one_run_whose_last_phase_deletes_what_is_proved(
     assert after.snapshot().tags == ("moved",)
 
 
+# Mutations: let `proved` take what was skipped, whatever the evidence; leave `max_share` out of `_most`.
 def test_a_move_with_a_copy_that_was_there_already_keeps_its_source_and_a_cap_keeps_all(tmp_path: Path) -> None:
     source = lay(tmp_path / "in", 6)
     copied(source, tmp_path / "out", include=["d0/"])
@@ -215,6 +216,8 @@ def test_a_move_with_a_copy_that_was_there_already_keeps_its_source_and_a_cap_ke
     assert run.status == "partial"
     assert len(in_folder(source)) == 6  # 4 of 6 were copied by this run, and 3 may go
     assert "max_objects allows 3" in str(run.events()[-2].data) + str(mg.runs(1)[0].snapshot().error)
+    run = copied(source, tmp_path / "out", source_after="delete-verified")
+    assert (run.status, run.snapshot().skipped, len(in_folder(source))) == ("completed", 6, 6)  # listed is not proved
     run = copied(source, tmp_path / "two", source_after="quarantine-verified")
     assert run.status == "completed"
     after = mg.runs(1)[0].id
@@ -294,7 +297,7 @@ def kill(*runs: mg.Run) -> None:
         assert run.wait(60, check=False).terminal
 
 
-# Mutations: let `proved` take what is only `listed`; let `_begin` start another deletion instead of resuming the first.
+# Mutation: let `_begin` start another deletion instead of resuming the first.
 def test_a_move_killed_before_and_in_its_deletion_deletes_what_is_proved_and_all_of_it_in_the_end(
     place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path, deletions: Deletions
 ) -> None:
