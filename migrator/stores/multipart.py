@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import md5
 from typing import NamedTuple, Protocol
@@ -67,16 +67,33 @@ def upload(
     lane: Lane, key: str, chunks: Iterable[bytes], size: int, headers: Mapping[str, str],
     condition: Mapping[str, str], notes: Notes,
 ) -> str | None:  # fmt: skip
-    """Upload an object of at least one byte; ``condition`` is checked as it is completed.
+    """Upload an object of at least one byte. See `in_parts`."""
+
+    def send(standing: Standing) -> list[str]:
+        return _send_parts(lane, key, standing, recut(chunks, part_bytes(size)), size)
+
+    return in_parts(lane, key, send, headers, condition, notes)
+
+
+def in_parts(
+    lane: Lane, key: str, send: Callable[[Standing], list[str]], headers: Mapping[str, str],
+    condition: Mapping[str, str], notes: Notes,
+) -> str | None:  # fmt: skip
+    """Make an object of the parts that ``send`` sees to; ``condition`` is checked as it is completed.
 
     Returns
     -------
     str or None
         The etag that the server gave.
+
+    Raises
+    ------
+    Refusal
+        Also ``NoSuchUpload`` as it is completed: it was, and the answer got lost, or somebody took it away.
     """
     standing = _carry_on(lane, key, notes) or _begin(lane, key, headers, notes)
     try:
-        etags = _send_parts(lane, key, standing, recut(chunks, part_bytes(size)), size)
+        etags = send(standing)
         written = _complete(lane, key, standing.upload_id, etags, condition)
     except BaseException:
         with contextlib.suppress(Exception):

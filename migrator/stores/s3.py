@@ -14,16 +14,16 @@ from . import attributes as attribute_names
 from . import keys
 from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
-from .bucket import Bucket, conflict, nothing
+from .bucket import conflict, nothing
 from .byte_store import byte_store
 from .digests import PART_BYTES
 from .listing import list_pages, probe
 from .locations import Location
-from .multipart import NoNotes, Notes, abort, etag_of, upload
-from .native import SLOW_S, Lane, quoted, unquoted
+from .multipart import NoNotes, Notes, abort, upload
+from .native import Lane, quoted, unquoted
 from .s3_body import S3Body
+from .s3_copies import ServerCopies
 from .s3_terms import Terms, is_versioned
-from .signing import encode_path
 from .trials import hash_header
 
 __all__ = ["PART_BYTES", "S3Store"]
@@ -31,11 +31,9 @@ __all__ = ["PART_BYTES", "S3Store"]
 # A write this small costs a third less by a request of ours, as a read does; a body this large is sent from where it
 # lies, since the byte lane makes a copy of it first.
 LEAN_BYTES, NATIVE_BYTES = 64 << 10, 1 << 20
-COPY_BYTES = 5 << 30  # CopyObject takes no larger source
-_CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})
 
 
-class S3Store(Bucket[Lane]):
+class S3Store(ServerCopies):
     """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
 
     def __init__(self, location: Location) -> None:
@@ -137,47 +135,6 @@ class S3Store(Bucket[Lane]):
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back an upload in parts of ``key``, whole as in the bucket."""
         abort(self._lane, key, upload_id)
-
-    def can_copy_from(self, source: object) -> bool:
-        """Whether the server can copy from there itself, seen with the same rights."""
-        if not isinstance(source, S3Store):
-            return False
-        ours, theirs = self._location, source._location
-        terms = ("endpoint", "region", "credentials", "requester_pays")
-        return all(getattr(ours, term) == getattr(theirs, term) for term in terms)
-
-    def guards_copies(self, before: str | None) -> bool:
-        """Whether a copy that the server makes is refused where something but ``before`` stands.
-
-        Found out by a trial, once.
-        """
-        return self._terms.guards_copies(before)
-
-    def copy_from(
-        self, source: S3Store, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
-    ) -> Written | None:
-        """Have the server copy one object with all it carries; None where it can't, and bytes must be sent.
-
-        Raises
-        ------
-        SourceChanged
-            If the source is another version than ``etag``.
-        AlreadyExists
-            If something but ``before`` stands at the target.
-        """
-        if size > COPY_BYTES:
-            return None
-        self._check_key(target_key, size)
-        came_from = encode_path(f"/{source._location.bucket}/{source.full(key)}")
-        headers = {"x-amz-copy-source": came_from, "x-amz-copy-source-if-match": quoted(etag)}
-        headers |= self._terms.condition(before) | self._terms.headers
-        try:
-            answer = self._lane.send("PUT", self.full(target_key), (), headers, read_s=SLOW_S)
-        except Refusal as refusal:
-            if refusal.code in _CANT_COPY or refusal.status == 501:
-                return None
-            raise self._explain_copy(refusal, source, key, target_key, before) from None
-        return Written(etag_of(answer.data))
 
     def remove(self, key: str, pinned: str) -> bool:
         standing = self.head(key)

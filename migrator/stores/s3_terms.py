@@ -9,6 +9,7 @@ from dataclasses import replace
 from ..errors import StoreError
 from . import keys, presets
 from .answers import Refusal
+from .attributes import fitting
 from .base import Attributes
 from .listing import below
 from .locations import Location
@@ -79,6 +80,8 @@ class Terms:
         """The attributes that can be sent, and the names of those that will not be kept."""
         forgets = self.found.forgets
         lost = [name for name in attributes.headers if name in forgets]
+        attributes, unfit = fitting(attributes)
+        lost += [f"meta:{name}".replace(",", ";") for name in unfit]
         lost += [f"meta:{name}" for name in attributes.metadata if "metadata" in forgets]
         if attributes.tags and not self._keeps("tags", lambda _: self._keeps_tags()):
             lost += [f"tag:{name}".replace(",", ";") for name in attributes.tags]

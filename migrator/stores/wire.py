@@ -20,7 +20,7 @@ __all__ = ["Incoming", "Response", "Wire", "WireError"]
 
 _BUFFER = 1 << 16
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
-_PIECE = 1 << 20  # what must go out within one time-out: a slow link is not a dead one
+_PIECE = 1 << 17  # what must go out within one time-out: a slow link is not a dead one
 
 
 class Response(NamedTuple):
@@ -52,8 +52,8 @@ class Wire:
             connection.send(_head(method, target, headers, body), body, read_s)
             head = connection.answers.head()
             data, reusable = connection.answers.body(method, head)
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            self._give_up(connection, error)
             raise
         self._keep_or_close(connection, reusable)
         return Response(head.status, head.headers, data)
@@ -70,8 +70,8 @@ class Wire:
                     lambda whole: self._keep_or_close(connection, whole and head.reusable),
                 )  # fmt: skip
             data, reusable = connection.answers.body("GET", head)
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            self._give_up(connection, error)
             raise
         self._keep_or_close(connection, reusable)
         return Response(head.status, head.headers, data)
@@ -85,6 +85,13 @@ class Wire:
             if not connection.dropped():
                 return connection
             connection.close()
+
+    def _give_up(self, connection: _Connection, error: BaseException) -> None:
+        connection.close()
+        if isinstance(error, TimeoutError):  # the link may be dead without a word, and then the idle ones are too
+            while self._idle:
+                with contextlib.suppress(IndexError):
+                    self._idle.pop().close()
 
     def _keep_or_close(self, connection: _Connection, reusable: bool) -> None:
         if reusable and len(self._idle) < self._keep:

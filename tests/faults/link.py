@@ -34,6 +34,10 @@ class Link:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
+        with self._lock:
+            left = list(self._open)
+        for one in left:
+            one.close()
 
     def cut(self) -> None:
         self._takes = False

@@ -8,7 +8,9 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from driving import moving, row, wait_for
@@ -16,6 +18,7 @@ from exact_s3 import ExactS3, Reply, refused
 from link import Link
 
 from migrator import CopyObjects, api
+from migrator.stores.wire import Wire
 
 OBJECTS = 60
 
@@ -112,6 +115,50 @@ def test_a_link_that_is_down_holds_the_run_until_it_is_mended(
     assert (done.status, done.failed) == ("completed", 0)
     assert arrived(exact) == whole(source)
     assert any("gives no answer" in text for text in warnings(run))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["cut", "deafen"])
+def test_after_a_minute_without_a_link_a_run_goes_on_within_half_a_minute(
+    how: str, exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``deafen``: what is sent is never answered, and nobody says that the connection is gone."""
+    exact.before = lambda *_: time.sleep(0.05)
+    (source / "large").write_bytes(random.randbytes(30 << 20))
+    with Link(exact.endpoint) as link:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
+        run = api.start(CopyObjects(source, "s3://lake"), in_flight=2)
+        moving(run)
+        getattr(link, how)()
+        time.sleep(60)
+        seen = row(run)
+        assert (seen["status"], seen["failed"]) == ("running", 0)
+        assert seen["held_for"]
+        link.mend()
+        wait_for(lambda: row(run)["bytes_done"] > seen["bytes_done"], 30, "it goes on")
+        done = run.wait(90)
+    assert (done.status, done.failed) == ("completed", 0)
+    assert arrived(exact) == whole(source)
+
+
+# Mutation: leave the idle ones alone in Wire._give_up, and each of them costs a time-out of its own.
+def test_on_a_dead_link_all_connections_are_given_up_at_the_first_sign(exact: ExactS3) -> None:
+    exact.before = lambda *_: time.sleep(0.05)
+    with Link(exact.endpoint) as link, ThreadPoolExecutor(4) as threads:
+        netloc = urlsplit(link.endpoint).netloc
+        wire = Wire("http", netloc, 1, 8)
+
+        def ask(_: object = None, read_s: float = 5) -> int:
+            return wire.exchange("GET", "/lake/k", {"host": netloc}, b"", read_s).status
+
+        assert set(threads.map(ask, range(4))) == {404}
+        assert len(wire._idle) == 4
+        link.deafen()
+        with pytest.raises(TimeoutError):
+            ask(read_s=0.2)
+        assert wire._idle == []
+        link.mend()
+        assert ask() == 404
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import os
@@ -10,6 +11,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from exact_s3 import ExactS3, Stored
 from serving import Server
 
 from migrator import api
@@ -27,6 +29,29 @@ def test_runs_are_listed_found_and_paged(server: Server, done: api.Run, slow: ap
     older = server.ask(f"api/runs?before={done.snapshot().created_at}").json
     assert done.id not in [run["id"] for run in older]
     assert server.ask("api/runs?q=%25").json == []  # a wildcard is a character like any other
+
+
+# Mutation: let RunHandler tell the values that a run needs from the environment, not their names.
+def test_no_answer_has_a_secret(
+    server: Server, state_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "cana/ry+rest="
+    coded = base64.b64encode(secret.encode()).decode()
+    with ExactS3() as exact:
+        for name, value in (exact.env() | {"AWS_SECRET_ACCESS_KEY": secret}).items():
+            monkeypatch.setenv(name, value)
+        exact.objects["b/archived"] = Stored(b"2", {}, storage_class="GLACIER", archived=True)
+        exact.objects["b/k"] = Stored(b"1", {})
+        run = api.start(CopyObjects("s3://b", tmp_path / "to"))
+        assert run.wait(60, check=False).status == "partial"
+    ways = ["", "/log", "/items", "/exceptions", "/plan", "/record", "/report", "/report?format=json", "/preflight"]
+    paths = ["api/runs", "api/migrations", f"runs/{run.id}", *(f"api/runs/{run.id}{way}" for way in ways)]
+    answers = {path: server.ask(path).text for path in paths}
+    assert sum(run.id in text for text in answers.values()) >= 4
+    hits = [
+        path for path, text in answers.items() for one in (secret, urllib.parse.quote(secret, ""), coded) if one in text
+    ]
+    assert hits == []
 
 
 def test_a_run_its_events_its_log_and_its_items(server: Server, done: api.Run, tmp_path: Path) -> None:

@@ -67,12 +67,27 @@ def azure_place(azure, container, monkeypatch) -> Location:
     return Location.parse(f"az://{container}/t{next(_numbers)}")
 
 
-@pytest.fixture(params=["local", "memory", "s3", "gs", "az"])
+@pytest.fixture(scope="session")
+def rclone_bucket(rclone_s3) -> str:
+    return rclone_s3.make_bucket("stores")
+
+
+@pytest.fixture
+def rclone_place(rclone_s3, rclone_bucket, monkeypatch) -> Location:
+    """A prefix of its own for each test."""
+    for name, value in rclone_s3.env().items():
+        monkeypatch.setenv(name, value)
+    return Location.parse(f"s3://{rclone_bucket}/t{next(_numbers)}")
+
+
+@pytest.fixture(params=["local", "memory", "s3", "rclone", "gs", "az"])
 def store(request, tmp_path) -> Store:
     if request.param == "memory":
         return open_store(f"memory://stores/t{next(_numbers)}")
     if request.param == "az":
         return open_store(request.getfixturevalue("azure_place"))
+    if request.param == "rclone":
+        return open_store(request.getfixturevalue("rclone_place"))
     if request.param == "gs":
         return open_store(request.getfixturevalue("google_place"))
     if request.param == "local":

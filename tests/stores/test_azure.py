@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,23 @@ def test_an_archived_one_is_listed_with_how_to_get_it(store: AzureStore) -> None
     [found] = [one for page in store.list() for one in page]
     assert found.problem
     assert "rehydrate it" in found.problem
+
+
+# Mutation: leave keys.ends_in_dots out of AzureStore._check_key, and two keys become one.
+def test_where_dots_at_an_end_are_cut_off_no_such_key_is_written(
+    store: AzureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = store._lane.send
+
+    def cutting(method: str, key: str | None = None, *rest: Any, **how: Any) -> Any:
+        return send(method, key and re.sub(r"(?<=[^/])\.+(?=/|$)", "", key), *rest, **how)
+
+    monkeypatch.setattr(store._lane, "send", cutting)
+    for key in ("a./b", "a/b."):
+        with pytest.raises(StoreError, match="a segment that ends in a dot"):
+            store.put(key, b"1", NONE, before=None, mtime=None, scratch="s")
+    store.put("a.b/c", b"1", NONE, before=None, mtime=None, scratch="s")
+    assert [one.key for page in store.list() for one in page] == ["a.b/c"]
 
 
 def test_a_condition_is_on_the_request_itself(store: AzureStore) -> None:

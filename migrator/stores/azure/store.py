@@ -128,7 +128,7 @@ class AzureStore(Bucket[AzureLane]):
 
     def _check_key(self, key: str, size: int = 0) -> None:
         super()._check_key(key, size)
-        for oddity in keys.oddities(self.full(key), size):
+        for oddity in (*keys.oddities(self.full(key), size), *keys.ends_in_dots(self.full(key))):
             with self._turn:
                 if oddity not in self._kept:
                     self._kept[oddity] = self._keeps(oddity)
