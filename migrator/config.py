@@ -10,7 +10,7 @@ variable                   meaning                                              
                                                                                     Jupyter's config directory
 ``MIGRATOR_MODE``          ``streaming`` or ``queue``, where a start does not say   ``mode`` in the configuration
                                                                                     file, else ``streaming``
-``MIGRATOR_LIST_AT_ONCE``  pages of a bucket's listing that are asked for at once;  16
+``MIGRATOR_LIST_AT_ONCE``  pages of a bucket's listing that are asked for at once
                            1: each after the other
 =========================  =======================================================  =============
 """
@@ -105,15 +105,17 @@ def read_config() -> dict[str, Any]:
         raise ConfigError(f"The configuration file {path} can't be read: {error}. Mend or move it.") from None
 
 
-def list_at_once() -> int:
-    """How many pages of one bucket's listing may be asked for at once.
+def list_at_once() -> int | None:
+    """How many pages of one bucket's listing may be asked for at once; None where nobody has said.
 
     Raises
     ------
     ConfigError
         If ``MIGRATOR_LIST_AT_ONCE`` is no such number.
     """
-    given = os.environ.get("MIGRATOR_LIST_AT_ONCE") or "16"
+    given = os.environ.get("MIGRATOR_LIST_AT_ONCE")
+    if not given:
+        return None
     if not given.isdecimal() or not 1 <= int(given) <= 64:
         raise ConfigError(f"MIGRATOR_LIST_AT_ONCE is {given!r}; it is a whole number from 1 to 64.")
     return int(given)

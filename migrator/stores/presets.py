@@ -19,7 +19,10 @@ OTHERS: dict[str, Literal["gs", "az"]] = {"gcs": "gs", "azure": "az"}  # service
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``hosts``: how the names of its hosts end. ``conditional``: a write that meets an object is refused."""
+    """``hosts``: how the names of its hosts end. ``conditional``: a write that meets an object is refused.
+
+    ``ordered``: keys are listed in the order of their bytes.
+    """
 
     title: str
     hosts: tuple[str, ...]
@@ -27,15 +30,18 @@ class Preset:
     region: str | None
     conditional: bool | None
     tags: bool | None
+    ordered: bool = False
 
 
 PRESETS: dict[str, Preset] = {
-    "aws": Preset("AWS S3", (".amazonaws.com", ".amazonaws.com.cn"), None, None, True, True),
+    "aws": Preset("AWS S3", (".amazonaws.com", ".amazonaws.com.cn"), None, None, True, True, True),
     "r2": Preset(
         "Cloudflare R2", (".r2.cloudflarestorage.com",), "https://{account}.r2.cloudflarestorage.com", "auto",
-        True, False,
+        True, False, True,
     ),
-    "b2": Preset("Backblaze B2", (".backblazeb2.com",), "https://s3.{region}.backblazeb2.com", None, False, False),
+    "b2": Preset(
+        "Backblaze B2", (".backblazeb2.com",), "https://s3.{region}.backblazeb2.com", None, False, False, True
+    ),
     "wasabi": Preset("Wasabi", (".wasabisys.com",), "https://s3.{region}.wasabisys.com", "us-east-1", None, None),
     "spaces": Preset(
         "DigitalOcean Spaces", (".digitaloceanspaces.com",), "https://{region}.digitaloceanspaces.com", None, None, None

@@ -31,6 +31,7 @@ __all__ = ["PART_BYTES", "S3Store"]
 # A write this small costs a third less by a request of ours, as a read does; a body this large is sent from where it
 # lies, since the byte lane makes a copy of it first.
 LEAN_BYTES, NATIVE_BYTES = 64 << 10, 1 << 20
+LIST_AT_ONCE = 16
 
 
 class S3Store(ServerCopies):
@@ -78,7 +79,12 @@ class S3Store(ServerCopies):
         return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return list_pages(self._lane, min(self._lane.threads, list_at_once()))
+        return list_pages(self._lane, min(self._lane.threads, list_at_once() or self._usual_at_once()))
+
+    def _usual_at_once(self) -> int:
+        """In parts only where a service says that it lists in the order of bytes: AWS's directory buckets don't."""
+        directory = (self._location.bucket or "").endswith("--x-s3")
+        return LIST_AT_ONCE if self._terms.preset.ordered and not directory else 1
 
     def head(self, key: str) -> ObjectInfo | None:
         try:

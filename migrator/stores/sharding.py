@@ -50,11 +50,7 @@ class Part:
             If the keys are not in order: they might be another part's, too, or nobody's.
         """
         keys = [self.last, *(one.key for one in page.objects)]
-        if not in_order(keys):
-            raise StoreError(
-                "The bucket does not list its keys in the order of their bytes, so it can't be listed in parts. Set "
-                "MIGRATOR_LIST_AT_ONCE=1 to ask for one page after the other."
-            )
+        check_order(keys)
         self.last, self.following, self.pages = keys[-1], page.following, self.pages + 1
         if self.end is None or raw(self.last) <= (end := raw(self.end)):
             return page.objects
@@ -64,6 +60,7 @@ class Part:
     def cut(self, prefixes: Prefixes, below: str, most: int) -> list[Part]:
         """Keep the first piece of what is left, and give the others away: each ends with a page that goes beyond it."""
         bounds = [bound for bound in _bounds(self.last, prefixes) if self.end is None or raw(bound) < raw(self.end)]
+        check_order(bounds)
         self.pages, self.patience = 0, 2 * self.patience
         if not bounds:
             return []
@@ -109,6 +106,15 @@ def list_parts(
                         yield objects
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_order(keys: Sequence[str]) -> None:
+    """Raise StoreError where a server's order is not that of bytes: what lies between two prefixes is then unknown."""
+    if not in_order(keys):
+        raise StoreError(
+            "The bucket does not list its keys in the order of their bytes, so it can't be listed in parts. Set "
+            "MIGRATOR_LIST_AT_ONCE=1 to ask for one page after the other."
+        )
 
 
 def in_order(keys: Sequence[str]) -> bool:
