@@ -85,7 +85,7 @@ def test_a_bucket_that_lists_in_another_order_is_not_listed_in_parts() -> None:
 # Mutation: leave `check_order` out of Part.cut, and what lies in a folder is nobody's.
 @settings(max_examples=50, deadline=None)
 @given(keys=st.sets(KEY, min_size=1, max_size=60), size=st.integers(1, 7), at_once=st.integers(2, 9))
-@example(keys={f"{folder}/{n}" for folder in ("a", "a-b", "a-c", "b") for n in range(9)}, size=2, at_once=9)
+@example(keys={f"{folder}/{n}" for folder in ("0", "a", "a-b", "a-c", "b") for n in range(9)}, size=7, at_once=9)
 def test_a_bucket_that_lists_by_folders_is_listed_whole_or_not_at_all(keys: set[str], size: int, at_once: int) -> None:
     bucket = Bucket([*keys], size, order=lambda key: [raw(part) for part in key.split("/")])
     try:
