@@ -205,7 +205,7 @@ def test_an_option_of_a_place_that_does_not_exist_is_refused(
     "words",
     [
         ["--in-flight", "0"], ["--in-flight", "many"], ["--overwrite", "maybe"], ["--target-option", "nonsense"],
-        ["--no-such-flag"], ["one-word-too-many"],
+        ["--no-such-flag"], ["--tag"],
     ],
 )  # fmt: skip
 def test_a_command_line_that_makes_no_sense_is_a_usage_error(words: list[str], places: Places, tmp_path: Path) -> None:

@@ -82,9 +82,11 @@ assert len(PAYLOADS) == 100
 class Hostile(mg.Migration):
     """One item a payload: half of them fail, with the payload as the reason; each is printed."""
 
+    called: int = 1
+
     @property
     def title(self) -> str:
-        return f"{PAYLOADS[1]} → {PAYLOADS[0]}"
+        return f"{PAYLOADS[self.called]} → {PAYLOADS[0]}"
 
     def plan(self, ctx: Any) -> Iterator[list[dict[str, Any]]]:
         yield [{"key": f"{n:03} {text}", "bytes": n, "reason": text} for n, text in enumerate(PAYLOADS)]

@@ -19,6 +19,9 @@ HERE = Path(__file__).parent
 START = """from hostile import Hostile, PAYLOADS
 run = mg.start(Hostile(), name=PAYLOADS[1], tags=list(PAYLOADS[:5]))
 run.wait(check=False)
+# As names and titles, of runs that wait for a worker: the list, their tables, the pages.
+waiting = mg.runs(200, status="queued") or [
+    mg.start(Hostile(called=n), mode="queue", name=text) for n, text in enumerate(PAYLOADS)]
 (open("report.html", "w").write(run.report().to_html()), open("report.md", "w").write(run.report().to_markdown()))
 run"""
 
@@ -40,30 +43,42 @@ def unharmed(page: Page) -> None:
 
 def look_through(page: Page, panel: Any) -> None:
     """Each tab, to its end, with what it says."""
-    expect(panel.locator(".mgp-pill")).to_have_text("partial", timeout=LONG)
+    expect(panel.locator(".mgp-pill").first).to_have_text("partial", timeout=LONG)
     for tab in ("Failed", "Copied", "Output"):
         panel.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(200)
     expect(panel.locator(".mgp-log")).to_contain_text("partial")
     panel.locator(".mgp-log").evaluate("node => { node.scrollTop = 0 }")
     panel.get_by_role("tab", name="Failed").click()
-    expect(panel.locator(".mgp-page-failed")).to_contain_text(f"001 {PAYLOADS[1]}")
+    expect(panel.locator(".mgp-page-items")).to_contain_text(f"001 {PAYLOADS[1]}")
     unharmed(page)
+
+
+def list_all(board: Any) -> None:
+    """The list to its end: a hundred names, each a payload as it is."""
+    entries = board.locator(".mgp-entry")
+    expect(entries.nth(24)).to_be_visible(timeout=LONG)
+    while (before := entries.count()) <= 100:
+        click(board, "Show older")
+        expect(entries).not_to_have_count(before, timeout=LONG)
+    names = board.locator(".mgp-entry-name").all_text_contents()
+    assert {" ".join(text.split()) for text in PAYLOADS} <= {" ".join(name.split()) for name in names}
+    unharmed(board.page)
 
 
 # Mutations: innerHTML in details.js (for the key) and in head.js (for the title); no escape in reprs.py and report.py.
 @pytest.mark.parametrize("bundle", ["mime", "widget"])
 def test_nothing_of_a_hundred_payloads_runs(bundle: str, notebook: Any, lab: Lab) -> None:
     book = notebook(
-        f"{IMPORTS}{START}", f"MigrationPanel(run, bundle={bundle!r})", f"MigrationPanel(bundle={bundle!r})"
-    )
+        f"{IMPORTS}{START}", f"MigrationPanel(run, bundle={bundle!r})", f"MigrationPanel(bundle={bundle!r})",
+        "from IPython.display import HTML; HTML(''.join(each._repr_html_() for each in waiting))",
+    )  # fmt: skip
     dialogs: list[str] = []
     book.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    for cell in range(3):
+    for cell in range(4):
         book.run(cell)
     look_through(book.page, book.page.locator(".mgp-panel").first)
-    expect(book.page.locator(".mgp-dashboard")).to_contain_text("<img src=x", timeout=LONG)
-    unharmed(book.page)
+    list_all(book.page.locator(".mgp-dashboard"))
     book.command("docmanager:save")
     assert not dialogs
     _export(lab.root / book.name, book.page)
@@ -71,7 +86,7 @@ def test_nothing_of_a_hundred_payloads_runs(bundle: str, notebook: Any, lab: Lab
 
 def _export(notebook: Path, page: Page) -> None:
     """The saved notebook as HTML and Markdown, and the run's report, opened as files."""
-    plain = shutil.copy(notebook, notebook.parent / "saved.ipynb")  # nbconvert takes brackets for a pattern
+    plain = Path(shutil.copy(notebook, notebook.parent / "saved.ipynb"))  # nbconvert takes brackets for a pattern
     for form in ("html", "markdown"):
         done = subprocess.run(
             [sys.executable, "-m", "nbconvert", "--to", form, "--output", f"exported-{form}", plain.name],
@@ -98,9 +113,9 @@ def _rendered(markdown: str) -> str:
 def test_the_page_of_its_own_runs_nothing(browser: Browser, lab: Lab) -> None:
     page = browser.new_page()
     page.goto(f"{lab.url}migrator?token={TOKEN}")
-    expect(page.locator(".mgp-entry").first).to_contain_text("<img src=x", timeout=LONG)
-    unharmed(page)
-    page.locator(".mgp-entry").first.click()
+    list_all(page.locator(".mgp-dashboard"))
+    page.get_by_role("button", name="To look at").click()
+    page.locator(".mgp-entry").filter(has_text="partial").first.click()
     look_through(page, page.locator(".mgp-stage .mgp-panel"))
     click(page.locator(".mgp-dashboard"), "← All runs")
     unharmed(page)

@@ -17,6 +17,7 @@ from migrator.cli import main
 from migrator.lifecycle import process
 from migrator.model import Shard
 from migrator.state import Journal, StateDB, now_ms, runs
+from migrator.state.schema import SCHEMA_VERSION
 from migrator.state.upkeep import give_back
 
 DAY = 86_400_000
@@ -107,7 +108,7 @@ def test_the_commands(state_url: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "1 run(s), 1.0 kB would be removed" in said[1].output
     assert [one["run"] for one in json.loads(said[2].output)] == ["old"]
     assert "1 run(s), 1.0 kB removed" in said[3].output
-    assert "schema 2" in said[5].output
+    assert f"schema {SCHEMA_VERSION}" in said[5].output
     assert json.loads(said[6].output)["well"]
     assert not folder.exists()
     wrong = CliRunner().invoke(main, ["state", "purge", "--older-than", "soon"])

@@ -5,7 +5,7 @@ export const count = (n) => (n == null ? "–" : whole.format(n));
 
 // As migrator.words has it; a test holds the two together.
 const DELETED = { copied: "deleted", skipped: "gone already", refused: "left" };
-const CALLED = { verify: { skipped: "the same", failed: "different", refused: "not comparable" }, "delete-source": DELETED, "delete-extra": DELETED };
+const CALLED = { verify: { skipped: "the same", failed: "different", refused: "not comparable" }, "delete-source": DELETED, "delete-extra": DELETED, "purge-quarantine": DELETED };
 /** What a settled item of a run is called. */
 export const called = (s, name) => CALLED[s.migration]?.[name] ?? name;
 export const capital = (text) => text.replace(/^./, (c) => c.toUpperCase());

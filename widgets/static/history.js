@@ -26,7 +26,7 @@ export function listRuns(read, onOpen, signal, same) {
     rows, note, teaching, h("div", { class: "mgp-older" }, older));
   const on = (node, name, act) => node.addEventListener(name, act, { signal });
   const entries = new Map(); // run id -> {node, key}
-  let runs = [], status = [], asked = 0, more = false, typed = 0, title = same?.() ?? "";
+  let runs = [], status = [], asked = 0, waiting = 0, more = false, typed = 0, title = same?.() ?? "";
 
   const draw = () => {
     for (const [id, each] of entries) if (!runs.some((run) => run.id === id)) { each.node.remove(); entries.delete(id); }
@@ -40,6 +40,7 @@ export function listRuns(read, onOpen, signal, same) {
   // What is shown stays until an answer has come, and only the newest question's answer counts.
   const look = async (before) => {
     const turn = ++asked;
+    waiting += 1;
     try {
       const found = await read({ limit: PAGE_RUNS, q: search.value.trim(), status, ...(title ? { title } : {}), ...(before ? { before } : {}) });
       if (turn !== asked || signal.aborted) return;
@@ -53,6 +54,8 @@ export function listRuns(read, onOpen, signal, same) {
       show(teaching, !runs.length && !sifted);
     } catch (error) {
       if (turn === asked && !signal.aborted) say(error.message);
+    } finally {
+      waiting -= 1;
     }
   };
 
@@ -70,7 +73,7 @@ export function listRuns(read, onOpen, signal, same) {
   }));
   // The last one's moment again: others may have been made in the same millisecond.
   on(older, "click", () => look(runs.at(-1).created_at + 1));
-  const clock = setInterval(() => { if (!document.hidden && root.checkVisibility()) look(); }, LOOK_MS);
+  const clock = setInterval(() => { if (!waiting && !document.hidden && root.checkVisibility()) look(); }, LOOK_MS); // never in the way of what was asked for
   signal.addEventListener("abort", () => { clearInterval(clock); clearTimeout(typed); });
   show(older, false);
   look(null);

@@ -1,6 +1,6 @@
 // The items behind a count: a page at a time, found by their keys; those that failed also by why.
 
-import { count, plain, size } from "./figures.js";
+import { called, count, plain, size } from "./figures.js";
 import { button, h, put, set, show, tableOf } from "./nodes.js";
 import { NOTHING } from "./state.js";
 
@@ -20,7 +20,7 @@ export function buildItems() {
 
 /** The line of Python that gives the same items. */
 export const lineOf = (s, tab) => `mg.attach("${s.id}").items("${statusOf(s, tab)}").df()`;
-const statusOf = (s, tab) => (tab === "failed" && !s.failed ? "refused" : tab === "copied" && s.migration?.startsWith("delete-") ? "deleted" : tab);
+const statusOf = (s, tab) => (tab === "failed" && !s.failed ? "refused" : tab === "copied" && called(s, tab) === "deleted" ? "deleted" : tab);
 
 export function paintItems(i, state, tab) {
   const mine = state.items.of === tab, { of, rows, more, busy, trouble } = mine ? state.items : NOTHING, failed = tab === "failed";
