@@ -14,8 +14,8 @@ from ..model import TERMINAL
 from ..transcript import Piece
 from .desk import Desk, Front
 
-# A live run is read so often; one that ended, in case somebody resumes it.
-LIVE_S, ENDED_S = 0.5, 3.0
+# A live run is read so often that a change is painted within half a second; one that ended, since it may be resumed.
+LIVE_S, ENDED_S = 0.42, 3.0
 # A frame of output is small, so that no page works on one for long; what is written fast comes in many.
 FRAME_BYTES, FRAME_LINES, FRAMES = 64 << 10, 500, 16
 TAIL_BYTES = 64 << 10

@@ -54,7 +54,7 @@ def kernel(lab: Lab, run: mg.Run) -> Iterator[Line]:
             ask(f"{PANEL.format(id=run.id, bundle=bundle)}display(panel)")
             if bundle == "widget":
                 ask("panel._handle_custom_msg({'id': 'q', 'verb': 'hello', 'args': {'client': 'one'}}, [])")
-            time.sleep(12)  # the close look at a start is over
+            time.sleep(15)  # the close look at a start is over
             yield f"kernel with a panel that {who}", f"{_share(process) - idle:.2f} % of a core", "≤ 1 %"
 
 
