@@ -71,9 +71,9 @@ def check_choice(migration: Migration) -> None:
         try_out(migration, migration)
 
 
-def check_unneeded(db: StateDB, migration: Migration) -> None:
+def check_unneeded(db: StateDB, migration: Migration, dry_run: bool) -> None:
     """Raise BadInput when what a purge is to delete is needed by a run that has not ended."""
-    if not isinstance(migration, PurgeQuarantine):
+    if dry_run or not isinstance(migration, PurgeQuarantine):
         return
     needed = needed_by(db, migration.place)
     if migration.run is None:

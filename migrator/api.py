@@ -62,18 +62,18 @@ def start(
     migration : Migration
         What to do, for example ``CopyObjects("/data/in", "s3://lake/in")``.
     mode : {"streaming", "queue"}, optional
-        ``streaming`` runs it now; ``queue`` when its turn comes, by a worker (``migrator worker``).
-        By default what ``MIGRATOR_MODE`` or the configuration file says, else ``streaming``.
+        Now, or when its turn comes, by a worker (``migrator worker``). By default what ``MIGRATOR_MODE`` or the
+        configuration file says, else ``streaming``.
     dry_run : bool
         Stop after the plan; `apply` executes that very plan.
     key : str, optional
-        Makes the start idempotent: a run that was started with this key is attached to while it
-        lives, returned when it completed, and resumed otherwise.
+        Makes the start idempotent: a run of this key is attached to while it lives, returned when it completed, and
+        resumed otherwise.
     name, tags : optional
         For people, to find the run again.
     queue, priority, not_before, max_attempts : optional
-        For a queued run: which queue; its priority (higher goes first, then age); the time before
-        which it does not start; after how many crashes it is given up.
+        For a queued run: which queue; its priority (higher goes first, then age); the time before which it does not
+        start; after how many crashes it is given up.
     bytes_per_s, in_flight : optional
         Limits, as for `Run.limit`.
     connection : sqlalchemy.Connection, optional
@@ -104,8 +104,7 @@ def start(
     check_choice(migration)
     migration.check()
     db = open_state()
-    if not dry_run:
-        check_unneeded(db, migration)
+    check_unneeded(db, migration, dry_run)
     try:
         return Run(launch(db, new_row(migration, terms), within=connection), db)
     except Taken as other:
@@ -204,7 +203,7 @@ def apply(
     migration = registry.load(row["migration"]).model_validate(row["spec"])
     migration.check()
     terms = Terms(mode or default_mode(), name=name or row["name"], tags=tags or row["tags"], queue=row["queue"])
-    check_unneeded(db, migration)
+    check_unneeded(db, migration, dry_run=False)
     migration = bounded(migration, max_drift)
     values = new_row(migration, terms)
     copied = ("title", "migration", "source_hash", "plan_hash", "actions", "total", "bytes_total")

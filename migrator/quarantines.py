@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .config import MANIFESTS, QUARANTINE, keep_for
-from .errors import BadInput, UnknownRun
+from .errors import BadInput
 from .migrations.choosing import read_time
 from .migrations.purge_quarantine import inside, kept_by
 from .model import Snapshot
@@ -63,9 +62,12 @@ def look(db: StateDB, place: Location) -> list[Kept]:
     place = place.resolve()
     open_store(place).probe()
     needed = needed_by(db, place)
+    kept = kept_by(open_store(inside(place)))
+    with db.read() as connection:
+        statuses = {row["id"]: row["status"] for row in rows.select(connection, runs.c.id.in_(list(kept)))}
     found = [
-        Kept(run, _status(db, run), one.objects, one.bytes, one.at, expiry(one.at), needed.get(run))
-        for run, one in kept_by(open_store(inside(place))).items()
+        Kept(run, statuses.get(run), one.objects, one.bytes, one.at, expiry(one.at), needed.get(run))
+        for run, one in kept.items()
     ]
     return sorted(found, key=lambda one: (one.kept_at or 0, one.run))
 
@@ -139,9 +141,3 @@ def _entries(seen: Snapshot) -> Iterator[dict[str, Any]]:
 
 def _json(value: Any) -> str | None:
     return json.dumps(value) if value else None
-
-
-def _status(db: StateDB, run: str) -> str | None:
-    with db.read() as connection, suppress(UnknownRun):
-        return rows.get(connection, run)["status"]
-    return None

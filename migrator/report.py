@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .model import Snapshot
 from .pages import Page, Section, Share
-from .words import lasting, sized
+from .words import lasting, moment, sized
 
 if TYPE_CHECKING:
     from .engine.reporting import Tallies
@@ -94,7 +93,7 @@ class Report:
             rows = [(one["loss"], f"{one['items']:,}") for one in self.tallies.losses]
             made.append(Section("Attributes that the target can't hold", ("attribute", "items#"), rows))
         if self.history:
-            rows = [(_moment(one["at"]), one["kind"], _told(one["data"])) for one in self.history]
+            rows = [(moment(one["at"]), one["kind"], _told(one["data"])) for one in self.history]
             made.append(Section("History", ("when.", "what.", ""), rows))
         return made
 
@@ -109,9 +108,9 @@ class Report:
             "by": f"migrator {begun['release']}, Python {begun['python']}, {seen.interpreter}" if begun else "",
             "mode": "dry run: nothing was written" if seen.dry_run else f"{seen.mode}, attempt {seen.attempt}",
             "plan": (seen.plan_hash or "none yet") + (f", of run {seen.plan_run}" if seen.plan_run else ""),
-            "recorded": _moment(seen.created_at),
-            "started": _moment(seen.started_at),
-            "finished": _moment(seen.finished_at),
+            "recorded": moment(seen.created_at),
+            "started": moment(seen.started_at),
+            "finished": moment(seen.finished_at),
             "requests sent again": f"{seen.retries:,}" if seen.retries else "",
             "error": seen.error or "",
         }  # fmt: skip
@@ -125,7 +124,7 @@ class Report:
         rows = [(_DONE[one["action"]], *_amount(one), fate) for one in self.tallies.replaced]
         note = ""
         if self.kept:
-            until = f" A purge of the quarantine takes it from {_moment(self.expires)} on." if self.expires else ""
+            until = f" A purge of the quarantine takes it from {moment(self.expires)} on." if self.expires else ""
             note = f"`migrator restore {self.run.id}` brings it back.{until}"
         yield Section("What was replaced or deleted", ("what.", "items#", "bytes#", ""), rows, note)
         if not self.kept:
@@ -222,7 +221,3 @@ def _told(data: dict[str, Any]) -> str:
 
 def _sum(seen: Snapshot) -> str:
     return f"{seen.outcome or 'nothing done'} · {sized(seen.bytes_done)}"
-
-
-def _moment(at: int | None) -> str:
-    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""

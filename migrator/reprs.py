@@ -6,11 +6,10 @@ There is no style and no script in it, what comes from outside is escaped, and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 
 from .model import Snapshot
-from .words import sized
+from .words import moment, sized
 
 LISTED = ("Run", "Status", "Migration", "Objects", "Started")
 
@@ -61,8 +60,8 @@ def _facts(seen: Snapshot) -> dict[str, str]:
         "Losses": f"{seen.losses:,} attributes" if seen.losses else "",
         "Waits for": seen.waiting_for,
         "Held": None if seen.pause_requested else seen.held_for,
-        "Started": _moment(seen.started_at),
-        "Ended": _moment(seen.finished_at),
+        "Started": moment(seen.started_at),
+        "Ended": moment(seen.finished_at),
         "Error": seen.error,
     }
     return facts | {name: text for name, text in more.items() if text}
@@ -76,7 +75,3 @@ def _status(seen: Snapshot) -> str:
     if seen.dry_run:
         return "plan ready; nothing was written" if seen.status == "completed" else f"{seen.status} (dry run)"
     return seen.status
-
-
-def _moment(at: int | None) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""

@@ -170,21 +170,14 @@ class Results:
             If there are none.
         """
         _check_statuses(statuses)
-        folder, _ = self._files()
         chosen = self.items().filter(f"status in ({', '.join(map(repr, statuses))})").select("key", "source")
-        if not chosen.limit(1).fetchall():
-            raise BadInput(f"Run {self.id} has no items that are {' or '.join(statuses)}.")
-        path = folder / f"manifest-{'-'.join(statuses)}-{time.time_ns()}.parquet"
-        chosen.write_parquet(str(path))
-        return path
+        nothing = f"Run {self.id} has no items that are {' or '.join(statuses)}."
+        return self._written(chosen, f"manifest-{'-'.join(statuses)}", nothing)
 
     def proved(self, source: str | None = None) -> Path:
         """What this copy has proved, as a Parquet file: ``key target_key size mtime etag written_etag evidence``.
 
-        Parameters
-        ----------
-        source : str, optional
-            Only of this one of several sources.
+        With ``source`` only of this one of several sources.
 
         Raises
         ------
@@ -193,18 +186,12 @@ class Results:
         """
         from .engine import duck
 
-        folder, _ = self._files()
         of = "source is null" if source is None else f"source = {duck.listed([source])}[1]"
-        proof = (
-            f"{of} and status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
-        )
+        proof = "status in ('copied', 'adopted') and evidence in ('server-hash', 're-read') and action != 'omit'"
         columns = "key, coalesce(target_key, key) as target_key, size, null::bigint as mtime, etag, written_etag,"
         found = self.items().filter(f"{of} and {proof}").project(f"{columns} evidence")
-        if not found.limit(1).fetchall():
-            raise BadInput(f"Run {self.id} has copied nothing by evidence of server-hash or re-read.")
-        path = folder / f"proved-{time.time_ns()}.parquet"
-        found.write_parquet(str(path))
-        return path
+        nothing = f"Run {self.id} has copied nothing by evidence of server-hash or re-read."
+        return self._written(found, "proved", nothing)
 
     def kept(self) -> duckdb.DuckDBPyRelation:
         """What this run keeps in quarantine, as it wrote it down before it replaced or deleted anything.
@@ -267,13 +254,9 @@ class Results:
         return [row for rows in self.item_batches(status, text, offset, limit, reason) for row in rows]
 
     def item_batches(
-        self,
-        status: Sequence[ItemStatus] = (),
-        text: str = "",
-        offset: int = 0,
-        limit: int | None = None,
+        self, status: Sequence[ItemStatus] = (), text: str = "", offset: int = 0, limit: int | None = None,
         reason: str = "",
-    ) -> Iterator[list[dict[str, Any]]]:
+    ) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
         """The same in batches, by default to the end, so that memory stays flat."""
         _check_statuses(status)
         from .engine import paging
@@ -284,6 +267,14 @@ class Results:
     def _output(self) -> Path:
         """Where it is written never changes, and a view asks for it twice a second."""
         return feed.output(self.state, self.id)
+
+    def _written(self, rows: duckdb.DuckDBPyRelation, name: str, nothing: str) -> Path:
+        """Rows as a Parquet file of the workspace; BadInput, which says ``nothing``, where there are none."""
+        if not rows.limit(1).fetchall():
+            raise BadInput(nothing)
+        path = self._files()[0] / f"{name}-{time.time_ns()}.parquet"
+        rows.write_parquet(str(path))
+        return path
 
     def _files(self) -> tuple[Path, list[Shard]]:
         """The workspace, and what of it the state DB names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Mode = Literal["streaming", "queue"]
@@ -19,6 +20,11 @@ CALLED = {
 
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
 _STORED = re.compile("\x10([0-9a-f]{4})")
+
+
+def moment(at: int | None) -> str:
+    """Milliseconds since the epoch as a time that is the same everywhere: ``2026-03-11 02:15:00 UTC``; "" for None."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""
 
 
 def sized(size: float) -> str:

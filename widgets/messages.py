@@ -14,7 +14,7 @@ from migrator.errors import BadForm, BadInput
 
 from . import offers, visits
 from .feed import sentence
-from .reading import UNSENT, sendable
+from .reading import sendable, sent
 from .verbs import known
 
 PAGE = 100  # runs, or items
@@ -30,10 +30,8 @@ def reply(panel: Any, content: Any) -> dict[str, Any]:
     """Do what a message asks, and say how it went."""
     asked = content if isinstance(content, dict) else {}
     try:
-        answer: dict[str, Any] = {
-            "ok": True,
-            "data": sendable(_answer(panel, str(asked["verb"]), asked.get("args") or {})),
-        }
+        data = _answer(panel, str(asked["verb"]), asked.get("args") or {})
+        answer: dict[str, Any] = {"ok": True, "data": sendable(data)}
     except Exception as error:  # noqa: BLE001  it is the page's to show; raised here it would land nowhere
         answer = {"ok": False, "error": sendable(sentence(error))}
         if isinstance(error, BadForm):
@@ -107,7 +105,7 @@ def _runs(args: Args) -> list[dict[str, Any]]:
         text=str(args.get("q") or "")[:TEXT_CHARS],
         title=str(args["title"]) if args.get("title") else None,
     )
-    return [{name: value for name, value in seen.to_dict().items() if name not in UNSENT} for seen in found]
+    return [sent(seen) for seen in found]
 
 
 def _terms(args: Args) -> dict[str, Any]:

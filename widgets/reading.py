@@ -89,9 +89,13 @@ class Reader:
 
 
 def pictured(seen: Any) -> dict[str, Any]:
-    """A snapshot as a page takes it."""
-    shown = {name: value for name, value in seen.to_dict().items() if name not in UNSENT}
-    return sendable({**shown, "at": int(time.time() * 1000)})  # the page's clock may be another
+    """A snapshot as a page takes it, with the moment: the page's clock may be another."""
+    return sendable({**sent(seen), "at": int(time.time() * 1000)})
+
+
+def sent(seen: Any) -> dict[str, Any]:
+    """What a page is told of a snapshot."""
+    return {name: value for name, value in seen.to_dict().items() if name not in UNSENT}
 
 
 def sendable(value: Any) -> Any:

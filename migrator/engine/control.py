@@ -110,7 +110,7 @@ class Control:
 
     @property
     def in_flight(self) -> int | None:
-        """How many objects may be in flight at once, where somebody set it for this run."""
+        """How many objects may be in flight at once, where somebody set it for this run or a store asks for fewer."""
         return self.throttle.in_flight
 
     def at_once(self, wanted: int) -> int:

@@ -100,11 +100,9 @@ class CopyExecutor:
         return None
 
     def _pace(self, rows: Sequence[Item], control: Control) -> Pace:
-        if self._migration.in_flight:
-            return Pace.fixed(max(1, self._migration.in_flight // control.shares))
-        stores = (*self._sources.values(), self._target)
-        if any(store.capabilities.remote for store in stores):
-            self._found = self._found or Pace.between(*stores, shares=control.shares)
+        stores, given = (*self._sources.values(), self._target), self._migration.in_flight
+        if given or any(store.capabilities.remote for store in stores):
+            self._found = self._found or Pace.between(*stores, shares=control.shares, given=given)
             return self._found
         small = sum(row.bytes for row in rows) < SMALL_FILES * len(rows)
         return Pace.fixed(1 if small else max(1, self._target.capabilities.threads // control.shares))

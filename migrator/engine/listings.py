@@ -120,10 +120,9 @@ class Listings:
     def target(self, store: Store, view: View) -> Path:
         """List a target; a folder that is not there yet is empty."""
         path = self._scratch / "target.parquet"
-        absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
 
         def tables() -> Iterator[pa.Table]:
-            for page in () if absent else self._pages(store):
+            for page in () if store.location.absent else self._pages(store):
                 self._there += len(page)
                 yield look(page, view)
 

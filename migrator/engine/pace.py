@@ -43,8 +43,10 @@ class Pace:
         return cls(lambda: number, number)
 
     @classmethod
-    def between(cls, *stores: Store, shares: int) -> Pace:
-        """What suits the stores; ``shares`` processes keep to it together."""
+    def between(cls, *stores: Store, shares: int, given: int | None = None) -> Pace:
+        """What suits the stores, or is ``given`` for the run; ``shares`` processes keep to it together."""
+        if given:
+            return cls.fixed(max(1, given // shares))
         return cls(lambda: max(store.capabilities.threads for store in stores), max(1, MOST // shares))
 
     def begin(self) -> None:

@@ -24,12 +24,8 @@ class VerifyExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         comparer = Comparer(self._source, self._target, control, metadata=self._migration.metadata)
-        given = self._migration.in_flight
-        self._pace = (
-            Pace.fixed(max(1, given // control.shares))
-            if given
-            else self._pace or Pace.between(self._source, self._target, shares=control.shares)
-        )
+        given, shares = self._migration.in_flight, control.shares
+        self._pace = self._pace or Pace.between(self._source, self._target, shares=shares, given=given)
         crew: Crew[Receipt] = Crew(self._pace, control)
         return crew.run(lambda item: _compare(comparer, item), rows)
 

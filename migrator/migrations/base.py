@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from .choosing import Choosing
     from .renaming import Renaming
 
+Duplicates = Literal["copy", "report", "once"]
 # Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
 # or an Arrow table of the same columns.
-Duplicates = Literal["copy", "report", "once"]
 Batch: TypeAlias = "Sequence[dict[str, Any]] | pa.Table"
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
-from ..config import QUARANTINE
 from ..errors import BadInput
-from ..stores import Location, open_store, overlap
+from ..stores import Location, open_store
 from ..stores.digests import Strong, check_strong
 from .base import Batch, Duplicates, Ended, Migration, PlanContext, Target
 from .choosing import CHOICE, LIMITS, Choosing
 from .deciding import decide, weigh_losses
+from .placing import check_apart, check_distinct, check_folder
 from .renaming import RENAMING, Renaming
 from .sameness import Compare
 from .verify import share_of
@@ -213,41 +212,14 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         if self.record:
             check_strong(self.record)
         for source in self.sources:
-            self._check_apart(source)
-        self._check_sources()
+            check_apart(source, self.target)
+        check_distinct(self.sources)
         for source in self.sources:
             open_store(source).probe()
         if self.target.kind != "local":  # a folder is made when it is needed
             open_store(self.target).probe()
         else:
-            _check_folder(self.target)
-
-    def _check_apart(self, source: Location) -> None:
-        """A source and the target must not hold each other."""
-        where = overlap(source, self.target)
-        if where == "a inside b" and self._is_kept(source):
-            where = None  # no listing of the target has what is in quarantine there
-        if where == "same":
-            raise BadInput(f"Source and target are the same place: {self.target}. Choose another target.")
-        if where:
-            inner, outer = (source, self.target) if where == "a inside b" else (self.target, source)
-            raise BadInput(
-                f"{inner} lies inside {outer}, so the copy would meet itself. Choose a target that neither holds "
-                "the source nor lies in it."
-            )
-
-    def _check_sources(self) -> None:
-        """Several sources must be told apart, by what they are and by what they are called."""
-        for one, other in combinations(self.sources, 2):
-            if overlap(one, other):
-                raise BadInput(f"Two of the sources, {one} and {other}, hold the same objects. Name each place once.")
-            if str(one) == str(other):
-                raise BadInput(f"Two sources at two endpoints are called {one}. Use a named connection for one.")
-
-    def _is_kept(self, source: Location) -> bool:
-        """Whether a source is what earlier runs replaced at the target."""
-        (_, here), (_, there) = source.identity(), self.target.identity()
-        return here[len(there) :][:1] == (QUARANTINE.rstrip("/"),)
+            check_folder(self.target)
 
     def processes_for(self, items: int, size: int) -> int:
         if self.processes is not None:
@@ -320,16 +292,3 @@ class Retried(Protocol):
     def snapshot(self) -> Snapshot: ...
 
     def manifest(self, *statuses: ItemStatus) -> Path: ...
-
-
-def _check_folder(target: Location) -> None:
-    """The nearest folder that exists must take new entries."""
-    path = Path(str(target.path))
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
-        path = path.resolve()
-        if not path.is_dir():
-            raise BadInput(f"The target {target} is not a folder. Name a folder.")
-    while not path.exists():
-        path = path.parent
-    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput(f"Nothing can be written to {target}: {path} does not allow it. Choose another, or mend that.")

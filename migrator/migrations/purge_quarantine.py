@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -118,8 +117,7 @@ def kept_by(store: Store) -> dict[str, KeptBy]:
 
 def pages(store: Store) -> Iterator[list[ObjectInfo]]:
     """A quarantine's listing; where nothing was ever kept it is empty."""
-    absent = store.location.kind == "local" and not Path(str(store.location.path)).exists()
-    return iter(()) if absent else store.list()
+    return iter(()) if store.location.absent else store.list()
 
 
 def owner_of(key: str) -> str:

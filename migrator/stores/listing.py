@@ -21,10 +21,11 @@ RESTORED = {"x-amz-optional-object-attributes": "RestoreStatus"}
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def list_pages(lane: Lane, at_once: int = 1) -> Iterator[list[ObjectInfo]]:
-    """Every object below the lane's place: in parts, where it has more than a page and several requests may be
-    under way at once."""
+def list_pages(lane: Lane, most: int = 1) -> Iterator[list[ObjectInfo]]:
+    """Every object below the lane's place: in parts, where it has more than a page and several requests, ``most`` of
+    them, may be under way at once."""
     page = _fetch(lane, None)
+    at_once = min(most, lane.threads)  # now that it is known how long an answer takes
     if at_once == 1 or not page.following or not page.objects or not in_order([one.key for one in page.objects]):
         yield from _list_on(lane, page)
         return

@@ -137,6 +137,11 @@ class Location(BaseModel):
         """Whether nothing about it depends on the environment any more."""
         return None not in [getattr(self, name) for name in _REACH[self.kind]]
 
+    @property
+    def absent(self) -> bool:
+        """Whether it is a folder that is not there (yet): to be read as empty, where that is no mistake."""
+        return self.kind == "local" and not os.path.exists(self.path or "/")
+
     def resolve(self) -> Location:
         """The same place with all that configuration and environment decide written in."""
         from .resolving import resolve  # which makes locations: it stands above them

@@ -79,7 +79,7 @@ class S3Store(ServerCopies):
         return self._terms.found.remarks(self._location.endpoint or "")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return list_pages(self._lane, min(self._lane.threads, list_at_once() or self._usual_at_once()))
+        return list_pages(self._lane, list_at_once() or self._usual_at_once())
 
     def _usual_at_once(self) -> int:
         """In parts only where a service says that it lists in the order of bytes: AWS's directory buckets don't."""
