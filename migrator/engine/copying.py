@@ -27,8 +27,8 @@ from .torn import discard_torn
 from .witness import Witness
 
 if TYPE_CHECKING:
+    from ..stores.base import ServerSide
     from ..stores.local import LocalStore
-    from ..stores.s3 import S3Store
 
 # Where a copy by the server is not conditional a smaller object is read and written, which is.
 SERVER_COPY_BYTES = 1 << 20
@@ -75,7 +75,7 @@ class Copier:
             self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
         if self._server_side and md5_told(item.etag):
-            target: S3Store = self._target  # pyright: ignore[reportAssignmentType]
+            target: ServerSide = self._target  # pyright: ignore[reportAssignmentType]
             guarded = target.guards_copies(_before(item))
             if (guarded or item.bytes >= SERVER_COPY_BYTES) and (receipt := self._copy_on_server(item, guarded)):
                 return receipt
@@ -132,8 +132,7 @@ class Copier:
 
     def _copy_on_server(self, item: Item, guarded: bool) -> Receipt | None:
         """Have the server copy; None where it can't, or where its word can't be compared."""
-        source: S3Store = self._source  # pyright: ignore[reportAssignmentType]
-        target: S3Store = self._target  # pyright: ignore[reportAssignmentType]
+        target: ServerSide = self._target  # pyright: ignore[reportAssignmentType]
         key, etag, before = name_of(item), item.etag or "", _before(item)
         digest = md5_told(etag)
         if not guarded:  # then a copy replaces in silence, so look first
@@ -141,7 +140,7 @@ class Copier:
             if (standing.etag if standing else None) != before:
                 return self._adopt(item, None, None, _conflict(item, standing))
         try:
-            written = target.copy_from(source, item.key, key, etag, before=before, size=item.bytes)
+            written = target.copy_from(self._source, item.key, key, etag, before=before, size=item.bytes)
         except AlreadyExists as conflict:
             return self._adopt(item, None, None, conflict)
         if written is None or md5_told(written.etag, checked=True) != digest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .locations import Location
 
@@ -148,4 +148,30 @@ class Store(Protocol):
 
     def sync(self) -> None:
         """Make all that was put durable."""
+        ...
+
+
+class ServerSide(Store, Protocol):
+    """What a store can do as well whose server makes copies itself. Not all have such a server: look for the names."""
+
+    def can_copy_from(self, source: object) -> bool:
+        """Whether the server can copy from there, seen with the same rights."""
+        ...
+
+    def guards_copies(self, before: str | None) -> bool:
+        """Whether such a copy is refused where something but ``before`` stands; perhaps found out by a trial, once."""
+        ...
+
+    def copy_from(
+        self, source: Any, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
+    ) -> Written | None:
+        """Have the server copy one object with all it carries; None where it can't, and bytes must be sent.
+
+        Raises
+        ------
+        SourceChanged
+            If the source is another version than ``etag``.
+        AlreadyExists
+            If something but ``before`` stands at the target.
+        """
         ...

@@ -25,7 +25,7 @@ class Unequal(Exception):
 
 
 class ServerCopies(Bucket[Lane]):
-    """The part of `S3Store` that has its server copy."""
+    """The part of `S3Store` that has its server copy. See ``ServerSide`` for what each method promises."""
 
     _terms: Terms
     notes: Notes
@@ -35,7 +35,6 @@ class ServerCopies(Bucket[Lane]):
         raise NotImplementedError
 
     def can_copy_from(self, source: object) -> bool:
-        """Whether the server can copy from there itself, seen with the same rights."""
         if not isinstance(source, ServerCopies):
             return False
         ours, theirs = self._location, source._location
@@ -43,24 +42,11 @@ class ServerCopies(Bucket[Lane]):
         return all(getattr(ours, term) == getattr(theirs, term) for term in terms)
 
     def guards_copies(self, before: str | None) -> bool:
-        """Whether a copy that the server makes is refused where something but ``before`` stands.
-
-        Found out by a trial, once.
-        """
         return self._terms.guards_copies(before)
 
     def copy_from(
         self, source: ServerCopies, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
     ) -> Written | None:
-        """Have the server copy one object with all it carries; None where it can't, and bytes must be sent.
-
-        Raises
-        ------
-        SourceChanged
-            If the source is another version than ``etag``.
-        AlreadyExists
-            If something but ``before`` stands at the target.
-        """
         if size > COPY_BYTES:
             return None
         self._check_key(target_key, size)
@@ -77,7 +63,7 @@ class ServerCopies(Bucket[Lane]):
         self, source: ServerCopies, key: str, target_key: str, etag: str, size: int, watch: Callable[[int], None], *,
         before: str | None = None,
     ) -> Written | None:  # fmt: skip
-        """The same for an object that was written in parts, in those very parts, so that the ETags are to be equal.
+        """Copy an object that was written in parts, in those very parts, so that the ETags are to be equal.
 
         None where its parts are not known, or this server gives copied parts other ETags. ``watch`` is told the bytes
         of each part that is there, and may raise to give up.

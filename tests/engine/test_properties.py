@@ -144,15 +144,9 @@ def look_at(sources: Sequence[Files], there: Files, how: dict[str, Any], folder:
 @example(sources=[{"a": b"1"}, {"a": b"1"}], there={"a": b"2"}, names={},
          collisions="keep-identical-once", overwrite="never", duplicates="once")  # fmt: skip
 def test_no_copy_loses_an_object_or_does_anything_twice(
-    sources: list[Files],
-    there: Files,
-    names: dict[str, Any],
-    collisions: str,
-    overwrite: str,
-    duplicates: str,
+    sources: list[Files], there: Files, names: dict[str, Any], **how: str
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        how = {"collisions": collisions, "overwrite": overwrite, "duplicates": duplicates}
         look_at(sources, there, {**names, **how}, Path(folder))
 
 
@@ -160,16 +154,8 @@ def test_no_copy_loses_an_object_or_does_anything_twice(
 @pytest.mark.timeout(3600)
 @settings(max_examples=3000, **TRIED)
 @given(sources=SOURCES, there=FILES, names=NAMES, collisions=COLLISIONS, overwrite=OVERWRITE, duplicates=DUPLICATES)
-def test_no_copy_of_thousands_does(
-    sources: list[Files],
-    there: Files,
-    names: dict[str, Any],
-    collisions: str,
-    overwrite: str,
-    duplicates: str,
-) -> None:
+def test_no_copy_of_thousands_does(sources: list[Files], there: Files, names: dict[str, Any], **how: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        how = {"collisions": collisions, "overwrite": overwrite, "duplicates": duplicates}
         look_at(sources, there, {**names, **how}, Path(folder))
 
 

@@ -41,6 +41,13 @@ def place(aws, bucket) -> Location:
     return Location.parse(f"s3://{bucket}/t{next(_numbers)}")
 
 
+def reached(server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Location:
+    """A prefix of its own for each test, of a server that the environment names."""
+    for name, value in server.env().items():
+        monkeypatch.setenv(name, value)
+    return Location.parse(f"{bucket}/t{next(_numbers)}")
+
+
 @pytest.fixture(scope="session")
 def google_bucket(gcs) -> str:
     return gcs.make_bucket("stores")
@@ -48,10 +55,7 @@ def google_bucket(gcs) -> str:
 
 @pytest.fixture
 def google_place(gcs, google_bucket, monkeypatch) -> Location:
-    """A prefix of its own for each test."""
-    for name, value in gcs.env().items():
-        monkeypatch.setenv(name, value)
-    return Location.parse(f"gs://{google_bucket}/t{next(_numbers)}")
+    return reached(gcs, f"gs://{google_bucket}", monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +65,7 @@ def container(azure) -> str:
 
 @pytest.fixture
 def azure_place(azure, container, monkeypatch) -> Location:
-    """A prefix of its own for each test."""
-    for name, value in azure.env().items():
-        monkeypatch.setenv(name, value)
-    return Location.parse(f"az://{container}/t{next(_numbers)}")
+    return reached(azure, f"az://{container}", monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +75,7 @@ def rclone_bucket(rclone_s3) -> str:
 
 @pytest.fixture
 def rclone_place(rclone_s3, rclone_bucket, monkeypatch) -> Location:
-    """A prefix of its own for each test."""
-    for name, value in rclone_s3.env().items():
-        monkeypatch.setenv(name, value)
-    return Location.parse(f"s3://{rclone_bucket}/t{next(_numbers)}")
+    return reached(rclone_s3, f"s3://{rclone_bucket}", monkeypatch)
 
 
 @pytest.fixture(params=["local", "memory", "s3", "rclone", "gs", "az"])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.errors import StoreError
-from migrator.stores import ObjectInfo, sharding
+from migrator.stores import ObjectInfo, listing, sharding
 from migrator.stores.sharding import Following, Page, list_parts, raw
 
 KEY = st.lists(st.text(alphabet="ab/é\udcff\U0001f980~", min_size=0, max_size=3), min_size=1, max_size=5).map("/".join)
@@ -106,3 +108,18 @@ def test_a_part_that_fails_fails_the_listing() -> None:
     first = bucket.fetch(None)
     with pytest.raises(StoreError, match="denied"):
         list(list_parts(first, fetch, bucket.prefixes, "", 8))
+
+
+# Mutation: look at the lane's threads before the first page is asked for.
+def test_how_far_a_bucket_is_the_first_page_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = SimpleNamespace(threads=4, place=SimpleNamespace(prefix=""))
+    asked: list[int] = []
+
+    def fetch(lane: Any, following: Following) -> Page:
+        lane.threads = 64
+        return Page([ObjectInfo("a", 1, 1, "e")], ("continuation-token", "t"))
+
+    monkeypatch.setattr(listing, "_fetch", fetch)
+    monkeypatch.setattr(listing, "list_parts", lambda *args: asked.append(args[-1]) or ())
+    assert len(list(listing.list_pages(lane, 16))) == 1  # pyright: ignore[reportArgumentType]
+    assert asked == [16]

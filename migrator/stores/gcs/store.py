@@ -29,7 +29,7 @@ _NO_CHALLENGE = "Google Cloud Storage keeps names below .well-known/acme-challen
 
 
 class GoogleStore(Bucket[GoogleLane]):
-    """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
+    """A prefix of a bucket. See ``Store`` and ``ServerSide`` for what each method promises."""
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -139,28 +139,17 @@ class GoogleStore(Bucket[GoogleLane]):
         upload.cancel(self._lane, upload_id)
 
     def can_copy_from(self, source: object) -> bool:
-        """Whether the server can copy from there itself, seen with the same rights."""
         if not isinstance(source, GoogleStore) or self._location.storage_class:
             return False  # for another class it would have to be told all the attributes anew
         ours, theirs = self._location, source._location
         return (ours.endpoint, ours.credentials) == (theirs.endpoint, theirs.credentials)
 
     def guards_copies(self, before: str | None) -> bool:
-        """Whether a copy by the server leaves alone what is not ``before``."""
         return self._google
 
     def copy_from(
         self, source: GoogleStore, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
     ) -> Written | None:
-        """Have the server copy one object with all it carries, in as many calls as it wants.
-
-        Raises
-        ------
-        SourceChanged
-            If the source is another version than ``etag``.
-        AlreadyExists
-            If something but ``before`` stands at the target.
-        """
         self._check_key(target_key)
         path = f"{source._lane.path_of(source.full(key))}/rewriteTo{self._lane.path_of(self.full(target_key))[11:]}"
         query = [
