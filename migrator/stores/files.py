@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -25,6 +26,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 _CANT_CLONE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM})
 _STRETCH = 64 << 20  # between two looks at whether to go on
 _BUFFER = 1 << 20
+_TICK = 10_000_000  # nanoseconds: the coarsest clock of a kernel's files, at 100 Hz
 
 
 def failed(error: OSError, path: str, size: int = 0) -> StoreError:
@@ -63,10 +65,26 @@ def open_pinned(folder: Folder, name: str, path: str, pinned: str | None) -> tup
             raise SourceChanged(f"{path!r} is not a regular file any more.")
         if pinned is not None and version(status) != pinned:
             raise changed(path, pinned, status)
+        _settle(fd, status)
     except BaseException:
         os.close(fd)
         raise
     return fd, status
+
+
+def _settle(fd: int, status: os.stat_result) -> None:
+    """Let a write that is under way end, so that whatever is written from now on changes the file's time.
+
+    A write sets the time as it begins and its bytes after: of a file looked at in between, half the bytes may be
+    old, the time new, and stay so. To look for data waits for the lock that the write holds (ext4); and before
+    Linux 6.13 two writes within one tick of the kernel's clock had the same time.
+    """
+    if status.st_size:
+        with suppress(OSError):  # not every filesystem can look for data
+            if os.lseek(fd, 0, os.SEEK_DATA):
+                os.lseek(fd, 0, os.SEEK_SET)
+    if 0 <= time.time_ns() - status.st_mtime_ns < _TICK:
+        time.sleep(_TICK / 1e9)
 
 
 def check_unchanged(fd: int, path: str, pinned: str) -> None:
