@@ -148,23 +148,6 @@ def fetch_items(
     return list(dicts(connection, statement, [status, error, error, limit]))
 
 
-def tally_evidence(scratch: Path, receipts: Sequence[Path]) -> dict[str, dict[str, int]]:
-    """Items by status and evidence, and attributes lost by name, over the newest receipts."""
-    if not receipts:
-        return {"evidence": {}, "losses": {}}
-    with connect(scratch) as connection:
-        connection.execute(f"create temp view receipts as {NEWEST.format(files=quoted(receipts), only='')}")
-        evidence = "select coalesce(evidence, status), count(*) from receipts group by 1 order by 1"
-        losses = (
-            "select loss, count(*) from (select unnest(string_split(losses, ',')) as loss from receipts"
-            " where losses is not null) group by 1 order by 2 desc, 1 limit 50"
-        )
-        return {
-            name: dict(connection.execute(statement).fetchall())
-            for name, statement in (("evidence", evidence), ("losses", losses))
-        }
-
-
 def _union(files: Sequence[Path], schema: pa.Schema) -> str:
     # By name, since a plan of an older release may lack a column.
     read = f"select * from read_parquet({quoted(files)}) union all by name " if files else ""

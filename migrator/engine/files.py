@@ -111,6 +111,12 @@ def read_table(path: Path) -> pa.Table:
     return pq.ParquetFile(path).read()  # pyarrow's own would import the whole of its datasets for this one file
 
 
+def read_columns(path: Path, names: list[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of a file, a tuple a row."""
+    table = pq.ParquetFile(path).read(names)
+    return _rows(table.select(names))
+
+
 def read_items(path: Path) -> list[Item]:
     return items_of(read_table(path))
 

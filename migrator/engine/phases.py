@@ -13,7 +13,7 @@ from ..migrations import CopyObjects, Executor, Migration
 from ..model import Counts, Receipt, Shard
 from ..stores.weather import under
 from ..words import sized
-from . import duck, files
+from . import files
 from .control import Control
 from .drift import check_drift
 from .planning import Actions, Plan, Planning, make_plan
@@ -21,6 +21,7 @@ from .pool import Pool
 from .ports import Journal
 from .probing import probe
 from .room import is_full
+from .tallies import tally_evidence
 from .work import PLANNED, Work, log_failures
 
 log = logging.getLogger("migrator")
@@ -189,9 +190,7 @@ class Attempt:
 
     def _report(self) -> str:
         counts = self._journal.counts()
-        shards = self._journal.shards()
-        receipts = [self._workspace / name for shard in shards for name in shard.receipts]
-        evidence = self._with_room(lambda: duck.tally_evidence(self._workspace / "scratch", receipts))
+        evidence = tally_evidence(self._workspace, self._journal.shards())
         report = {"counts": told(counts), **evidence, "engine_s": self._control.engine_ms / 1000}
         report["retries"] = self._control.weather.retried
         text = json.dumps(report, indent=2, ensure_ascii=False).encode()

@@ -17,8 +17,9 @@ from migrator.engine import duck, files, listings
 from migrator.engine.control import Control
 from migrator.engine.joining import Terms, join_listings
 from migrator.engine.planning import Planning, make_plan
+from migrator.engine.tallies import tally_evidence
 from migrator.migrations import CopyObjects, Migration
-from migrator.model import Item, Receipt
+from migrator.model import Item, Receipt, Shard
 from migrator.stores import Location, ObjectInfo
 
 
@@ -190,7 +191,18 @@ def test_items_show_the_newest_receipt(tmp_path: Path) -> None:
         files.write_durably(files.receipt_table(receipts), names[-1])
     relation = duck.relate_items(tmp_path, [tmp_path / shards[0].plan_file], names, None)
     assert relation.select("key", "status").fetchall() == [("a", "copied"), ("b", "copied"), ("c", "refused")]
-    assert duck.tally_evidence(tmp_path, names)["evidence"] == {"copied": 2}
+
+
+# Mutation: let _tally read the first file alone, or each by itself.
+def test_of_each_item_the_newest_receipt_is_tallied(tmp_path: Path) -> None:
+    first = [Receipt(0, "failed", losses="meta:x"), Receipt(1, "copied", "re-read", losses="acl,meta:x")]
+    other = [Receipt(5, "copied", "re-read", losses="meta:x"), Receipt(6, "skipped", "listed")]
+    for name, receipts in (("a", first), ("b", [Receipt(0, "copied", "size-only")]), ("c", other)):
+        files.write_durably(files.receipt_table(receipts), tmp_path / name)
+    shards = [Shard(0, 2, 0, "p", ("a", "b")), Shard(1, 2, 0, "p", ("c",)), Shard(2, 9, 0, "p")]
+    assert tally_evidence(tmp_path, shards) == {
+        "evidence": {"listed": 1, "re-read": 2, "size-only": 1}, "losses": {"meta:x": 2, "acl": 1}
+    }  # fmt: skip
 
 
 def test_receipts_survive_their_file(tmp_path: Path) -> None:
