@@ -125,6 +125,11 @@ class ExactS3:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.close_connection = True
 
+            def handle_expect_100(self) -> bool:
+                told = super().handle_expect_100()
+                self.wfile.flush()  # boto3 waits for it, a second at most
+                return told
+
             def handle(self) -> None:
                 with contextlib.suppress(OSError):  # a client that hung up
                     super().handle()

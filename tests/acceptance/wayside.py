@@ -77,6 +77,11 @@ class Wayside:
                 finally:
                     self.upstream.close()
 
+            def handle_expect_100(self) -> bool:
+                told = super().handle_expect_100()
+                self.wfile.flush()
+                return told
+
             def finish(self) -> None:
                 with contextlib.suppress(OSError):
                     super().finish()
