@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,11 +27,19 @@ def weed() -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; held together so that they differ."""
-    held = [socket.socket() for _ in range(count)]
+    """Ports that nobody listens on now; held together so that they differ.
+
+    They lie below those that the system gives to outgoing connections, of which tests make thousands: none is taken by
+    one before its server listens.
+    """
+    chance, held = random.SystemRandom(), []  # the usual generator is seeded alike in all workers
     try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
+        while len(held) < count:
+            held.append(socket.socket())
+            try:
+                held[-1].bind(("127.0.0.1", chance.randrange(20_000, 32_000)))
+            except OSError:
+                held.pop().close()
         return [one.getsockname()[1] for one in held]
     finally:
         for one in held:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labs import HOUSE, Lab, environment
+from servers import free_ports
 
 USER, PASSWORD, PREFIX = "ann", "hub-tests", "/hubx/"
 # The user's server is a process of ours: what it gets is what a Lab of these tests gets, and nothing more is said.
@@ -59,7 +59,7 @@ def missing() -> str:
 @contextmanager
 def running_hub(folder: Path) -> Iterator[Lab]:
     """The hub; ``url`` is its user's server, which starts when somebody logs in."""
-    ports = _free_ports(3)
+    ports = free_ports(3)
     for name in ("notebooks", "share/labextensions", "hub"):
         (folder / name).mkdir(parents=True)
     (folder / "share" / "labextensions" / "jupyter-migrator").symlink_to(HOUSE / "widgets" / "labextension")
@@ -87,16 +87,6 @@ def running_hub(folder: Path) -> Iterator[Lab]:
         finally:
             hub.terminate()  # it ends its users' servers and its proxy
             hub.wait(60)
-
-
-def _free_ports(count: int) -> list[int]:
-    open_ones = [socket.socket() for _ in range(count)]
-    for each in open_ones:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in open_ones]
-    for each in open_ones:
-        each.close()
-    return ports
 
 
 def _await(url: str, hub: subprocess.Popen[bytes], log: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import websocket
+from servers import free_ports
 
 START_S = 60
 
@@ -158,9 +159,7 @@ def webkit(folder: Path) -> Iterator[WebKit]:
     screen = ["Xvfb", "-displayfd", "1", "-screen", "0", "1200x900x24", "-nolisten", "tcp"]
     with log.open("w") as out, _running(screen, stdout=out, stderr=subprocess.DEVNULL):
         display = _told(log, r"^(\d+)\n")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         # No sandbox to nest in a container; nothing but our own server is visited.
         env = _environment(
             folder, DISPLAY=f":{display}", GDK_BACKEND="x11", WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1"

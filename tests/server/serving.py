@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from servers import free_ports
 
 TOKEN = "server-tests"
 HOUSE = Path(__file__).parents[2]
@@ -69,9 +70,7 @@ class Server:
 
 
 def run_server(folder: Path, **env: str) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     config = folder / "config"
     config.mkdir(parents=True)
     (config / "jupyter_server_config.py").write_text(CONFIG)
