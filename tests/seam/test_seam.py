@@ -40,13 +40,13 @@ def test_a_users_migration_runs(folder: Path) -> None:
 
 
 def test_it_is_killed_and_resumes_where_it_was(folder: Path) -> None:
-    run = mg.start(Backfill(folder=str(folder), days=60, pause_s=0.03))
+    run = mg.start(Backfill(folder=str(folder), days=120, pause_s=0.03))
     until(lambda: len(list(folder.iterdir())) > 5)
     os.kill(run.snapshot().holder["pid"], signal.SIGKILL)  # type: ignore[index]
     until(lambda: run.status == "interrupted")
     seen = run.resume().wait(60)
-    assert (seen.copied, seen.attempt) == (60, 2)
-    assert len(list(folder.iterdir())) == 60
+    assert (seen.copied, seen.attempt) == (120, 2)
+    assert len(list(folder.iterdir())) == 120
 
 
 def test_cancelled_work_keeps_its_receipts(folder: Path) -> None:

@@ -217,7 +217,7 @@ def test_a_kernel_that_takes_a_start_is_the_only_one(server: Server, source: Pat
 def test_what_stands_in_the_way_of_a_start_is_written_on_the_draft(server: Server, slow: api.Run, source: Path) -> None:
     draft = api.draft(CopyObjects(source, slow.snapshot().spec["target"]["path"]))
     server.ask(f"api/runs/{draft.id}/start", {})
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (seen := draft.snapshot()).error and time.monotonic() < deadline:
         time.sleep(0.1)
     assert slow.id in str(seen.error)

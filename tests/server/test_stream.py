@@ -93,9 +93,9 @@ def test_many_viewers_cost_one_reader(server: Server, slow: api.Run) -> None:
         one.ask(sub=slow.id, log=True)
     for one in pages:
         one.until(lambda m: m.get("snapshot", {}).get("copied", 0) > 3)
-    reads = server.ask("api/status").json["reads"]
+    reads, begun = server.ask("api/status").json["reads"], time.monotonic()
     time.sleep(3)
-    per_second = (server.ask("api/status").json["reads"] - reads) / 3
+    per_second = (server.ask("api/status").json["reads"] - reads) / (time.monotonic() - begun)
     for one in pages:
         one.socket.close()
     assert per_second < 12  # 2 rounds a second: a snapshot, its events, its log
@@ -169,8 +169,8 @@ def test_output_that_is_written_fast_comes_whole_in_small_frames(page: Page, slo
         for n in range(100):
             log.write(b"".join(b"written fast, line %06d\n" % (n * 500 + i) for i in range(500)))
             log.flush()
-    page.until(lambda m: "line 049999\n" in m.get("log", ""))
-    assert time.monotonic() - begun < 10  # 5,000 a second and more
+    page.until(lambda m: "line 049999\n" in m.get("log", ""), 60)
+    assert time.monotonic() - begun < 30  # one frame a round would take a minute
     frames = [m for m in page.seen if "log" in m]
     assert max(m["log"].count("\n") for m in frames) <= 500
     lines = [line for line in page.log(slow.id).split("\n") if line.startswith("written fast")]

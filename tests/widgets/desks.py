@@ -26,7 +26,7 @@ class Desk:
         return [line for frame in frames for line in frame["lines"]]
 
 
-def until(true: Callable[[], Any], seconds: float = 10) -> None:
+def until(true: Callable[[], Any], seconds: float = 20) -> None:
     """Wait for what another thread is about to do."""
     end = time.monotonic() + seconds
     while not true():
