@@ -86,7 +86,7 @@ class Wayside:
                 with contextlib.suppress(OSError):
                     super().finish()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
                 """Silent."""
 
             def pass_on(self) -> None:

@@ -132,7 +132,9 @@ def test_a_stopped_process_may_be_taken_over_once_its_lease_is_out(
 ) -> None:
     child = subprocess.Popen(["sleep", "60"])
     try:
-        claim(db, pid=child.pid, start_ticks=process.identify(child.pid).start_ticks)
+        identity = process.identify(child.pid)
+        assert identity
+        claim(db, pid=child.pid, start_ticks=identity.start_ticks)
         child.send_signal(signal.SIGSTOP)
         wait_until_stopped(child.pid)
         assert status(db) == "running"
