@@ -119,7 +119,7 @@ NAMES = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(here=NAMES, there=NAMES, overwrite=st.sampled_from(["never", "if-different"]))
 def test_plan_then_apply_is_apply_and_twice_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, here: dict[str, bytes], there: dict[str, bytes], overwrite: str

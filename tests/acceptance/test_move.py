@@ -118,7 +118,7 @@ def test_what_proved_nothing_deletes_nothing(dry_run: bool, tmp_path: Path) -> N
 
 
 def test_killed_while_it_deletes_it_goes_on(tmp_path: Path) -> None:
-    source = lay(tmp_path / "in", 4_000)
+    source = lay(tmp_path / "in", 2_000)
     before = in_folder(source)
     run = copied(source, tmp_path / "out")
     gone = mg.start(mg.DeleteSource.of(run))
