@@ -48,7 +48,7 @@ test: $(VENV)/.for-work ## run all tests, then the notebooks, comparing what the
 	@$(MAKE) --no-print-directory notebooks
 
 notebooks: $(VENV)/.for-work ## run the notebooks alone, comparing what their cells show
-	$(BIN)/python -m pytest $(NBVAL) notebooks
+	$(BIN)/python -m pytest $(NBVAL) $(TEST_ARGS) notebooks
 
 lint: $(VENV)/.for-work ## check style, types and which module imports which
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ from migrator.migrations import CopyObjects
 SLOW = 60_000  # bytes a second: `few` takes about a quarter of a minute
 
 
-def enqueue(source: Path, target: Path, **terms: object) -> api.Run:
+def enqueue(source: Path, target: Path, **terms: Any) -> api.Run:
     return api.start(CopyObjects(source, target), mode="queue", **terms)
 
 
@@ -185,9 +186,9 @@ def test_a_paused_queue_starts_nothing_and_says_so(few: Path, tmp_path: Path, wo
 
 
 def test_a_worker_that_lacks_a_variable_leaves_the_run_and_says_which(
-    few: Path, tmp_path: Path, place: object, monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = api.start(CopyObjects(few, place("out")), mode="queue")  # type: ignore[operator]
+    run = api.start(CopyObjects(few, place("out")), mode="queue")
     other = enqueue(few, tmp_path / "out")
     with Worker(AWS_SECRET_ACCESS_KEY=""):
         assert ends(other) == "completed"  # it is in nobody's way
