@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..stores.names import Folding
 
 BATCH = 10_000
+# Objects that are joined and put in order at once, where names are keys: so that more of them take no more memory.
+AT_ONCE, SAMPLES = 20_000, 20
 
 # What is chosen of the source, under the names that it gets.
 LISTED = """
@@ -115,7 +117,7 @@ JOIN = """
            t.size as t_size, t.mtime as t_mtime, t.etag as t_etag, {collides} as collides, {twin} as twin,
            s.rival.key as r_key, s.rival.size as r_size, s.rival.mtime as r_mtime, s.rival.etag as r_etag,
            s.source, {twin_source} as twin_source, s.rival.source as r_source, s.content
-    from source s left join target t on s.name = t.key {joins}
+    from source_part s left join target_part t on s.name = t.key {joins}
     {extras}) order by {order}coalesce(key, name)
 """
 # A name that an object of the source has is no extra, though that object may not be chosen.
@@ -123,8 +125,15 @@ EXTRAS = """
     union all
     select null, null, null, null, null, t.key, t.size, t.mtime, t.etag, null, null, null, null, null, null, null, null,
            null, null
-    from target t where t.chosen and not exists (from listed l where l.name = t.key)
+    from target_part t where t.chosen and not exists (from listed_part l where l.name = t.key)
 """
+# A range of keys.
+PART = """
+    create or replace temp view source_part as select * from source where {part};
+    create or replace temp view target_part as select * from target where {part};
+    create or replace temp view listed_part as select * from listed where {part};
+"""
+KEYS = "(select key from listed union all select key from target)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +172,24 @@ def join_listings(
         terms.contents(connection)
     connection.execute(ONCE if terms.once else SEEN if terms.contents else UNSEEN)
     statement = _join(connection, terms)
-    reader = connection.sql(statement).to_arrow_reader(BATCH)
-    for batch in reader:
-        yield pa.Table.from_batches([batch])
+    for part in _parts(connection, terms):
+        connection.execute(PART.format(part=part))
+        for batch in connection.sql(statement).to_arrow_reader(BATCH):
+            yield pa.Table.from_batches([batch])
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, terms: Terms) -> list[str]:
+    """Conditions on a key, in the order of keys, each met by some of the objects; what has one name meets the same."""
+    if terms.renamed or terms.sources or terms.once or terms.collisions == "rename":
+        return ["true"]  # names are not keys, or there is an order above that of keys
+    number = -(-connection.sql(f"select count(*) from {KEYS}").fetchall()[0][0] // AT_ONCE)
+    if number < 2:
+        return ["true"]
+    sample = f"using sample reservoir({SAMPLES * number} rows) repeatable (1)"
+    found = connection.sql(f"select key from (select key from {KEYS} {sample}) order by key").fetchall()
+    bounds = list(dict.fromkeys("'" + key.replace("'", "''") + "'" for (key,) in found[SAMPLES::SAMPLES]))
+    ends = [*(f"key < {bound}" for bound in bounds), "true"]
+    return [f"{begins} and {ends[at]}" for at, begins in enumerate(["true", *(f"key >= {bound}" for bound in bounds)])]
 
 
 def _settle(terms: Terms) -> str:

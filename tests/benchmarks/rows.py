@@ -83,5 +83,5 @@ LIMITS = {
     "nothing-to-do": "start-up, and two listings: 4 µs an object here, 17 µs in the server's one core",
     "far-s3-s3": "start-up; then one interpreter that serves all threads",
     "far-streamed": "the same, with two requests an object",
-    "million": "the report at the end, which DuckDB makes of all receipts at once; until then 186 MB",
+    "million": "one request an object, as in `small-s3-s3`; of the runner's memory 150 MB are the libraries",
 }

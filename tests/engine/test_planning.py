@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from migrator.config import SHARD_BYTES, SHARD_ITEMS
-from migrator.engine import duck, files, listings
+from migrator.engine import duck, files, joining, listings
 from migrator.engine.control import Control
 from migrator.engine.joining import Terms, join_listings
+from migrator.engine.listings import View
 from migrator.engine.planning import Planning, make_plan
 from migrator.engine.tallies import tally_evidence
 from migrator.migrations import CopyObjects, Migration
 from migrator.model import Item, Receipt, Shard
 from migrator.stores import Location, ObjectInfo
+from migrator.stores.names import Folding
 
 
 class Rows(Migration):
@@ -151,10 +155,8 @@ def test_overwrite_must_be_asked_for_and_is_marked(places: tuple[Path, Path], tm
 
 def colliding(folder: Path, keys: list[str], there: list[str], case: bool = False, form: bool = False) -> set[str]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from migrator.engine.listings import LISTING
-    from migrator.stores.names import Folding
 
     for name, listed in (("source", keys), ("target", there)):
         columns = [listed, [1] * len(listed), [1] * len(listed), ["e"] * len(listed), [None] * len(listed)]
@@ -181,6 +183,32 @@ def test_names_that_are_one_to_the_folder_are_found(tmp_path: Path) -> None:
     assert colliding(tmp_path, keys, ["READ"], case=True) == {"Case", "case", "d/x", "D/y", "read"}
     assert colliding(tmp_path, keys, [], case=True, form=True) == {"Case", "case", "d/x", "D/y", "e\u0301", "\u00e9"}
     assert colliding(tmp_path, ["same"], ["same"], case=True, form=True) == set()
+
+
+# Mutations: leave `terms.sources` out of joining._parts; let a part begin after its first key (`>` for `>=`).
+@pytest.mark.parametrize(
+    "way", [{}, {"extras": True}, {"folding": Folding(True, True)}, {"sources": ("x", "y")}], ids=str
+)
+def test_listings_joined_a_range_of_keys_at_a_time_are_joined_as_at_once(
+    way: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(5)
+    names = [rng.choice(["a/", "it's ", "é", "🦀", ""]) + str(number) for number in range(400)]
+    of = range(len(way.get("sources", "1")))
+    listed = {f"source-{n}": View(place=n) for n in of} | {"target": View()}
+    for name, view in listed.items():
+        page = [ObjectInfo(key, 1, 1, "e") for key in rng.sample(names, 250)]
+        pq.write_table(listings.look(page, view), tmp_path / name)
+    seen = []
+    for at_once in (10_000, 7):
+        monkeypatch.setattr(joining, "AT_ONCE", at_once)
+        with duck.connect(tmp_path) as connection:
+            there = [tmp_path / f"source-{n}" for n in of]
+            tables = list(join_listings(connection, there, tmp_path / "target", Terms(**way)))
+        seen.append([row for table in tables for row in table.to_pylist()])
+        assert len(tables) > 20 or at_once > 7 or "sources" in way
+    assert seen[0] == seen[1]
+    assert len(seen[0]) >= 250
 
 
 def test_items_show_the_newest_receipt(tmp_path: Path) -> None:
