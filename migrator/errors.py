@@ -128,9 +128,19 @@ class DiskFull(StoreError):
 
 
 class Unreachable(StoreError):
-    """The store gave no answer, or one that is a failure of its own."""
+    """The store gave no answer, or one that is a failure of its own.
+
+    Attributes
+    ----------
+    silent : bool
+        Whether all the time that there was went by without a word.
+    """
 
     ends = "try"
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
 
 
 class Throttled(Unreachable):

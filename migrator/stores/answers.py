@@ -92,9 +92,10 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     return StoreError(f"{where} refused {what}: {refusal.said}.")
 
 
-def unreachable(place: Location, why: str) -> Unreachable:
+def unreachable(place: Location, why: str, *, silent: bool = False) -> Unreachable:
     """The error for an endpoint that gave no answer."""
-    return Unreachable(f"{place.endpoint} gives no answer ({why}); check that it runs, the address and the network.")
+    said = f"{place.endpoint} gives no answer ({why}); check that it runs, the address and the network."
+    return Unreachable(said, silent=silent)
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _translated(
     if isinstance(error, PermissionError | theirs.PermissionDeniedError):
         return Denied(f"{place.endpoint} denies access to {what}; check {_source(place)} and its rights.")
     if any(sign in text for sign in ("error sending request", "HTTP error", "timed out", "body", "connection")):
-        return unreachable(place, "the connection failed or was cut")
+        return unreachable(place, "the connection failed or was cut", silent="timed out" in text)
     return StoreError(f"{what} failed: {type(error).__name__}: {text.partition(chr(10))[0][:200]}")
 
 

@@ -128,7 +128,7 @@ class Lane:
             try:
                 answer = once()
             except OSError as error:
-                raise unreachable(self.place, _why(error)) from None
+                raise unreachable(self.place, _why(error), silent=isinstance(error, TimeoutError)) from None
             if answer.status >= 400 and isinstance(answer, Answer):
                 self._raise_what_may_pass(answer, key)
             return answer

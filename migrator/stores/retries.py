@@ -67,18 +67,22 @@ class Retries:
 
     def _again(self, error: Unreachable | CredentialsRefused, failed: int, tries: int) -> int:
         """Wait for the next try, or raise the error; the failures that count from here on."""
+        trouble = None
         if isinstance(error, CredentialsRefused):
             # Another thread may have renewed them meanwhile: then the store answers.
             if failed <= RENEWALS and (self._renew() or self._trouble() is None):
                 weather().count(self._place, error)
                 return failed
         elif failed < (max(tries, THROTTLED_TRIES) if isinstance(error, Throttled) else tries):
-            weather().count(self._place, error)
-            self._wait(error, failed)
-            return failed
+            # On a dead link each try would take all of its time, and the next one as much again.
+            trouble = self._met(error) if error.silent and weather().endures else None
+            if trouble is None:
+                weather().count(self._place, error)
+                self._wait(error, failed)
+                return failed
         if not weather().endures:
             raise error
-        trouble = error if self._looking.locked() else self._trouble()
+        trouble = trouble or self._met(error)
         if trouble is None:  # it answers others: it is this request
             raise error
         self._outlast(trouble)
@@ -108,6 +112,10 @@ class Retries:
                 self._look(error)
                 self._healed = time.monotonic()
         weather().enter()
+
+    def _met(self, error: StoreError) -> StoreError | None:
+        """Why the store can't be used, if that is why a request failed; while another thread looks, it is."""
+        return error if self._looking.locked() else self._trouble()
 
     def _look(self, error: StoreError | None) -> None:
         since, waits = datetime.now().astimezone(), looks()

@@ -62,9 +62,10 @@ class S3Body:
     def _read_on(self, size: int) -> bytes:
         try:
             return (self._incoming or self._resume()).read(size)
-        except OSError:
+        except OSError as error:
             self._drop()
-            raise unreachable(self._lane.place, "the connection failed or was cut") from None
+            silent = isinstance(error, TimeoutError)
+            raise unreachable(self._lane.place, "the connection failed or was cut", silent=silent) from None
 
     def _resume(self) -> Incoming:
         here = {"range": f"bytes={self._at}-"} if self._at else {}

@@ -21,6 +21,8 @@ __all__ = ["Incoming", "Response", "Wire", "WireError"]
 _BUFFER = 1 << 16
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
 _PIECE = 1 << 17  # what must go out within one time-out: a slow link is not a dead one
+# Where a link dies without a word, the system finds out within half a minute, also while a slow answer is waited for.
+_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 
 class Response(NamedTuple):
@@ -107,6 +109,7 @@ class _Connection:
         except TimeoutError:
             raise TimeoutError(f"no connection within {connect_s:.0f} s") from None
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _keep_alive(plain)
         try:
             self._socket = context.wrap_socket(plain, server_hostname=address[0]) if context else plain
         except BaseException:
@@ -139,6 +142,13 @@ class _Connection:
                     self._socket.sendall(memoryview(body)[at : at + _PIECE])
         except BrokenPipeError:
             return  # a server may refuse, answer and hang up before it has read a large body: then read why
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE.items():  # each system has some of them
+        if (option := getattr(socket, name, None)) is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:

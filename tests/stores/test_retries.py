@@ -105,6 +105,20 @@ def test_a_store_that_answers_nobody_is_waited_for_and_said_once() -> None:
         persist(failing(*[Unreachable("x")] * TRIES), Recorder(), probe)
 
 
+# Mutation: leave the look out for a silent error, and on a dead link a run is held after five time-outs only.
+def test_where_nobody_gets_a_word_none_waits_out_its_time_again() -> None:
+    weather, away = Recorder(endures=True), [Unreachable("away")] * 2
+
+    def probe() -> None:
+        if away:
+            raise away.pop()
+
+    assert persist(failing(Unreachable("x", silent=True)), weather, probe) == "done"
+    assert (len(weather.held), weather.retried) == (2, 0)
+    assert persist(failing(Unreachable("x", silent=True)), weather, probe) == "done"  # it answers others
+    assert (len(weather.held), weather.retried) == (2, 1)
+
+
 # Mutation: let each thread look for itself, and a dead endpoint is asked by all of them.
 def test_one_thread_looks_for_all() -> None:
     looked, most, lock, up = [0], [0], threading.Lock(), threading.Event()

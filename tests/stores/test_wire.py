@@ -126,3 +126,13 @@ def test_a_proxy_is_asked_for_the_address_as_it_was_signed(monkeypatch):
         assert proxy.asked == [("PUT", "http://far.example/b/a//b%252F..")]
         monkeypatch.setenv("no_proxy", "far.example")
         assert native_module.Lane(place)._proxy is None
+
+
+# Mutation: leave `_keep_alive` out: a copy by the server on a link that died without a word waits a quarter of an hour.
+def test_the_system_looks_whether_the_other_side_is_there() -> None:
+    with answering(b"HTTP/1.1 204 No Content\r\n\r\n") as netloc:
+        connection = Wire("http", netloc, 2, 4)._take()
+        assert connection._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        connection.close()
