@@ -56,6 +56,8 @@ class ServerCopies(Bucket[Lane]):
         except Refusal as refusal:
             if refusal.code in _CANT_COPY or refusal.status == 501:
                 return None
+            if refusal.status == 404 and source.head(key) is not None:
+                return None  # it reads the source's name otherwise than it was written: by its bytes, then
             raise self._explain_copy(refusal, source, key, target_key, before) from None
         return Written(etag_of(answer.data))
 

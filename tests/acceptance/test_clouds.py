@@ -14,7 +14,7 @@ import pytest
 from clouds import Azurite, FakeGCS
 from driving import command_json
 from exact_s3 import ExactS3
-from test_odd_keys import fill, options, refused
+from test_odd_keys import arrives_in_folder, fill, options, refused
 from trees import MIB, in_folder, unless_told
 
 import migrator as mg
@@ -113,14 +113,16 @@ def test_a_preflight_finds_all_well_and_leaves_nothing(
 
 
 def test_every_key_is_the_same_there_or_refused_before_a_byte_moves(
-    exact: ExactS3, gcs: FakeGCS, google: str, google_bucket: str
+    exact: ExactS3, gcs: FakeGCS, google: str, google_bucket: str, tmp_path: Path
 ) -> None:
     bodies = fill(exact)
     seen = command_json("copy", "s3://b/from", f"{google}/keys", *options(exact, "source"), code=10)
     impossible = {key for key in bodies if "\n" in key or "\r" in key or len(key) > 1000}
     assert set(refused(seen["id"])) == impossible
     prefix = f"{google.rpartition('/')[2]}/keys/"
-    assert gcs.objects(google_bucket, prefix) == {key: body for key, body in bodies.items() if key not in impossible}
+    arrived = {key: body for key, body in bodies.items() if key not in impossible}
+    assert gcs.objects(google_bucket, prefix) == arrived
+    arrives_in_folder(f"{google}/keys", tmp_path / "to", arrived)
     blob = next(iter(gcs.client().list_blobs(google_bucket, prefix=prefix + "a/b")))
     assert (blob.content_type, blob.metadata) == ("a/b", {"key": "v"})
     again = command_json("copy", "s3://b/from", f"{google}/keys", *options(exact, "source"), code=10)
@@ -128,7 +130,7 @@ def test_every_key_is_the_same_there_or_refused_before_a_byte_moves(
 
 
 def test_every_key_is_the_same_on_azure_or_refused_by_name(
-    exact: ExactS3, azure: Azurite, monkeypatch: pytest.MonkeyPatch
+    exact: ExactS3, azure: Azurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """azurite lists no control characters and takes a backslash for a slash: what it would change is not written."""
     for name, value in azure.env().items():
@@ -143,6 +145,7 @@ def test_every_key_is_the_same_on_azure_or_refused_by_name(
     assert {"caf\u00e9", "cafe\u0301", "Case", "case", "trail.", "..x/y..", "%zz", "a%2Fb", "a/b", "a"} <= set(arrived)
     again = command_json("copy", "s3://b/from", there, *options(exact, "source"), code=10)
     assert (again["copied"], again["skipped"]) == (0, len(arrived))
+    arrives_in_folder(there, tmp_path / "to", arrived)
 
 
 def test_from_there_to_s3_with_what_each_object_carries(

@@ -13,6 +13,7 @@ from driving import command, command_json
 from exact_s3 import ExactS3
 
 import migrator as mg
+from migrator.words import escape
 
 PLAIN = [
     "a/b", "Case", "case", "caf\u00e9", "cafe\u0301", "with space", "trailing ", " leading", "a+b", "%41", "100%",
@@ -51,7 +52,11 @@ def fill(server: ExactS3) -> dict[str, bytes]:
 
 def read_all(server: ExactS3, bucket: str, prefix: str) -> dict[str, bytes]:
     """Every object as boto3 lists and reads it."""
-    client = server.client()
+    return read_with(server.client(), bucket, prefix)
+
+
+def read_with(client: Any, bucket: str, prefix: str) -> dict[str, bytes]:
+    """The same by a client of boto3's."""
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
     return {key[len(prefix) :]: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
@@ -99,19 +104,41 @@ def test_to_a_folder_each_key_arrives_or_is_refused_before_anything_is_written(e
     assert (again["skipped"], again["refused"], again["copied"]) == (seen["copied"], len(impossible), 0)
 
 
+def arrives_in_folder(source: str, target: Path, bodies: dict[str, bytes], *how: str) -> None:
+    """Each key is a file of that name, or refused by name for what can't stand beside it or is no file's name."""
+    meets = {key for key in COLLIDING if any(other.startswith(f"{key}/") for other in bodies)}
+    impossible = {key for key in bodies if key in FOR_BUCKETS or key in meets}
+    seen = command_json("copy", source, target, *how, code=10)
+    assert (set(refused(seen["id"])), seen["failed"]) == ({escape(key) for key in impossible}, 0)
+    found = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert found == {key: body for key, body in bodies.items() if key not in impossible and key not in MARKERS}
+
+
+# Mutation: leave the look at the source out of ServerCopies.copy_from: a key that it reads otherwise fails.
 def test_a_server_that_would_tidy_keys_up_gets_none_of_those(
-    exact: ExactS3, aws: Any, bucket: str, prefix: str, client: Any
+    exact: ExactS3, aws: Any, bucket: str, prefix: str, client: Any, tmp_path: Path
 ) -> None:
-    """SeaweedFS keeps ``a//b`` as ``a/b``, ``a\\b`` too, and lists a marker's bytes no more."""
-    bodies = {"a//b": b"1", "a\\c": b"2", "/x": b"3", "d/": b"", "e/": b"5", "c\x01": b"6", "fine": b"7"}
-    for key, body in bodies.items():
-        exact.client().put_object(Bucket="b", Key=key, Body=body)
-    seen = command_json("copy", "s3://b", f"s3://{bucket}/{prefix}/to", *options(exact, "source"), code=10)
+    """SeaweedFS keeps ``a//b`` as ``a/b``, ``a\\b`` too, and lists a marker's bytes no more: all else is the same
+    there, in another prefix of it by its own copies, and in a folder."""
+    bodies = fill(exact)
+    exact.client().put_object(Bucket="b", Key="from/e/", Body=b"5")
+    one, two = (f"s3://{bucket}/{prefix}/{name}" for name in ("one", "two"))
+    del bodies["marker"]  # and its marker would be one
+    seen = command_json("copy", "s3://b/from", one, "--exclude", "marker", *options(exact, "source"), code=10)
     failed = refused(seen["id"])
-    assert set(failed) == {"a//b", "a\\c", "/x", "e/"}
-    assert all("does not keep a key with" in why for why in failed.values())
-    entries = client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/to/")["Contents"]
-    assert {entry["Key"].partition("/to/")[2] for entry in entries} == {"d/", "c\x01", "fine"}
+    others = {key for key, why in failed.items() if "does not keep a key with" not in why}
+    assert others == {escape(key) for key in FOR_BUCKETS[-3:]}  # too long for it, or a NUL
+    arrived = {key: body for key, body in bodies.items() if escape(key) not in failed}
+    assert {"a//b", "a\\b", "/lead", "e/", "a/../b", ".."} <= set(failed)
+    assert {*PLAIN, *MARKERS, *CONTROL} - {"a\\b", ""} <= set(arrived)
+    assert client.head_object(Bucket=bucket, Key=f"{prefix}/one/")["ContentLength"] == len(
+        arrived.pop("")
+    )  # not listed
+    assert read_with(client, bucket, f"{prefix}/one/") == arrived
+    again = command("copy", one, two, "--json").json
+    assert (again["status"], again["copied"], refused(again["id"])) == ("completed", len(arrived), {})
+    assert read_with(client, bucket, f"{prefix}/two/") == arrived
+    arrives_in_folder(one, tmp_path / "to", arrived)
 
 
 def test_tags_go_from_bucket_to_bucket_and_what_can_not_be_kept_is_a_loss(exact: ExactS3) -> None:
