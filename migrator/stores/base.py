@@ -100,6 +100,10 @@ class Store(Protocol):
         """What people should know before they read from here, or write here. Sends no write."""
         ...
 
+    def keeps_versions(self) -> bool | None:
+        """Whether older versions of objects are kept here; None where that can't be told."""
+        ...
+
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Find out what differs by endpoint, by writes that leave nothing; what people should know of it.
 

@@ -43,6 +43,14 @@ class Bucket(Generic[L]):
     def head(self, key: str) -> ObjectInfo | None:
         raise NotImplementedError
 
+    def keeps_versions(self) -> bool | None:
+        raise NotImplementedError
+
+    def _told_of_versions(self) -> list[str]:
+        """What people should know before they read from here."""
+        told = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
+        return [told] if self.keeps_versions() else []
+
     def sync(self) -> None:
         """Nothing to do: a server answers when it has the object."""
 

@@ -58,6 +58,9 @@ class MemoryStore:
     def remarks(self, *, to_write: bool) -> list[str]:
         return []
 
+    def keeps_versions(self) -> bool | None:
+        return False
+
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         return []
 

@@ -107,9 +107,8 @@ def _source(store: Store) -> Iterator[Line]:
     yield _tried("source: list", lambda: _first(store, first))
     if first:
         yield _tried("source: read", lambda: _read(store, first[0]))
+    yield from _versions(store, "source", "older versions are not copied, only the newest of each object")
     yield from _clock(store, "source")
-    with suppress(StoreError):
-        yield from (Line("source", "note", remark) for remark in store.remarks(to_write=False))
 
 
 def _first(store: Store, found: list[ObjectInfo]) -> str:
@@ -134,8 +133,12 @@ def _target(store: Store, there: Location) -> Iterator[Line]:
     yield reach
     if reach.state == "trouble":
         return
+    yield _tried("target: list", lambda: _first(store, []) and None)
     yield from _clock(store, "target")
-    yield _tried("target: write, read, delete", lambda: _write(store, name))
+    yield from _rights(store, name)
+    yield from _versions(
+        store, "target", "what is replaced or deleted there stays as an older version, and is paid for"
+    )
     try:
         remarks = store.try_out(name)
     except StoreError as error:
@@ -157,16 +160,38 @@ def _room(there: Location) -> Iterator[Line]:
     yield Line("target: a folder that takes files", "ok" if may else "trouble", said)
 
 
-def _write(store: Store, name: str) -> str:
-    written = store.put(name, b"trial", Attributes(), before=None, mtime=None, scratch=name)
-    try:
-        with store.open(name, written.etag) as body:
+def _rights(store: Store, name: str) -> Iterator[Line]:
+    """Write an object of our own, read it, and take it back."""
+    etags: list[str] = []
+
+    def write() -> None:
+        etags.append(store.put(name, b"trial", Attributes(), before=None, mtime=None, scratch=name).etag or "")
+
+    def read() -> None:
+        with store.open(name, etags[0] or None) as body:
             if body.read() != b"trial":
                 raise StoreError("what was written there is not what is read back; look at the store")
-    finally:
-        if not store.remove(name, written.etag or ""):
+
+    def delete() -> None:
+        if not store.remove(name, etags[0]):
             raise StoreError(f"{name!r}, written for this trial, can't be deleted: remove it")
-    return ""
+
+    yield (written := _tried("target: write", write))
+    if written.state == "ok":
+        yield _tried("target: read", read)
+        yield _tried("target: delete", delete)
+
+
+def _versions(store: Store, name: str, what: str) -> Iterator[Line]:
+    """Whether older versions are kept, and what follows; a folder keeps none."""
+    if store.capabilities.remote:
+        kept = store.keeps_versions()
+        said = {
+            True: what,
+            False: "it keeps no older ones",
+            None: f"it does not tell; where it keeps older ones, {what}",
+        }
+        yield Line(f"{name}: versions", "ok" if kept is False else "note", said[kept])
 
 
 def _clock(store: Store, name: str) -> Iterator[Line]:

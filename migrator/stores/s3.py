@@ -63,8 +63,7 @@ class S3Store(ServerCopies):
 
     def remarks(self, *, to_write: bool) -> list[str]:
         if not to_write:
-            versioned = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
-            return [versioned] if is_versioned(self._lane) else []
+            return self._told_of_versions()
         known = self._terms.conditional
         if known:
             return []
@@ -72,6 +71,9 @@ class S3Store(ServerCopies):
             return [f"Unknown until apply: whether writes to {self._location.endpoint} are conditional."]
         title = self._terms.preset.title
         return [f"Writes to {title} are not conditional: each key is looked at just before it is written."]
+
+    def keeps_versions(self) -> bool | None:
+        return is_versioned(self._lane)
 
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         self._terms.trials.scratch = scratch

@@ -101,12 +101,12 @@ class Terms:
         return self.found.creates if before is None else self.found.replaces
 
 
-def is_versioned(lane: Lane) -> bool:
-    """Whether a bucket keeps older versions, as far as it tells."""
+def is_versioned(lane: Lane) -> bool | None:
+    """Whether a bucket keeps older versions; None where it does not tell."""
     try:
         answer = lane.send("GET", None, [("versioning", "")], tries=2, read_s=10)
     except (Refusal, StoreError):
-        return False
+        return None
     return b"<Status>Enabled<" in answer.data or b"<Status>Suspended<" in answer.data
 
 

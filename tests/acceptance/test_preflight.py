@@ -26,7 +26,9 @@ def test_all_is_well_and_nothing_is_left(
     (tmp_path / "a.txt").write_text("a")
     answer = command("preflight", tmp_path, place("x"))
     assert answer.code == 0, answer
-    assert "✓ target: write, read, delete" in answer.out
+    for line in ("apart", "source: reach", "source: list", "source: read", "target: reach", "target: list",
+                 "target: write", "target: read", "target: delete", "target: versions"):  # fmt: skip
+        assert f"✓ {line}" in answer.out
     assert "Nothing is in the way." in answer.out
     assert listed(client, bucket, prefix) == {}
     found = mg.preflight(tmp_path, place("x"))
@@ -59,7 +61,35 @@ def test_rights_that_end_at_reading_are_found(wayside: Any, place: Callable[[str
     wayside.refuse = lambda method, _path: method in ("PUT", "POST")
     found = mg.preflight(tmp_path, place("x"))
     assert states(found)["target: reach"] == "ok"
-    assert states(found)["target: write, read, delete"] == "trouble"
+    assert states(found)["target: write"] == "trouble"
+    assert "target: delete" not in states(found)
+
+
+# Mutation: let `_rights` be content with what was written.
+def test_a_right_that_is_missing_is_told_by_its_name(
+    wayside: Any, place: Callable[[str], str], tmp_path: Path, client: Any, bucket: str, prefix: str
+) -> None:
+    wayside.refuse = lambda method, path: method == "DELETE" and "preflight" in path
+    found = mg.preflight(tmp_path, place("x"))
+    rights = {name: state for name, state in states(found).items() if name in ("target: write", "target: delete")}
+    assert rights == {"target: write": "ok", "target: delete": "trouble"}
+    assert listed(client, bucket, prefix)  # what is left is named
+    assert ".migrator-trial-preflight-" in str(found)
+
+
+# Mutation: let `is_versioned` take a refusal for a no.
+def test_whether_older_versions_are_kept_is_told_on_both_sides(
+    aws: Any, client: Any, place: Callable[[str], str], wayside: Any, tmp_path: Path
+) -> None:
+    kept = aws.make_bucket("versions")
+    client.put_bucket_versioning(Bucket=kept, VersioningConfiguration={"Status": "Enabled"})
+    there = f"s3://{kept}/x"
+    assert {"source: versions": "note", "target: versions": "ok"}.items() <= states(
+        mg.preflight(there, place("x"))
+    ).items()
+    assert "stays as an older version" in str(mg.preflight(place("x"), there))
+    wayside.refuse = lambda _method, path: "versioning" in path
+    assert "it does not tell" in str(mg.preflight(tmp_path, place("x")))
 
 
 def test_one_place_is_told(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def fetch(lane: AzureLane, below: str, marker: str | None, most: int = 1000) -> 
     return Page(objects, root.findtext("NextMarker") or None)
 
 
+def shows_versions(lane: AzureLane, below: str) -> bool | None:
+    """Whether an object there is told with its version, as all are where the account keeps them; None without one."""
+    query = [*CONTAINER, ("prefix", below), ("maxresults", "1"), ("include", "versions")]
+    root = read_xml(lane.ask("GET", None, query, tries=2, read_s=10).data)
+    blob = None if root is None else root.find("Blobs/Blob")
+    return None if blob is None else blob.find("VersionId") is not None
+
+
 def ask(lane: AzureLane, below: str, marker: str | None, most: int) -> Answer:
     """The answer that has a page."""
     query = [*CONTAINER, ("prefix", below), ("maxresults", str(most)), *([("marker", marker)] if marker else [])]

@@ -51,7 +51,13 @@ class AzureStore(Bucket[AzureLane]):
         return listing.ask(self._lane, self._below, None, 1).headers.get("date", "")
 
     def remarks(self, *, to_write: bool) -> list[str]:
-        return []
+        return [] if to_write else self._told_of_versions()
+
+    def keeps_versions(self) -> bool | None:
+        try:
+            return listing.shows_versions(self._lane, self._below)
+        except StoreError:  # an account without them may not know the question
+            return None
 
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Remove what trials of killed attempts left; conditions are part of the service, wherever it runs."""

@@ -55,11 +55,17 @@ class GoogleStore(Bucket[GoogleLane]):
 
     def remarks(self, *, to_write: bool) -> list[str]:
         if not to_write:
-            versioned = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
-            return [versioned] if self._is_versioned() else []
+            return self._told_of_versions()
         if self._conditional is None:
             return [f"Unknown until apply: whether writes to {self._location.endpoint} are conditional."]
         return []
+
+    def keeps_versions(self) -> bool | None:
+        try:
+            found = self._lane.ask_json("GET", self._lane.bucket_path, [("fields", "versioning")])
+        except StoreError:  # it takes rights of its own, which who only reads may lack
+            return None
+        return bool((found.get("versioning") or {}).get("enabled"))
 
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Whether conditions are heeded, where it is not Google's own service that says so."""
@@ -203,13 +209,6 @@ class GoogleStore(Bucket[GoogleLane]):
             with suppress(MigratorError):
                 self._delete(key)
         return False
-
-    def _is_versioned(self) -> bool:
-        try:
-            found = self._lane.ask_json("GET", self._lane.bucket_path, [("fields", "versioning")])
-        except StoreError:  # it takes rights of its own, which who only reads may lack
-            return False
-        return bool((found.get("versioning") or {}).get("enabled"))
 
     def _delete(self, key: str, query: Iterable[tuple[str, str]] = ()) -> None:
         self._lane.send("DELETE", self._lane.path_of(self.full(key)), query)
