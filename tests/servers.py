@@ -17,6 +17,7 @@ from pathlib import Path
 KEY, SECRET, REGION = "testkey", "testsecret123", "us-east-1"
 OTHER_KEY, OTHER_SECRET = "otherkey", "othersecret123"
 OTHER_BUCKET = "theirs"
+OUR_KEY, OUR_SECRET, OUR_BUCKET = "ourkey", "oursecret123", "ours"
 MEMORY = "/dev/shm"
 
 
@@ -47,7 +48,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class SeaweedFS:
-    """One S3 server with two identities: an administrator, and one who may use ``theirs`` only.
+    """One S3 server with three identities: an administrator, and two who may use ``theirs`` or ``ours`` only.
 
     Attributes
     ----------
@@ -64,7 +65,8 @@ class SeaweedFS:
         try:
             self._start()
             self._wait()
-            self.make_bucket(OTHER_BUCKET)
+            for name in (OTHER_BUCKET, OUR_BUCKET):
+                self.make_bucket(name)
         except BaseException:
             self.stop()
             raise
@@ -140,9 +142,10 @@ class SeaweedFS:
 
     def _identities(self) -> str:
         path = Path(self._folder, "s3.json")
-        theirs = [f"{action}:{OTHER_BUCKET}" for action in ("Read", "List", "Write", "Tagging")]
         identities = [_identity("admin", KEY, SECRET, ["Admin", "Read", "Write", "List", "Tagging"])]
-        identities.append(_identity("other", OTHER_KEY, OTHER_SECRET, theirs))
+        for key, secret, bucket in ((OTHER_KEY, OTHER_SECRET, OTHER_BUCKET), (OUR_KEY, OUR_SECRET, OUR_BUCKET)):
+            rights = [f"{action}:{bucket}" for action in ("Read", "List", "Write", "Tagging")]
+            identities.append(_identity(f"of {bucket}", key, secret, rights))
         path.write_text(json.dumps({"identities": identities}))
         return str(path)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import BadInput
-from ..stores import Location, open_store
+from ..stores import Location
 from ..stores.digests import Strong, check_strong
 from .base import Batch, Duplicates, Ended, Migration, PlanContext, Target
 from .choosing import CHOICE, LIMITS, Choosing
 from .deciding import decide, weigh_losses
-from .placing import check_apart, check_distinct, check_folder
+from .placing import check_apart, check_distinct, check_folder, check_reached
 from .renaming import RENAMING, Renaming
 from .sameness import Compare
 from .verify import share_of
@@ -215,9 +215,9 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
             check_apart(source, self.target)
         check_distinct(self.sources)
         for source in self.sources:
-            open_store(source).probe()
+            check_reached(source, "source")
         if self.target.kind != "local":  # a folder is made when it is needed
-            open_store(self.target).probe()
+            check_reached(self.target, "target")
         else:
             check_folder(self.target)
 

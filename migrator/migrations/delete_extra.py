@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from pydantic import ByteSize, Field
 
 from ..errors import BadInput
-from ..stores import Location, open_store
+from ..stores import Location
 from ..words import unescape
 from .base import Batch, Migration, PlanContext, Target
 from .choosing import Choosing
 from .copy_objects import Before
+from .placing import check_reached
 from .renaming import Renaming
 
 
@@ -57,8 +58,8 @@ class DeleteExtra(Choosing, Renaming, Migration, defer_build=True):
 
     def check(self) -> None:
         """Raise BadInput or StoreError when one of the two can't be listed."""
-        for place in (self.source, self.target):
-            open_store(place).probe()
+        check_reached(self.source, "source")
+        check_reached(self.target, "target")
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         here = there = extra = 0

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from pydantic import ByteSize, Field
 
 from ..errors import BadInput
-from ..stores import Location, open_store
+from ..stores import Location
 from .base import Batch, Ended, Migration, PlanContext, Target
 from .choosing import Choosing
 from .copy_objects import Before, CopyObjects
+from .placing import check_reached
 
 # By which evidence a copy is proved: the target's own hash of the bytes, or a second reading of them.
 PROVED = ("server-hash", "re-read")
@@ -89,8 +90,8 @@ class DeleteSource(Migration, defer_build=True):
 
     def check(self) -> None:
         """Raise BadInput or StoreError when one of the places can't be reached."""
-        for place in (self.source, self.target):
-            open_store(place).probe()
+        check_reached(self.source, "source")
+        check_reached(self.target, "target")
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         import pyarrow.parquet as pq

@@ -8,8 +8,8 @@ from itertools import combinations
 from pathlib import Path
 
 from ..config import QUARANTINE
-from ..errors import BadInput
-from ..stores import Location, overlap
+from ..errors import BadInput, Denied, Unreachable
+from ..stores import Location, open_store, overlap
 
 
 def check_apart(source: Location, target: Location) -> None:
@@ -34,6 +34,14 @@ def check_distinct(sources: Sequence[Location]) -> None:
             raise BadInput(f"Two of the sources, {one} and {other}, hold the same objects. Name each place once.")
         if str(one) == str(other):
             raise BadInput(f"Two sources at two endpoints are called {one}. Use a named connection for one.")
+
+
+def check_reached(place: Location, side: str) -> None:
+    """A place must be there and may be listed. Raises StoreError, which says of whose keys it speaks."""
+    try:
+        open_store(place).probe()
+    except (Denied, Unreachable) as error:
+        raise type(error)(f"The {side}: {error}") from None
 
 
 def check_folder(target: Location) -> None:

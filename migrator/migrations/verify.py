@@ -10,11 +10,12 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field, field_validator
 
 from ..errors import BadInput
-from ..stores import Location, Store, open_store
+from ..stores import Location, Store
 from ..stores.digests import told
 from ..words import unescape
 from .base import Batch, Migration, PlanContext
 from .choosing import Choosing
+from .placing import check_reached
 from .renaming import Renaming
 
 # Actions that are differences by the listings alone; a comparison may find more.
@@ -77,8 +78,8 @@ class Verify(Choosing, Renaming, Migration, defer_build=True):
 
     def check(self) -> None:
         """Raise BadInput or StoreError when one of the two can't be listed."""
-        for place in (self.source, self.target):
-            open_store(place).probe()
+        check_reached(self.source, "source")
+        check_reached(self.target, "target")
 
     def plan(self, ctx: PlanContext) -> Iterator[Batch]:
         source, target = ctx.open(self.source), ctx.open(self.target)
