@@ -84,7 +84,10 @@ renaming_options = grouped(
                       "help": "Where several would get one name."}),
 )  # fmt: skip
 
-STORE_OPTIONS = "endpoint, region, profile, addressing, allow_http, anonymous, storage_class, kms_key or requester_pays"
+STORE_OPTIONS = (
+    "endpoint, region, profile, addressing, allow_http, anonymous, storage_class, kms_key, requester_pays or "
+    "billing_project"
+)
 place_options = grouped(
     "How to reach them",
     (("--source-option", "source_options"), {"multiple": True, "metavar": "NAME=VALUE",

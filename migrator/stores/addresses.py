@@ -23,7 +23,7 @@ KINDS = {"s3": "s3", "gs": "gs", "az": "az", "memory": "memory"}
 _ANY = frozenset({"endpoint", "allow_http", "anonymous", "credentials", "storage_class"})
 OPTIONS = {
     "s3": _ANY | {"region", "addressing", "profile", "kms_key", "requester_pays"},
-    "gs": _ANY | {"credentials_file", "kms_key"},
+    "gs": _ANY | {"credentials_file", "kms_key", "billing_project"},
     "az": _ANY | {"account"},
     "memory": frozenset(),
 }

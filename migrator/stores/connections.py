@@ -39,6 +39,7 @@ class Connection(BaseModel):
     storage_class: str | None = None
     kms_key: str | None = None
     requester_pays: bool = False
+    billing_project: str | None = None
 
     @property
     def kind(self) -> Kind:

@@ -74,6 +74,8 @@ class Location(BaseModel):
         What objects written here get: a storage class such as ``STANDARD_IA``, and the KMS key that encrypts them.
     requester_pays : bool
         Whether to agree that the one who asks pays.
+    billing_project : str, optional
+        The same of Google's, which wants to know the project that pays.
     """
 
     # In a form it is one field of text.
@@ -96,6 +98,7 @@ class Location(BaseModel):
     storage_class: str | None = Field(default=None, pattern=STORAGE_CLASS)
     kms_key: str | None = Field(default=None, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
     requester_pays: bool = False
+    billing_project: str | None = Field(default=None, pattern=r"^[a-z0-9:.\-]{1,100}$")
 
     @model_validator(mode="before")
     @classmethod
@@ -121,7 +124,8 @@ class Location(BaseModel):
             ``memory://name/prefix``, ``file:///folder`` or a folder.
         **options
             ``endpoint``, ``region``, ``addressing`` (``path`` or ``virtual``), ``allow_http``, ``account``,
-            ``profile``, ``credentials_file``, ``anonymous``, ``storage_class``, ``kms_key``, ``requester_pays``.
+            ``profile``, ``credentials_file``, ``anonymous``, ``storage_class``, ``kms_key``, ``requester_pays``,
+            ``billing_project``.
 
         Raises
         ------

@@ -24,6 +24,7 @@ class GoogleLane(Lane):
 
     def __init__(self, place: Location) -> None:
         super().__init__(place)
+        self._always = {"x-goog-user-project": place.billing_project} if place.billing_project else {}
         self.bucket_path = f"/storage/v1/b/{quote(place.bucket or '', safe='')}"
         self.upload_path = f"/upload{self.bucket_path}/o"
 
@@ -75,7 +76,7 @@ class GoogleLane(Lane):
         return replace(answer, status=202) if answer.status == 308 else answer
 
     def _signed(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes) -> dict[str, str]:
-        headers = {"host": self._host, **extra}
+        headers = {"host": self._host, **self._always, **extra}
         keys, _ = self.keyring.now()
         return headers | {"authorization": f"Bearer {keys.token}"} if keys else headers
 

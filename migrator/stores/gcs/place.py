@@ -36,6 +36,7 @@ def resolve(location: Location) -> Location:
         update={
             "endpoint": url, "credentials": credentials or usual, "allow_http": url.startswith("http:"),
             "storage_class": kind, "kms_key": location.kms_key or named.kms_key,
+            "billing_project": location.billing_project or named.billing_project,
         }
     )  # fmt: skip
 
