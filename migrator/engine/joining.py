@@ -50,7 +50,8 @@ NO_RIVALS = """
 """
 PACKED = "struct_pack(key := {0}key, size := {0}size, mtime := {0}mtime, etag := {0}etag, source := {0}source)"
 YIELDS = "r.best is not null and (r.best.key != l.key or r.best.source != l.source)"
-# What objects hold, where that was found out; and what several hold copied once: those that yield get the name.
+# What objects hold, where that was found out; and what several hold copied once: those that yield get the name. So do
+# those that yielded their own to one of them already, with the same bytes: that name has nothing under it now.
 UNSEEN = "create view source as select *, null::varchar as content from settled"
 SEEN = """
     create view source as
@@ -64,12 +65,15 @@ ONCE = f"""
         from settled s join contents c on s.source = c.source and s.key = c.key
         where s.problem is null and s.rival is null group by all having count(*) > 1;
     create view source as
-        select s.* replace (if(yields, called, s.name) as name, if(yields, first, s.rival) as rival), content
-        from (select s.*, if(s.rival is null, c.content, null) as content, f.first, f.called,
-                     f.first is not null and s.problem is null and s.rival is null
-                         and (f.first.key != s.key or f.first.source != s.source) as yields
+        select * replace (if(yields, called, name) as name, if(yields, first, rival) as rival),
+               if(rival is null or yields, held, null) as content
+        from (select s.*, c.content as held, f.first, f.called,
+                     f.first is not null and s.problem is null and (f.first.key != s.key or f.first.source != s.source)
+                         and (s.rival is null or r.content = c.content
+                              and (f.first.key != s.rival.key or f.first.source != s.rival.source)) as yields
               from settled s left join contents c on s.source = c.source and s.key = c.key
-              left join firsts f on f.content = c.content and f.size = s.size) s
+              left join contents r on s.rival.source = r.source and s.rival.key = r.key
+              left join firsts f on f.content = c.content and f.size = s.size)
 """
 # The stem of the last segment, eight digits of the key's SHA-256, the suffix: as `renaming.hash8` has them; of several
 # sources which one, too, since each may have that key.

@@ -143,6 +143,8 @@ def look_at(sources: Sequence[Files], there: Files, how: dict[str, Any], folder:
          collisions="keep-identical-once", overwrite="always", duplicates="report")  # fmt: skip
 @example(sources=[{"a": b"1"}, {"a": b"1"}], there={"a": b"2"}, names={},
          collisions="keep-identical-once", overwrite="never", duplicates="once")  # fmt: skip
+@example(sources=[{"a": b"1", "b": b"1"}, {"b": b"1"}], there={}, names={},
+         collisions="keep-identical-once", overwrite="never", duplicates="once")  # fmt: skip
 def test_no_copy_loses_an_object_or_does_anything_twice(
     sources: list[Files], there: Files, names: dict[str, Any], **how: str
 ) -> None:
