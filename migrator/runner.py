@@ -134,6 +134,7 @@ def wait_to_begin() -> None:
     """Load what a run of ours needs, and wait for the word that it is recorded: the file for its output."""
     _spare()
     from .engine import copy_executor, duck, executors, phases, uploads  # noqa: F401
+    from .migrations import ordinary  # noqa: F401
 
     duck.load()
     line = sys.stdin.readline()

@@ -48,6 +48,9 @@ class Copier:
         self._witness = Witness(self._read_source)
         self._to_folder = target.location.kind == "local"
         self._files = self._to_folder and source.location.kind == "local"
+        # Asked once an object, and the same for all of them.
+        self._source_holds = source.capabilities.holds_attributes
+        self._target_holds = target.capabilities.holds_attributes
         can_copy = getattr(target, "can_copy_from", None)
         # For a strong hash the bytes must pass here.
         self._server_side = bool(can_copy and can_copy(source)) and not asked.record
@@ -116,7 +119,8 @@ class Copier:
         self, item: Item, written: Written, hasher: Hasher, attributes: Attributes, losses: str | None
     ) -> Receipt:
         evidence = self._evidence.find(item, written, hasher)
-        written = written._replace(dropped=written.dropped + self._evidence.unkept(item, written, attributes))
+        if unkept := self._evidence.unkept(item, written, attributes):
+            written = written._replace(dropped=written.dropped + unkept)
         return _receipt(item, "copied", evidence, hasher.told(), written, losses)
 
     def _copy_file(self, item: Item) -> Receipt:
@@ -255,9 +259,9 @@ class Copier:
 
     def _fit(self, key: str, attributes: Attributes) -> tuple[Attributes, str | None]:
         """The attributes that the target gets, and the names of those it can't hold."""
-        if not self._target.capabilities.holds_attributes:
+        if not self._target_holds:
             return attributes, lost(key, attributes)
-        if not self._source.capabilities.holds_attributes and (guess := type_of(key)):
+        if not self._source_holds and (guess := type_of(key)):
             return Attributes({"content-type": guess}), None
         return attributes, None
 

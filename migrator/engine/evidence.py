@@ -42,6 +42,7 @@ class Evidence:
 
     def __init__(self, target: Store, asked: Asked, unless_stopped: Callable[[Chunks], Chunks]) -> None:
         self._target, self._asked, self._unless_stopped = target, asked, unless_stopped
+        self._holds = target.capabilities.holds_attributes
 
     def hasher(self, algorithm: str, *, whole: bool = False) -> Hasher:
         """For the bytes of one object as they pass by."""
@@ -61,7 +62,7 @@ class Evidence:
         digest = hasher.hexdigest()
         if written.checked or digest in (written.digest, told(written.etag, checked=True)):
             return "server-hash"
-        if not self._target.capabilities.holds_attributes and digest == told(item.etag, checked=True):
+        if not self._holds and digest == told(item.etag, checked=True):
             return "server-hash"
         if not (whole or in_sample(item.key, self._asked.reread)):
             return self._by_size(item, written)
@@ -84,7 +85,7 @@ class Evidence:
 
     def unkept(self, item: Item, written: Written, sent: Attributes) -> tuple[str, ...]:
         """The names of attributes that the target did not keep as they were sent, where that is asked for."""
-        if not (self._asked.metadata and self._target.capabilities.holds_attributes):
+        if not (self._asked.metadata and self._holds):
             return ()
         with self._target.open(name_of(item), written.etag) as body:
             kept = body.attributes

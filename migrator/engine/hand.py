@@ -2,8 +2,8 @@
 
 They speak in lines of JSON. The runner first says what the migration is, then hands out shards, and tells the *terms*
 whenever they change: why nothing may be written at the moment, until when the lease allows it, the limits, whether to
-stop. A hand tells receipts, bytes in flight and what holds it as they come, and when a shard is ``done``. With
-``heard`` it says up to which of the runner's lines ``quiet`` is meant.
+stop. A hand tells when a shard is ``begun``, receipts, bytes in flight and what holds it as they come, and when the
+shard is ``done``. With ``heard`` it says up to which of the runner's lines ``quiet`` is meant.
 
 A hand keeps the lease's end by its own clock, and dies with its runner: the kernel sees to that where it can, the
 closed pipe everywhere.
@@ -12,6 +12,7 @@ closed pipe everywhere.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ from .output import log_to_stdout
 
 log = logging.getLogger("migrator")
 TICK_S = 0.1
+GARBAGE = 20_000  # allocations between two collections
 RUNNER = "runner"  # who holds the gate for all hands
 _PR_SET_PDEATHSIG = 1
 
@@ -51,11 +53,14 @@ def main() -> None:
     mouth = Mouth(voice, control)
     work = _listen(control, mouth)
     executor = executor_of(load(brief["migration"]).model_validate(brief["spec"]))
+    gc.freeze()  # what was loaded stays; and what an object takes is seldom a circle: collections are a hundredth of it
+    gc.set_threshold(GARBAGE)
     while True:
         shard, rows = work.get()
         error = None
         try:
             if not control.stopped:
+                mouth.tell(begun=shard.no)
                 with control.writing(), under(control.weather):
                     for receipt in executor.execute(shard, rows, control):
                         mouth.add(receipt)

@@ -119,6 +119,8 @@ class Hands:
         if said is None:
             self._bury(link)
             return
+        if "begun" in said:
+            self._control.begin_engine()
         for text in said["warnings"]:  # what one finds out, the others do too
             if text not in self._warned:
                 self._warned.add(text)

@@ -174,7 +174,6 @@ class Attempt:
 
     def _begin(self, shard: Shard) -> Work:
         work = Work.load(shard, self._workspace)
-        self._control.begin_engine()
         self._control.shift(shard.counts, work.counts_to_keep())
         return work
 

@@ -38,10 +38,12 @@ class Pool:
             if work.todo:
                 works = chain([work], works)
                 break
+            self._control.begin_engine()
             yield work, ()  # the plan itself decided all of it, and nobody is called for that
         else:
             return
         if not processes:
+            self._control.begin_engine()
             yield from ((work, executor.execute(work.shard, work.todo, self._control)) for work in works)
             return
         try:

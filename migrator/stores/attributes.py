@@ -27,8 +27,13 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 def received(headers: Mapping[str, str]) -> Attributes:
     """Ours, from the headers of an answer."""
-    kept = {name: headers[name] for name in HEADERS if name in headers}
-    return Attributes(kept, {name[len(META) :]: headers[name] for name in headers if name.startswith(META)})
+    kept, metadata = {}, {}
+    for name, value in headers.items():
+        if name in HEADERS:
+            kept[name] = value
+        elif name.startswith(META):
+            metadata[name[len(META) :]] = value
+    return Attributes(kept, metadata)
 
 
 def joined(attributes: Attributes, what: str) -> dict[str, str] | None:
@@ -50,6 +55,8 @@ def sent(attributes: Attributes, what: str) -> dict[str, str]:
 
 def fitting(attributes: Attributes) -> tuple[Attributes, list[str]]:
     """What of the metadata fits in HTTP headers, and the names of what does not: another store may hold any text."""
+    if not attributes.metadata:
+        return attributes, []
     fits = {name: value for name, value in attributes.metadata.items() if _fits(name, value)}
     if len(fits) == len(attributes.metadata):
         return attributes, []

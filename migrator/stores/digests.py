@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import xxhash
 
@@ -142,10 +142,10 @@ def check_strong(algorithm: Strong) -> None:
 
 
 def _new(algorithm: str) -> Any:
+    if algorithm.startswith("md5"):
+        return hashlib.md5(usedforsecurity=False)
     if algorithm == "blake3":
         from blake3 import blake3
 
         return blake3()
-    if algorithm in get_args(Strong):
-        return hashlib.new(algorithm)
-    return xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.md5(usedforsecurity=False)
+    return xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.new(algorithm)

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from .base import ObjectInfo
-from .native import unquoted
+from .wire import unquoted
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 ARCHIVED_PROBLEM = (

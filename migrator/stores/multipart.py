@@ -20,7 +20,8 @@ from xml.sax.saxutils import escape
 from ..errors import SourceChanged, StoreError
 from .answers import Refusal, read_xml
 from .digests import PART_BYTES
-from .native import SLOW_S, Lane, unquoted
+from .native import SLOW_S, Lane
+from .wire import unquoted
 
 MOST_PARTS = 10_000
 AT_ONCE = 4

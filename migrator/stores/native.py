@@ -13,8 +13,8 @@ import os
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from .locations import Location
 from .proxies import proxy_for
 from .retries import TRIES, Retries, asked_for
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
-from .wire import Incoming, Response, Wire, WireError
+from .wire import Answer, Incoming, Wire, WireError
 
 # A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
 CONNECT_S, READ_S, SLOW_S, PROBE_S = 5.0, 30.0, 900.0, 10.0
@@ -34,19 +34,6 @@ _CONNECTIONS = 64
 TURN_S = 0.0002
 NEAR_THREADS, FAR_THREADS = min(8, 2 * (os.cpu_count() or 1)), 64
 A = TypeVar("A", "Answer", "Incoming | Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A server's answer, its header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    data: bytes
-
-    @property
-    def etag(self) -> str | None:
-        return unquoted(self.headers.get("etag"))
 
 
 class Lane:
@@ -66,7 +53,8 @@ class Lane:
         self._always = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
         self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
         self.keyring = Keyring(place.credentials, self.provide)
-        self.retries = Retries(place.url, self._probe, self.keyring.renew)
+        me = weakref.proxy(self)  # no circle: with the last store that sends by it its connections are closed
+        self.retries = Retries(place.url, lambda: me._probe(), self.keyring.renew)
         self._proxy = proxy_for(self._scheme, host, CONNECT_S, _CONNECTIONS)
         self.round_trip = math.inf  # seconds, of the request that was answered soonest
         self._wire = self._proxy or Wire(self._scheme, host, CONNECT_S, _CONNECTIONS)
@@ -93,7 +81,7 @@ class Lane:
         CredentialsRefused
             If the credentials are not accepted.
         """
-        path, line, extra = self._path(key), encode_query(query), headers or {}
+        path, line, extra = self._path(key), encode_query(query) if query else "", headers or {}
         return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), key, tries))
 
     def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES) -> Incoming:
@@ -153,15 +141,15 @@ class Lane:
     def _once(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         headers = self._signed(method, path, query, extra, body)
         began = time.monotonic()
-        answer = Answer(*self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s))
+        answer = self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s)
         self.round_trip = min(self.round_trip, time.monotonic() - began)
-        return replace(answer, status=500) if _failed_late(answer) else answer
+        return answer._replace(status=500) if _failed_late(answer) else answer
 
     def _begin(self, path: str, extra: Mapping[str, str]) -> Incoming | Answer:
         headers, began = self._signed("GET", path, "", extra, b""), time.monotonic()
         answer = self._wire.open(path, headers, READ_S)
         self.round_trip = min(self.round_trip, time.monotonic() - began)
-        return Answer(*answer) if isinstance(answer, Response) else answer
+        return answer
 
     def _path(self, key: str | None) -> str:
         return encode_path(f"{self._base}/{key}" if key is not None else self._base or "/")
@@ -177,14 +165,11 @@ class Lane:
         )  # fmt: skip
 
     def _payload(self, body: bytes) -> str:
+        # In plain text AWS wants the body signed. Others don't, as rclone relies on too, and it takes as long as the
+        # sending does; what arrived is compared by its ETag anyway.
         if not body:
             return EMPTY
-        return UNSIGNED if self._scheme == "https" else hashlib.sha256(body).hexdigest()
-
-
-def unquoted(etag: str | None) -> str | None:
-    """An etag as it is kept: the server's text without its quotes."""
-    return etag.strip('"') if etag else None
+        return UNSIGNED if self._scheme == "https" or not self.aws else hashlib.sha256(body).hexdigest()
 
 
 def quoted(etag: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .incoming import Incoming, WireError
-from .wire import Response
+from .wire import Answer
 
 
 def proxy_for(scheme: str, host: str, connect_s: float, keep: int) -> Proxied | None:
@@ -28,17 +28,17 @@ class Proxied:
         self._proxy = urllib3.ProxyManager(proxy, maxsize=keep, block=False)
         self._server, self._connect_s = server, connect_s
 
-    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Response:
+    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         """Send one request and read its answer. Raises OSError where there is none."""
         raw = self._ask(method, target, headers, body, read_s, whole=True)
-        return Response(raw.status, _lower(raw.headers), raw.data)
+        return Answer(raw.status, _lower(raw.headers), raw.data)
 
-    def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Response:
+    def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Answer:
         """GET. The body of a success is still to be read, any other answer is whole."""
         raw = self._ask("GET", target, headers, b"", read_s, whole=False)
         if raw.status in (200, 206):
             return Incoming(raw.status, _lower(raw.headers), lambda size: _read(raw, size), lambda _: raw.close())
-        return Response(raw.status, _lower(raw.headers), _read(raw, None))
+        return Answer(raw.status, _lower(raw.headers), _read(raw, None))
 
     def _ask(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float, *, whole: bool

@@ -20,11 +20,12 @@ from .digests import PART_BYTES
 from .listing import list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, upload
-from .native import Lane, quoted, unquoted
+from .native import Lane, quoted
 from .s3_body import S3Body
 from .s3_copies import ServerCopies
 from .s3_terms import Terms, is_versioned
 from .trials import hash_header
+from .wire import unquoted
 
 __all__ = ["PART_BYTES", "S3Store"]
 
@@ -115,7 +116,7 @@ class S3Store(ServerCopies):
             self._check_before(key, before)
         odd = not keys.tidy(self.full(key)) or attribute_names.ambiguous(attributes)
         if self._terms.by_hand or odd or not LEAN_BYTES < len(data) < NATIVE_BYTES:
-            return self._put_natively(key, data, attributes, before)._replace(dropped=dropped)
+            return self._put_natively(key, data, attributes, before, dropped)
         given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
         etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
@@ -172,15 +173,18 @@ class S3Store(ServerCopies):
                 self.bytes, self._below + key, data, attributes=attributes, mode=mode, use_multipart=False
             )["e_tag"]  # fmt: skip
 
-    def _put_natively(self, key: str, data: bytes, attributes: Attributes, before: str | None) -> Written:
+    def _put_natively(
+        self, key: str, data: bytes, attributes: Attributes, before: str | None, dropped: tuple[str, ...]
+    ) -> Written:
         headers = attribute_names.sent(attributes, self.what(key))
         headers |= self._terms.condition(before) | self._terms.headers
         checked = self._terms.checks
         headers |= hash_header(data) if checked else {}
         try:
-            return Written(self._lane.send("PUT", self.full(key), (), headers, data).etag, checked=checked)
+            answer = self._lane.send("PUT", self.full(key), (), headers, data)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
+        return Written(answer.etag, None, dropped, checked)
 
     def _check_key(self, key: str, size: int = 0) -> None:
         super()._check_key(key, size)

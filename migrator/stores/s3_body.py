@@ -9,10 +9,10 @@ from ..errors import SourceChanged
 from . import attributes as attribute_names
 from .answers import Refusal, unreachable
 from .base import Attributes
-from .native import Lane, quoted, unquoted
+from .native import Lane, quoted
 from .retries import TRIES
 from .tags import COUNT, read_tags
-from .wire import Incoming
+from .wire import Incoming, unquoted
 
 
 class S3Body:

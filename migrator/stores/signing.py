@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -12,12 +13,13 @@ from urllib.parse import quote
 from .credentials import Keys
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 def encode_path(path: str) -> str:
     """A path as it is signed and sent: every byte but the unreserved ones and ``/`` in percent form."""
-    return quote(path, safe="/~", errors="surrogateescape")
+    return path if _PLAIN.fullmatch(path) else quote(path, safe="/~", errors="surrogateescape")
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
@@ -68,7 +70,7 @@ def sign(
 
 def _canonical(headers: Mapping[str, str]) -> tuple[str, str]:
     names = sorted(headers)
-    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
     return ";".join(names), lines
 
 

@@ -7,30 +7,42 @@ an object by many threads that share one interpreter. They still go through prox
 from __future__ import annotations
 
 import contextlib
+import io
 import select
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .incoming import Answers, Incoming, WireError
 
-__all__ = ["Incoming", "Response", "Wire", "WireError"]
+__all__ = ["Answer", "Incoming", "Wire", "WireError"]
 
 _BUFFER = 1 << 16
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
+FRESH_S = 0.05  # an idle connection this young is not asked whether the server has hung up on it
 _PIECE = 1 << 17  # what must go out within one time-out: a slow link is not a dead one
 # Where a link dies without a word, the system finds out within half a minute, also while a slow answer is waited for.
 _ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 
-class Response(NamedTuple):
-    """Status, headers by lower-case name, and the whole body."""
+class Answer(NamedTuple):
+    """A server's answer: its status, headers by lower-case name, and the whole body."""
 
     status: int
     headers: Mapping[str, str]
     data: bytes
+
+    @property
+    def etag(self) -> str | None:
+        return unquoted(self.headers.get("etag"))
+
+
+def unquoted(etag: str | None) -> str | None:
+    """An etag as it is kept: the server's text without its quotes."""
+    return etag.strip('"') if etag else None
 
 
 class Wire:
@@ -47,7 +59,7 @@ class Wire:
         for connection in self._idle:
             connection.close()
 
-    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Response:
+    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         """Send one request and read its answer. Raises OSError where there is none."""
         connection = self._take()
         try:
@@ -58,9 +70,9 @@ class Wire:
             self._give_up(connection, error)
             raise
         self._keep_or_close(connection, reusable)
-        return Response(head.status, head.headers, data)
+        return Answer(head.status, head.headers, data)
 
-    def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Response:
+    def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Answer:
         """GET. The body of a success is still to be read, any other answer is whole."""
         connection = self._take()
         try:
@@ -76,7 +88,7 @@ class Wire:
             self._give_up(connection, error)
             raise
         self._keep_or_close(connection, reusable)
-        return Response(head.status, head.headers, data)
+        return Answer(head.status, head.headers, data)
 
     def _take(self) -> _Connection:
         while True:
@@ -84,7 +96,7 @@ class Wire:
                 connection = self._idle.pop()
             except IndexError:
                 return _Connection(self._address, self._connect_s, self._context)
-            if not connection.dropped():
+            if time.monotonic() - connection.since < FRESH_S or not connection.dropped():
                 return connection
             connection.close()
 
@@ -97,9 +109,20 @@ class Wire:
 
     def _keep_or_close(self, connection: _Connection, reusable: bool) -> None:
         if reusable and len(self._idle) < self._keep:
+            connection.since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
+
+
+class _Raw(io.RawIOBase):
+    """A socket as a file to read. The standard library's own is Python, and called for each read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.readinto = connection.recv_into
+
+    def readable(self) -> bool:
+        return True
 
 
 class _Connection:
@@ -115,7 +138,8 @@ class _Connection:
         except BaseException:
             plain.close()
             raise
-        self.answers = Answers(self._socket.makefile("rb", buffering=_BUFFER))  # pyright: ignore[reportArgumentType]
+        self.answers = Answers(io.BufferedReader(_Raw(self._socket), _BUFFER))
+        self.since = 0.0  # when it became idle, monotonic
         self._read_s = connect_s
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -152,7 +176,7 @@ def _keep_alive(connection: socket.socket) -> None:
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
     if body or method in ("PUT", "POST"):
         lines.append(f"content-length: {len(body)}")
     text = "\r\n".join(lines)

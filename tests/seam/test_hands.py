@@ -124,6 +124,15 @@ def test_each_item_is_done_once_and_counted_on_the_way(crew: Callable[..., Crew]
         assert (all_of_it.lines(), all_of_it.control.tally().bytes_done) == (200, 2_000)
 
 
+# Mutation: in Hands._recruit, call `self._control.begin_engine()`.
+def test_engine_time_begins_with_the_first_object_not_with_the_processes(crew: Callable[..., Crew]) -> None:
+    begun = time.monotonic()
+    with crew(4, pause_s=0.01) as one:
+        until(lambda: one.control.tally().done)
+        one.control.mark_engine()
+        assert 0 < one.control.engine_ms / 1000 < time.monotonic() - begun - 0.05  # no interpreter is up sooner
+
+
 # Mutation: in Hands._bury, leave out `self._again.append`.
 def test_what_a_killed_hand_was_at_is_done_again(crew: Callable[..., Crew]) -> None:
     with crew(20, pause_s=0.02) as hurt:

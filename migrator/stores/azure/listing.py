@@ -14,7 +14,8 @@ from ...errors import StoreError
 from ..answers import read_xml
 from ..base import ObjectInfo
 from ..digests import tag_of
-from ..native import Answer, unquoted
+from ..native import Answer
+from ..wire import unquoted
 from .lane import CONTAINER, AzureLane
 
 ARCHIVED = (

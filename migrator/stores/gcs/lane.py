@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -73,7 +72,7 @@ class GoogleLane(Lane):
     def _once(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         answer = super()._once(method, path, query, extra, body, read_s)
         # To an upload that is not whole yet: go on. Nothing else here is answered so.
-        return replace(answer, status=202) if answer.status == 308 else answer
+        return answer._replace(status=202) if answer.status == 308 else answer
 
     def _signed(self, method: str, path: str, query: str, extra: Mapping[str, str], body: bytes) -> dict[str, str]:
         headers = {"host": self._host, **self._always, **extra}
