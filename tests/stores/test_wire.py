@@ -94,9 +94,12 @@ def test_a_connection_is_kept_and_a_dropped_one_is_not_used():
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     with answering(whole, whole) as netloc:
         wire = Wire("http", netloc, 2, 4)
-        for _ in range(6):
+        for turn in range(6):
             assert wire.exchange("GET", "/", {"host": netloc}, b"", 5).data == b"x"
-            time.sleep(0.05)  # for the news of the drop: one that comes after the look is the retry's business
+            end = time.monotonic() + 20  # one that hears of the drop after it has looked is the retry's business
+            while turn % 2 and not wire._idle[0].dropped():
+                assert time.monotonic() < end
+                time.sleep(0.001)
 
 
 def test_no_line_break_gets_into_a_request():
