@@ -19,7 +19,7 @@ from migrator import CopyObjects, api
 from migrator.errors import StateFull
 
 SIZE = 4 << 20
-HELD_S = 4  # looked at for so long
+HELD_S = 2  # looked at for so long
 SLOW = 80_000  # bytes a second
 FULL = r"Disk full: it needs (about )?[\d.]+ [kMG]?B more at '{}'"
 

@@ -96,7 +96,8 @@ def test_a_death_is_told_once_whoever_sees_it(hook: Hook, tmp_path: Path) -> Non
     until(lambda: hook.told)
     time.sleep(1)
     assert [told["title"] for told in hook.told] == ["nightly: interrupted"]
-    run.resume().wait(60)
+    run.resume().limit()
+    run.wait(60)
     until(lambda: len(hook.told) == 2)
     assert hook.told[1]["title"] == "nightly: completed"
 

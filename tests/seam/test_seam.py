@@ -50,17 +50,17 @@ def test_it_is_killed_and_resumes_where_it_was(folder: Path) -> None:
 
 
 def test_cancelled_work_keeps_its_receipts(folder: Path) -> None:
-    run = mg.start(Backfill(folder=str(folder), days=200, pause_s=0.03))
+    run = mg.start(Backfill(folder=str(folder), days=120, pause_s=0.03))
     until(lambda: len(list(folder.iterdir())) > 5)
     run.cancel()
     seen = run.wait(20, check=False)
     assert seen.status == "cancelled"
-    assert 5 < seen.done < 200
+    assert 5 < seen.done < 120
     done_before = seen.done
     run.resume().wait(60)
     # What had a receipt was not done again: one line a file.
-    assert sum(len(file.read_text().splitlines()) for file in folder.iterdir()) == 200
-    assert run.snapshot().copied == 200 > done_before
+    assert sum(len(file.read_text().splitlines()) for file in folder.iterdir()) == 120
+    assert run.snapshot().copied == 120 > done_before
 
 
 def test_it_runs_through_a_process_pool_unchanged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

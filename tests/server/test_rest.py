@@ -93,6 +93,7 @@ def test_a_run_is_steered_and_started_without_a_kernel(server: Server, slow: api
     deadline = time.monotonic() + 20
     while slow.status == "cancelled" and time.monotonic() < deadline:  # no kernel shows it: the server does it
         time.sleep(0.1)
+    slow.limit()
     assert slow.wait(60).attempt == 2
 
 
