@@ -11,6 +11,7 @@ from exact_gcs import ExactGCS
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError, Denied, SourceChanged, StoreError
 from migrator.stores import Attributes, Location, open_store
+from migrator.stores.answers import Refusal
 from migrator.stores.digests import md5_told
 from migrator.stores.gcs import GoogleStore, upload
 from migrator.stores.gcs.lane import GoogleLane
@@ -201,6 +202,8 @@ def test_who_pays_is_told_with_every_request(exact: ExactGCS) -> None:
     given = Location.parse("gs://b", endpoint=exact.endpoint, anonymous=True, billing_project="us")
     for place in (Location.parse("lake://bucket/p"), given):
         assert GoogleLane(place.resolve())._signed("GET", "/", "", {}, b"")["x-goog-user-project"] == "us"
+    told = '{"error": {"message": "Bucket is a requester pays bucket but no user project provided.", "code": 400}}'
+    assert "billing_project=" in str(GoogleLane(given.resolve()).explain(Refusal(400, told), "k"))
     with pytest.raises(ValueError, match="billing_project"):
         Location.parse("gs://b", billing_project="a\r\nb")
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import MigratorError, NotFound, StoreError
+from ...errors import Denied, MigratorError, NotFound, StoreError
 from ..answers import Refusal
 from ..locations import Location
 from ..native import PROBE_S, READ_S, Answer, Lane
@@ -54,6 +54,10 @@ class GoogleLane(Lane):
         if refusal.status == 404 and about is None:
             bucket, where = self.place.bucket, self.place.endpoint
             return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and the account.")
+        if "requester pays" in refusal.said.lower():
+            return Denied(
+                f"Who reads the bucket {self.place.bucket!r} pays for it: name the project by billing_project=."
+            )
         return super().explain(refusal, about)
 
     def with_query(self, path: str, query: Iterable[tuple[str, str]]) -> str:
