@@ -14,7 +14,9 @@ import pytest
 from migrator.lifecycle import process
 from migrator.state import StateDB, queues, runs
 
-CONTEXT = multiprocessing.get_context("spawn")
+# Forked from one that has loaded all this: what is spawned loads for a second and more before it does a thing.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["crews", "psycopg", "pymysql", "migrator.migrations", "migrator.recording"])
 
 
 def at_once(work: Callable[..., Any], each: Sequence[tuple[Any, ...]], timeout: float = 240) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
+from crews import CONTEXT
 
 from migrator.errors import NewerSchema, StateError, TokenLost, UnknownRun
 from migrator.lifecycle import process
@@ -39,9 +39,8 @@ def _claim(url: str, gate, results) -> None:
 
 def test_of_many_claimers_one_wins(db: StateDB) -> None:
     make(db)
-    context = multiprocessing.get_context("spawn")
-    gate, results = context.Barrier(6), context.Queue()
-    crew = [context.Process(target=_claim, args=(db.url, gate, results)) for _ in range(6)]
+    gate, results = CONTEXT.Barrier(6), CONTEXT.Queue()
+    crew = [CONTEXT.Process(target=_claim, args=(db.url, gate, results)) for _ in range(6)]
     for one in crew:
         one.start()
     tokens = [results.get(timeout=60) for _ in crew]
