@@ -10,8 +10,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from labs import TOKEN, Lab, Notebook, running_lab
-from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+from labs import VIEWPORT, Desk, Lab, Notebook, running_lab
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from widgets import view
 
@@ -23,6 +23,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+expect.set_options(timeout=20_000)  # the machine's pace is no test's affair
 
 
 # One a module: while Playwright's loop runs in this thread, no other test may call asyncio.run.
@@ -40,11 +42,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that is wide enough for Lab; what it throws fails the test."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
+    page = new_page(browser)
+    yield page
+    page.context.close()
+
+
+def new_page(browser: Browser) -> Page:
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(20_000)
-    yield page
-    context.close()
+    return page
 
 
 @pytest.fixture
@@ -102,20 +109,33 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield started
 
 
-@pytest.fixture
-def notebook(lab: Lab, page: Page, request: pytest.FixtureRequest, picture: Any) -> Iterator[Callable[..., Notebook]]:
-    """Opens a new notebook of these cells in Lab."""
+@pytest.fixture(scope="module")
+def desk(browser: Browser, lab: Lab) -> Iterator[Desk]:
+    """Lab in one page for the tests of a module: to open it takes longer than most of them."""
+    made = Desk(lab, partial(new_page, browser))
+    yield made
+    made.close()
 
-    def make(*cells: str) -> Notebook:
+
+@pytest.fixture
+def notebook(desk: Desk, request: pytest.FixtureRequest, picture: Any) -> Iterator[Callable[..., Notebook]]:
+    """Opens a new notebook of these cells in Lab; `fresh`: in a page of its own."""
+
+    def make(*cells: str, fresh: bool = False) -> Notebook:
+        if fresh:
+            desk.close()
         sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         sheet.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         name = f"{request.node.name}.ipynb"
-        nbformat.write(sheet, lab.root / name)
-        return Notebook(page, lab, name).open(TOKEN)
+        nbformat.write(sheet, desk.lab.root / name)
+        return desk.open(name)
 
     yield make
     if getattr(request.node, "failed", False):
-        picture(page, f"failed-{request.node.name}")
+        if desk.page:
+            picture(desk.page, f"failed-{request.node.name}")
+        desk.close()  # what it left there is nobody else's affair
+    desk.clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Error, Locator, Page
+from servers import free_ports
 
 TOKEN = "browser-tests"
+VIEWPORT: Any = {"width": 1200, "height": 900}
 HOUSE = Path(__file__).parents[2]
 # When the frame that says so was drawn, by the clock that a runner's end is written with.
 CANCELLED = """() => new Promise((done) => {
@@ -47,9 +48,7 @@ def running_lab(folder: Path, extended: bool = False, venv: Path | None = None) 
     """
     root = folder / "notebooks"
     root.mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     python = [str(venv / "bin" / "python") if venv else sys.executable]
     command = [
         *python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
@@ -175,3 +174,61 @@ class Notebook:
         seen = self.page.evaluate(CANCELLED)
         told = self.js(f"fetch('/migrator/api/runs/{run_id}').then((answer) => answer.json())")
         return (seen - told["snapshot"]["finished_at"]) / 1000
+
+
+# All that stands in Lab's main area but what is open now, and what a test may have changed for the next.
+TIDY = """async (name) => {
+  const { shell, serviceManager, commands } = jupyterapp;
+  for (const each of [...shell.widgets("main")]) if (each.context?.path !== name) each.dispose();
+  for (const each of document.querySelectorAll(".Toastify__close-button")) each.click();
+  localStorage.clear();
+  if (!name) await serviceManager.sessions.shutdownAll();
+  if (document.body.dataset.jpThemeName !== "JupyterLab Light")
+    await commands.execute("apputils:change-theme", { theme: "JupyterLab Light" });
+}"""
+
+
+class Desk:
+    """Lab in one page, where the notebooks of several tests are opened one after the other."""
+
+    def __init__(self, lab: Lab, make: Callable[[], Page]) -> None:
+        self.lab, self._make = lab, make
+        self.page: Page | None = None
+
+    def open(self, name: str) -> Notebook:
+        """A notebook, and nothing beside it."""
+        if self.page is None:
+            self.page = self._make()
+            book = Notebook(self.page, self.lab, name).open(TOKEN)
+            self.page.evaluate("window.onDesk = true")
+            return book
+        self.page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: {name!r}}}).then(() => null)")
+        self.page.wait_for_function(f"jupyterapp.shell.currentWidget?.context?.path === {name!r}")
+        self.page.evaluate(TIDY, name)
+        return Notebook(self.page, self.lab, name).ready()
+
+    def clear(self) -> None:
+        """Put away what a test left: its notebook, other pages, kernels. What can't be is left to a new page.
+
+        So is one that was loaded again: it may open its notebook once more when nobody thinks of it.
+        """
+        try:
+            if self.page and self.page.evaluate("window.onDesk"):
+                self._tidy(self.page)
+            else:
+                self.close()
+        except Error:  # it shows something else than Lab
+            self.close()
+
+    def _tidy(self, page: Page) -> None:
+        for each in page.context.pages:
+            if each is not page:
+                each.close()
+        page.context.set_offline(False)
+        page.set_viewport_size(VIEWPORT)
+        page.evaluate(TIDY, "")
+
+    def close(self) -> None:
+        if self.page:
+            self.page.context.close()
+            self.page = None

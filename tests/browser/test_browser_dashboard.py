@@ -114,7 +114,7 @@ def test_a_form_starts_what_the_kernel_knows(notebook: Any) -> None:
 
 # Mutation: let watchEnds take `newest` for 0 at first, and runs that ended long ago are announced.
 def test_the_end_of_a_run_is_announced_once_whatever_tab_is_in_front(lab: Lab, notebook: Any, picture: Any) -> None:
-    book = notebook(f"{IMPORTS}{RUNS}", "second.cancel()")
+    book = notebook(f"{IMPORTS}{RUNS}", "second.cancel()", fresh=True)
     page = book.page
     toasts = page.locator(".Toastify__toast")
     book.run(0)
@@ -127,7 +127,7 @@ def test_the_end_of_a_run_is_announced_once_whatever_tab_is_in_front(lab: Lab, n
     later = page.context.new_page()
     later.goto(f"{lab.url}lab/workspaces/later?token={TOKEN}")
     expect(later.locator(".jp-Launcher:visible, .jp-Notebook:visible").first).to_be_visible(timeout=LONG)
-    later.wait_for_timeout(7000)
+    later.wait_for_timeout(4000)  # the list is read every three seconds
     assert later.locator(".Toastify__toast").filter(has_text=re.compile("completed|cancelled")).count() == 0
     later.close()
     expect(told).to_have_count(1)

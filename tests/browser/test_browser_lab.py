@@ -319,7 +319,7 @@ def test_looks(notebook, picture):
     for theme in ("Dark High Contrast", "Dark", "Light"):
         command = f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
         book.js(f"{command}.then(() => null)")
-        grows(book.panel, 40)
+        grows(book.panel, 10)
         expect(book.panel.locator(".mgp-follow")).to_have_attribute("aria-pressed", "true")
         picture(book.page, f"lab-{theme.replace(' ', '-').lower()}")
     click(book.panel, "Cancel")
@@ -328,7 +328,7 @@ def test_looks(notebook, picture):
 
 def test_live_while_the_kernel_is_busy(notebook):
     book = started(notebook)
-    book.write(1, "import time\ntime.sleep(8)")
+    book.write(1, "import time\ntime.sleep(4)")
     book.run(1, wait=False)
     grows(book.panel, 20)
     click(book.panel, "Cancel")  # heard at once, or when the cell has ended: that depends on the ipykernel

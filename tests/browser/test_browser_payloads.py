@@ -72,6 +72,7 @@ def test_nothing_of_a_hundred_payloads_runs(bundle: str, notebook: Any, lab: Lab
     book = notebook(
         f"{IMPORTS}{START}", f"MigrationPanel(run, bundle={bundle!r})", f"MigrationPanel(bundle={bundle!r})",
         "from IPython.display import HTML; HTML(''.join(each._repr_html_() for each in waiting))",
+        fresh=True,
     )  # fmt: skip
     dialogs: list[str] = []
     book.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
