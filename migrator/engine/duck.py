@@ -25,11 +25,13 @@ ITEMS = """
            p.source
     from plan p left join receipts r using (item_no)
 """
+# What tells that two objects of one size have the same bytes: what a plan found out, a tag that is a hash of the bytes
+# or of the same parts. One that a store never checked (`~`) tells nothing.
+CONTENT = "json_extract_string(detail, '$.content')"
+TOLD = "if(regexp_full_match(etag, '[0-9a-f]{32}(-[0-9]+)?(@.*)?'), split_part(etag, '@', 1), null)"
 DUPLICATES = f"""
     select content, size, key, target_key, source, count(*) over (partition by content, size) as copies from (
-        select *, coalesce(json_extract_string(detail, '$.content'), digest,
-            if(regexp_full_match(etag, '[0-9a-f]{{32}}(-[0-9]+)?(@.*)?'), split_part(etag, '@', 1), null)) as content
-        from ({ITEMS})
+        select *, coalesce({CONTENT}, digest, {TOLD}) as content from ({ITEMS})
     ) where content is not null and size > 0 qualify copies > 1 order by size desc, content, item_no
 """
 PLANNED = """

@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..reasons import gist_in_sql
 from . import duck
 
 MOST_LISTED = 100
-# What is quoted, counted or put in brackets makes no kind of its own.
-_KIND = r"""
-    regexp_replace(regexp_replace(coalesce({text}, ''), '\s*\([^)]*\)', '', 'g'),
-                   '''[^'']*''|"[^"]*"|[0-9][0-9,.:]*', '…', 'g')
-"""
 _KINDS = f"""
-    select status, {_KIND.format(text="error, reason")} as why,
+    select status, {gist_in_sql("coalesce(error, reason)", "key")} as why,
            count(*) as items, sum(size)::bigint as bytes, min(key) as example
     from items where status in ('failed', 'refused') group by all order by items desc, why limit 50
 """
 _ACTIONS = f"""
-    select action, {_KIND.format(text="reason")} as reason, status, coalesce(evidence, '') as evidence,
+    select action, {gist_in_sql("reason")} as reason, status, coalesce(evidence, '') as evidence,
            count(*) as items, sum(size)::bigint as bytes
     from items group by all order by items desc, action, status, reason
 """

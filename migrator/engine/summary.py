@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..reasons import gist_in_sql
 from ..stores import Location
 from ..words import shown, sized
 from . import duck, pricing
@@ -16,11 +17,9 @@ from .pricing import Cost, Prices
 from .probing import told_time
 
 BIGGEST, SAMPLES, PREFIXES, BAR = 5, 3, 8, 24
-# A reason may name figures; rows that differ in those only are one line.
-_GROUPS = """
-    select action, regexp_replace(regexp_replace(coalesce(reason, ''), ' as (''[^'']*''|"[^"]*")( of [^ ]*,)?', ' as …',
-                                                 'g'), '[0-9][0-9,]*', '…', 'g') as why, count(*) as items,
-           sum(bytes)::bigint as bytes, arg_min(key, item_no, {samples}) as samples
+_GROUPS = f"""
+    select action, {gist_in_sql("reason")} as why, count(*) as items, sum(bytes)::bigint as bytes,
+           arg_min(key, item_no, {SAMPLES}) as samples
     from plan group by all order by action, items desc
 """
 _BIGGEST = """
@@ -37,12 +36,10 @@ _LOSSES = """
         where detail like '%"loses"%'
     ) group by 1 order by 2 desc, 1 limit 50
 """
-# By what was found out, else only where the source's tags are hashes of the bytes.
-_DOUBLES = r"""
+_DOUBLES = f"""
     select count(*) as groups, coalesce(sum(items), 0)::bigint as items, coalesce(sum(spare), 0)::bigint as bytes from (
         select count(*) as items, sum(bytes) - any_value(bytes) as spare from (
-            select bytes, coalesce(json_extract_string(detail, '$.content'),
-                if(regexp_full_match(etag, '~?[0-9a-f]{32}(@.*)?'), split_part(etag, '@', 1), null)) as content
+            select bytes, coalesce({duck.CONTENT}, {duck.TOLD}) as content
             from plan where bytes > 0 and (action not in ('skip', 'omit', 'refuse') or detail like '%"content"%')
         ) where content is not null group by content, bytes having count(*) > 1
     )
@@ -161,7 +158,7 @@ def summarize(
     would take, and with ``more`` that is to be known of it."""
     with duck.connect(scratch) as connection:
         duck.relate(connection, plan_files, [])
-        groups = duck.dicts(connection, _GROUPS.format(samples=SAMPLES))
+        groups = duck.dicts(connection, _GROUPS)
         [doubles], [read] = duck.dicts(connection, _DOUBLES), duck.dicts(connection, _READ)
         doubles |= {"read": read["items"], "read_bytes": read["bytes"]} if read["items"] else {}
         needs = duck.dicts(connection, pricing.NEEDS)
