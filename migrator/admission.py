@@ -10,7 +10,7 @@ from .handle import Run
 from .migrations import CopyObjects, DeleteExtra, Migration, PurgeQuarantine, Verify, registry
 from .migrations.choosing import read_time
 from .model import LIVE, RESUMABLE, Mode, Snapshot
-from .quarantines import look, needed_by
+from .quarantines import holds, needed_by
 from .recording import Terms
 from .state import runs as rows
 
@@ -76,11 +76,8 @@ def check_unneeded(db: StateDB, migration: Migration, dry_run: bool) -> None:
     if dry_run or not isinstance(migration, PurgeQuarantine):
         return
     needed = needed_by(db, migration.place)
-    if migration.run is None:
-        kept = [one.run for one in look(db, migration.place) if one.run in needed]
-    else:
-        kept = [migration.run] if migration.run in needed else []
-    if kept:
+    wanted = [run for run in needed if migration.run in (None, run)]
+    if kept := [run for run in wanted if holds(migration.place, run)]:
         raise BadInput(
             f"What run {kept[0]} keeps at {migration.place} is needed by run {needed[kept[0]]}, which has not ended. "
             "Let it end, or cancel it; or purge one run's by run=."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .config import MANIFESTS, QUARANTINE, keep_for
 from .errors import BadInput
 from .migrations.choosing import read_time
-from .migrations.purge_quarantine import inside, kept_by
+from .migrations.purge_quarantine import inside, kept_by, pages
 from .model import Snapshot
 from .state import runs as rows
 from .state.schema import runs
@@ -70,6 +70,11 @@ def look(db: StateDB, place: Location) -> list[Kept]:
         for run, one in kept.items()
     ]
     return sorted(found, key=lambda one: (one.kept_at or 0, one.run))
+
+
+def holds(place: Location, run: str) -> bool:
+    """Whether a run keeps something at a place. The whole quarantine is not listed for that."""
+    return any(pages(open_store(inside(place.resolve()).below(run))))
 
 
 def expiry(at: int | None) -> int | None:
