@@ -238,4 +238,6 @@ def _checked(seen: Snapshot) -> Snapshot:
         return seen
     counts = f"{seen.failed:,} failed, {seen.refused:,} refused" if seen.failed or seen.refused else ""
     why = seen.error or counts or "see its output"
+    if seen.refused and seen.migration == "copy-objects":  # a resume goes by the plan, and so does the same key again
+        why += f". What the plan refused stays refused; `migrator retry {seen.id}` looks at it anew"
     raise RunNotCompleted(f"Run {seen.id} ended {seen.status}: {why}", seen)

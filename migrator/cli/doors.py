@@ -14,9 +14,19 @@ from ..model import EXIT_CODES
 from . import output
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+SENTENCE = 300  # characters, more than any has
 
 
-class Door(click.Group):
+class Listing(click.Group):
+    """Its help lists commands by whole sentences, where click cuts them off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.commands[name].get_short_help_str(SENTENCE)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(found)
+
+
+class Door(Listing):
     """Errors leave here: one sentence on stderr and an exit code, never a traceback for a mistake.
 
     2: it can't be done as it was asked, and nothing was written; 1: it failed.

@@ -18,6 +18,8 @@ from .options import mode_option
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+COMPARED = ("key", "size", "status", "other_status", "error", "other_error")
+
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="migrator")
@@ -98,7 +100,7 @@ def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str
               show_default=True, help="parquet goes to a pipe or a file: > differences.parquet")  # fmt: skip
 def compare(run: str, other: str, form: str) -> None:
     """List the items in which RUN and OTHER differ: only in one of them, or with another outcome."""
-    output.show_items(api.attach(run).compare(api.attach(other)), form)
+    output.show_items(api.attach(run).compare(api.attach(other)), form, COMPARED)
 
 
 @main.command()

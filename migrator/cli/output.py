@@ -134,7 +134,7 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
         table.add_row(
             *(Text("" if value is None else plain(f"{value:,}" if isinstance(value, int) else value)) for value in row)
         )
-    Console().print(table)
+    Console().print(table if rows else Text("None.", "dim"))
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)
 

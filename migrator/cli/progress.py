@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -15,6 +16,7 @@ from . import output
 
 REFRESH_S = 0.25
 PLAIN_REFRESH_S = 5.0
+MOST_NOTES = 5
 
 
 def follow_run(run: Run, quiet: bool = False) -> Snapshot:
@@ -74,19 +76,46 @@ def _figures(seen: Snapshot) -> str:
 
 
 def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
-    if seen.dry_run and seen.status == "completed":
-        for action, tally in sorted(seen.actions.items()):
-            console.print(Text(f"  {action:10} {tally['items']:>12,}  {sized(tally['bytes'])}"))
-        console.print(Text(f"Nothing was written. `migrator apply {run.id}` executes this plan."))
-        return
-    losses = f", {seen.losses:,} losses" if seen.losses else ""
-    line = Text.assemble(
-        output.status_text(seen), f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_done)}"
+    ready = seen.dry_run and seen.status == "completed"
+    for line in _show_plan(run, seen) if ready else _show_outcome(run, seen):
+        console.print(line)
+
+
+def _show_plan(run: Run, seen: Snapshot) -> Iterator[Text]:
+    for action, tally in sorted(seen.actions.items()):
+        yield Text(f"  {action:10} {tally['items']:>12,}  {sized(tally['bytes'])}")
+    yield from _notes(run)
+    yield Text(
+        f"Nothing was written. `migrator apply {run.id}` executes this plan."
+        if seen.actions
+        else "There is nothing to do."
     )
-    console.print(line.append(f" in {output.duration(seen.engine_s)}"))
+
+
+def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
+    losses = f", {seen.losses:,} losses" if seen.losses else ""
+    figures = f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_done)}"
+    yield Text.assemble(output.status_text(seen), figures, f" in {output.duration(seen.engine_s)}")
+    yield from _notes(run)
     if seen.error:
-        console.print(Text(output.plain(seen.error)))
+        yield Text(output.plain(seen.error))
     for failure in run.exceptions(5):
-        console.print(Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}")))
-    if seen.failed or seen.refused:
-        console.print(Text(f"`migrator items {run.id} --status failed` (or refused) lists them."))
+        yield Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}"))
+    bad = [status for status in ("failed", "refused") if getattr(seen, status)]
+    if bad:
+        also = " (or refused)" if len(bad) > 1 else ""
+        anew = f" `migrator retry {run.id}` looks at them anew." if seen.migration == "copy-objects" else ""
+        yield Text(f"`migrator items {run.id} --status {bad[0]}`{also} lists them.{anew}")
+
+
+def _notes(run: Run) -> Iterator[Text]:
+    """What followed, and what was warned of, once each."""
+    events = run.events()
+    for event in events:
+        if event.kind == "followed":
+            after = Run(str(event.data["run"]), run.state).snapshot()
+            yield Text(output.plain(f"  then {after.id} {after.status}: {after.outcome or 'nothing to do'}"))
+    for text in list(dict.fromkeys(str(event.data["text"]) for event in events if event.kind == "warning"))[
+        :MOST_NOTES
+    ]:
+        yield Text(output.plain(f"  note  {text}"))

@@ -10,13 +10,13 @@ from .. import api
 from ..model import Mode
 from . import lists, output
 from .copying import restore
-from .doors import json_option, run_argument, show_run
+from .doors import Listing, json_option, run_argument, show_run
 from .options import STORE_OPTIONS, mode_option, read_options
 
 store_option = click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=f"{STORE_OPTIONS}.")
 
 
-@click.group()
+@click.group(cls=Listing)
 def quarantine() -> None:
     """What runs keep of what they replaced or deleted: list, show, restore, purge."""
 

@@ -10,7 +10,7 @@ import click
 from .. import api
 from ..lifecycle.worker import Worker
 from . import lists
-from .doors import json_option
+from .doors import Listing, json_option
 
 name_argument = click.argument("name", default="default")
 
@@ -34,7 +34,7 @@ def worker(name: str, concurrency: int, once: bool, idle_s: float | None) -> Non
         working.work(0 if once else idle_s)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Listing, invoke_without_command=True)
 @click.pass_context
 def queue(ctx: click.Context) -> None:
     """Look at a queue, and steer it. Alone it shows the queue `default`."""

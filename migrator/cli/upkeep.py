@@ -11,10 +11,10 @@ from .. import api, upkeep
 from ..lifecycle import leases as held
 from ..state.upkeep import give_back
 from . import lists
-from .doors import json_option, run_argument
+from .doors import Listing, json_option, run_argument
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Listing, invoke_without_command=True)
 @json_option
 @click.pass_context
 def leases(ctx: click.Context, as_json: bool) -> None:
@@ -43,7 +43,7 @@ class Days(click.ParamType):
         return int(found[1]) * {"h": 1 / 24, "d": 1.0, "w": 7.0}[found[2]]
 
 
-@click.group()
+@click.group(cls=Listing)
 def state() -> None:
     """The state DB's own care: check, upgrade, vacuum, purge."""
 

@@ -136,7 +136,6 @@ def extras(source: object, target: object, **how: Any) -> mg.Run:
     return run
 
 
-# Mutations: leave out the check of the empty listing; of the share.
 def test_what_only_the_target_has_goes_when_that_is_asked_for(tmp_path: Path) -> None:
     source = lay(tmp_path / "in", 20)
     copied(source, tmp_path / "out")
@@ -149,6 +148,7 @@ def test_what_only_the_target_has_goes_when_that_is_asked_for(tmp_path: Path) ->
     }  # fmt: skip
 
 
+# Mutations: leave out the check of the empty listing; of the share.
 def test_an_empty_source_or_too_large_a_share_deletes_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     target = lay(tmp_path / "out", 20)
@@ -203,6 +203,7 @@ def test_a_move_is_one_run_whose_last_phase_deletes_what_is_proved(
     assert in_folder(source) == {}
     assert len(listed(client, bucket, f"{prefix}/to")) == 10
     after, run = mg.runs(2)
+    assert f"  then {after.id} completed: 10 deleted" in answer.err
     assert (after.snapshot().migration, after.snapshot().outcome) == ("delete-source", "10 deleted")
     assert [phase.name for phase in run.snapshot().phases] == ["plan", "copy", "report", "delete"]
     assert after.snapshot().tags == ("moved",)

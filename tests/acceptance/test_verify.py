@@ -52,7 +52,9 @@ def test_one_flipped_byte_one_deletion_and_one_addition_among_ten_thousand(tmp_p
     (tmp_path / "out" / "8" / "8.txt").unlink()
     (tmp_path / "out" / "more.txt").write_text("more")
     (tmp_path / "out" / NFD).unlink()
-    answer = command("verify", source, tmp_path / "out")
+    answer = command("verify", source, tmp_path / "out", "--sample", "1%")
+    assert "  note  A sample of " in answer.err
+    assert "--status failed` lists them." in answer.err
     assert answer.code == 10
     assert "partial: 9,999 the same, 4 different" in answer.err
     assert differences(mg.runs(1)[0]) == {
