@@ -17,12 +17,12 @@ DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/
 NBVAL := -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help link entry demo lab test notebooks lint format bench clean
+.PHONY: help link entry demo lab test notebooks lint format portraits bench clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@echo "make TARGET, with TARGET one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ name = $$1; $$1 = ""; printf "  %-8s%s\n", name, $$0 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ name = $$1; $$1 = ""; printf "  %-10s%s\n", name, $$0 }'
 
 demo: $(VENV)/.for-demo ## copy some thousand real files and show the report (sets up .venv on the first run)
 	@rm -rf "$(DEMO)"/copies-*
@@ -59,6 +59,9 @@ lint: $(VENV)/.for-work ## check style, types and which module imports which
 format: $(VENV)/.for-work ## mend the style, as far as ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+portraits: $(VENV)/.for-work ## take the README's pictures of the panel anew (look at them before they are committed)
+	$(BIN)/python tests/browser/portraits.py
 
 bench: $(VENV)/.for-bench ## measure copying beside rclone, into tests/benchmarks/README.md (BENCH_ARGS="--server weed" is passed on)
 	$(BIN)/python tests/benchmarks/copy_speed.py --write $(BENCH_ARGS)

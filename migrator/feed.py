@@ -28,15 +28,17 @@ def snapshot(db: StateDB, run_id: str) -> Snapshot:
 
 
 def snapshots(
-    db: StateDB, limit: int = 50, *, before: int | None = None, status: Sequence[str] = (), text: str = "",
-    tag: str | None = None, title: str | None = None,
+    db: StateDB, limit: int = 50, *, before: int | None = None, before_id: str = "", status: Sequence[str] = (),
+    text: str = "", tag: str | None = None, title: str | None = None,
 ) -> list[Snapshot]:  # fmt: skip
     """Runs, newest first.
 
     Parameters
     ----------
     before : int, optional
-        Only runs made before this moment (ms since the epoch): the next page.
+        Only runs made before this moment (ms since the epoch).
+    before_id : str
+        With ``before`` what a page ended with: the next page, though others were made in the same millisecond.
     status : sequence of str
         Only runs that the state DB has with one of these.
     text : str
@@ -47,7 +49,9 @@ def snapshots(
         Only runs of this very title: of the same places.
     """
     with db.read() as connection:
-        rows = runs.newest(connection, limit, before=before, status=status, text=text, tag=tag, title=title)
+        rows = runs.newest(
+            connection, limit, before=before, before_id=before_id, status=status, text=text, tag=tag, title=title
+        )
     return [picture(db, reap.look(db, row["id"]) if row["status"] in LIVE else row) for row in rows]
 
 

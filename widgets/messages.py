@@ -101,6 +101,7 @@ def _runs(args: Args) -> list[dict[str, Any]]:
         open_state(),
         min(int(args.get("limit") or PAGE), PAGE),
         before=int(args["before"]) if args.get("before") else None,
+        before_id=str(args.get("before_id") or "")[:TEXT_CHARS],
         status=[str(each) for each in args.get("status") or ()],
         text=str(args.get("q") or "")[:TEXT_CHARS],
         title=str(args["title"]) if args.get("title") else None,

@@ -29,13 +29,11 @@ class Front:
         """A handle; UnknownRun when there is none."""
         return self._api.Run(run_id, self.open_state())
 
-    def runs(
-        self, limit: int, before: int | None, status: Sequence[str], text: str, title: str | None
-    ) -> list[dict[str, Any]]:
+    def runs(self, limit: int, **wanted: Any) -> list[dict[str, Any]]:
         """Snapshots, newest first; see `feed.snapshots`."""
         from .. import feed
 
-        found = feed.snapshots(self.open_state(), limit, before=before, status=status, text=text, title=title)
+        found = feed.snapshots(self.open_state(), limit, **wanted)
         return [seen.to_dict() for seen in found]
 
     def alive(self) -> bool:

@@ -129,15 +129,21 @@ class StakesHandler(Handler):
 
 
 class RunsHandler(Handler):
-    """Runs, newest first: ``limit``, ``before`` (ms), ``status`` (several), ``q`` (in id, name, title), ``title``."""
+    """Runs, newest first: ``limit``, ``status`` (several), ``q`` (in id, name, title), ``title``; ``before`` (ms) and
+    ``before_id``, what the page before ended with."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        limit, before = self.number("limit", 50, MOST_ROWS), self.number("before", 0)
-        status, text = self.get_query_arguments("status"), self.get_query_argument("q", "")
-        title = self.get_query_argument("title", "") or None
-        await self.answer(lambda front: front.runs(limit, before or None, status, text, title))
+        limit = self.number("limit", 50, MOST_ROWS)
+        wanted = {
+            "before": self.number("before", 0) or None,
+            "before_id": self.get_query_argument("before_id", ""),
+            "status": self.get_query_arguments("status"),
+            "text": self.get_query_argument("q", ""),
+            "title": self.get_query_argument("title", "") or None,
+        }
+        await self.answer(lambda front: front.runs(limit, **wanted))
 
     @web.authenticated
     @authorized

@@ -68,13 +68,14 @@ def by_key(connection: sa.Connection, key: str) -> Row | None:
 
 
 def newest(
-    connection: sa.Connection, limit: int, *, before: int | None = None, status: Sequence[str] = (), text: str = "",
-    tag: str | None = None, title: str | None = None,
+    connection: sa.Connection, limit: int, *, before: int | None = None, before_id: str = "",
+    status: Sequence[str] = (), text: str = "", tag: str | None = None, title: str | None = None,
 ) -> list[Row]:  # fmt: skip
     """Rows, newest first, as far as they fit; see `feed.snapshots`."""
     conditions = [runs.c.status.in_(status) if status else runs.c.status != "draft"]
     if before is not None:
-        conditions.append(runs.c.created_at < before)
+        earlier = runs.c.created_at < before
+        conditions.append(earlier | (runs.c.created_at == before) & (runs.c.id < before_id) if before_id else earlier)
     if text:
         conditions.append(
             sa.or_(*(column.icontains(text, autoescape=True) for column in (runs.c.id, runs.c.name, runs.c.title)))

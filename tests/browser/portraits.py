@@ -1,4 +1,4 @@
-"""The README's pictures of the panel in three themes, from a real JupyterLab: ``python tests/browser/portraits.py``.
+"""The README's pictures of the panel in three themes, from a real JupyterLab: ``make portraits``.
 
 Look at them before they are committed: nothing else does.
 """
@@ -6,6 +6,7 @@ Look at them before they are committed: nothing else does.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from conftest import CHROMIUM, FLAGS
 from labs import HOUSE, TOKEN, Lab, Notebook, running_lab
 from playwright.sync_api import Browser, expect, sync_playwright
 
-SIZES, SCALE = {"move.ipynb": {"width": 1180, "height": 640}, "plan.ipynb": {"width": 1000, "height": 1000}}, 2
+SIZES, SCALE = {"move.ipynb": {"width": 1180, "height": 690}, "plan.ipynb": {"width": 1000, "height": 1000}}, 2
 THEMES = {"": "JupyterLab Light", "-dark": "JupyterLab Dark", "-contrast": "JupyterLab Dark High Contrast"}
+PLACE = Path(tempfile.gettempdir()) / "demo"  # a short one: its name is in every picture
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n\n"
-COPY = IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events'), bytes_per_s='6MB')"
+COPY = IMPORTS + f"MigrationPanel(mg.CopyObjects('{PLACE}/raw-events', '{PLACE}/lake/events'), bytes_per_s='3MB')"
 PLAN = (
-    IMPORTS + "MigrationPanel(mg.CopyObjects('raw-events', 'lake/events', overwrite='if-different', before='none'), "
-    "dry_run=True)"
+    IMPORTS + f"MigrationPanel(mg.CopyObjects('{PLACE}/raw-events', '{PLACE}/lake/events', overwrite='if-different', "
+    "before='none'), dry_run=True)"
 )
 
 
@@ -69,17 +71,26 @@ def portray(browser: Browser, lab: Lab, ending: str, theme: str) -> None:
     book = open_notebook(browser, lab, "move.ipynb", COPY, theme)
     book.panel.get_by_role("button", name="Run", exact=True).click()
     book.page.wait_for_function(
-        "document.querySelector('.mgp-progress .mgp-meter')?.getAttribute('aria-valuenow') > 44", timeout=120_000
+        "document.querySelector('.mgp-progress .mgp-meter')?.getAttribute('aria-valuenow') > 60", timeout=120_000
     )
     save(book, book.page, f"panel{ending}")
 
 
 def main() -> None:
+    PLACE.mkdir()
+    try:
+        portray_all()
+    finally:
+        shutil.rmtree(PLACE)
+
+
+def portray_all() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for ending, theme in THEMES.items():
             with tempfile.TemporaryDirectory() as folder, running_lab(Path(folder), extended=True) as lab:
-                fill(lab.root)
+                shutil.rmtree(PLACE)
+                fill(PLACE)
                 portray(browser, lab, ending, theme)
         browser.close()
 

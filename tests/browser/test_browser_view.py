@@ -50,6 +50,36 @@ def test_the_parts_work_as_they_are_written(harness):
     expect(page.locator(".mgp-log")).to_have_count(len(WORDS) + 1)
 
 
+LIST = """async () => {
+  const { listRuns } = await import("/parts.js"), life = new AbortController();
+  window.runs = Array.from({ length: 61 }, (_, n) => ({ ...harness.running, id: `r${100 + n}`, created_at: 1e12 }));
+  const read = async ({ limit, before, before_id }) => runs
+    .filter((run) => !before || run.created_at < before || (run.created_at === before && run.id < before_id))
+    .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1)).slice(0, limit);
+  window.list = listRuns(read, () => {}, life.signal);
+  document.getElementById("stage").replaceChildren(list.root);
+}"""
+
+
+# Mutations: leave `before_id` out of history.js; let a look be at the newest page alone; ask for no one more.
+def test_older_runs_come_once_each_and_stay_though_new_ones_come(harness):
+    page = harness(show="draft")
+    page.evaluate(LIST)
+    entries, older = page.locator(".mgp-entry"), page.get_by_role("button", name="Show older")
+    for shown in (25, 50, 61):
+        expect(entries).to_have_count(shown)
+        expect(older).to_be_visible(visible=shown < 61)
+        if shown < 61:
+            older.click()
+    page.evaluate("() => { runs[5].status = 'completed'; runs.push({ ...runs[0], id: 'new', created_at: 2e12 }); }")
+    page.evaluate("list.look()")
+    expect(page.locator(".mgp-pill").first).to_have_text("running")
+    expect(page.locator(".mgp-pill", has_text="completed")).to_have_count(1)  # far below, and looked at again
+    expect(entries).to_have_count(61)
+    older.click()
+    expect(entries).to_have_count(62)
+
+
 @pytest.mark.parametrize(("state", "labels"), OFFERS.items())
 def test_offers_what_can_be_done(harness, state, labels):
     page = harness(show=state)

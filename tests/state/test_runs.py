@@ -199,3 +199,14 @@ def test_a_run_is_found_by_its_whole_tag(db: StateDB, tag: str) -> None:
     make(db, "r2", tags=[f"{tag}-not"])
     with db.read() as connection:
         assert [row["id"] for row in runs.newest(connection, 5, tag=tag)] == ["r1"]
+
+
+# Mutation: take `before_id` out of the comparison in runs.newest.
+def test_pages_leave_out_none_of_one_millisecond_and_repeat_none(db: StateDB) -> None:
+    for name in "abcd":
+        make(db, name, created_at=1000)
+    with db.read() as connection:
+        first = [row["id"] for row in runs.newest(connection, 2)]
+        rest = [row["id"] for row in runs.newest(connection, 5, before=1000, before_id=first[-1])]
+        assert (first, rest) == (["d", "c"], ["b", "a"])
+        assert runs.newest(connection, 5, before=1000) == []

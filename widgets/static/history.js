@@ -5,7 +5,7 @@ import { button, h, path, put, set, show } from "./nodes.js";
 import { initial, meaning, shares } from "./state.js";
 import { buildTeaching } from "./teach.js";
 
-const PAGE_RUNS = 25, LOOK_MS = 3000, TYPING_MS = 250;
+const PAGE_RUNS = 25, MOST_RUNS = 100, LOOK_MS = 3000, TYPING_MS = 250;
 const KINDS = [
   ["All", []], ["Running", ["starting", "running"]], ["Queued", ["queued"]], ["Completed", ["completed"]],
   ["To look at", ["partial", "failed", "interrupted", "cancelled"]],
@@ -13,7 +13,7 @@ const KINDS = [
 
 /**
  * A list of runs that keeps itself fresh until `signal` aborts. With `same` those of that title come first.
- * @param {(query: {limit: number, before?: number, q: string, status: string[]}) => Promise<Snapshot[]>} read
+ * @param {(query: {limit: number, before?: number, before_id?: string, q: string, status: string[]}) => Promise<Snapshot[]>} read
  */
 export function listRuns(read, onOpen, signal, same) {
   const search = h("input", { type: "search", class: "mgp-field mgp-search", placeholder: "Search by place, name or id", "aria-label": "Search runs", autocomplete: "off", spellcheck: "false" });
@@ -37,17 +37,27 @@ export function listRuns(read, onOpen, signal, same) {
     show(older, more);
   };
   const say = (text) => { put(note, text); show(note, text); };
-  // What is shown stays until an answer has come, and only the newest question's answer counts.
-  const look = async (before) => {
+  // The newest `wanted` of them, or those after the `last` that is shown; one is asked for to know whether there are more.
+  const ask = async (wanted, last) => {
+    const found = [], sifted = { q: search.value.trim(), status, ...(title ? { title } : {}) };
+    for (let full = true; full && found.length <= wanted;) {
+      const limit = Math.min(MOST_RUNS, wanted + 1 - found.length), from = found.at(-1) ?? last;
+      const page = await read({ ...sifted, limit, ...(from ? { before: from.created_at, before_id: from.id } : {}) });
+      full = page.length === limit;
+      found.push(...page);
+    }
+    return { found: found.slice(0, wanted), rest: found.length > wanted };
+  };
+  // What is shown stays until an answer has come, and only the newest question's answer counts. Each look is at all that
+  // is shown, so that none is as it was once.
+  const look = async (wanted = Math.max(PAGE_RUNS, runs.length), last = null) => {
     const turn = ++asked;
     waiting += 1;
     try {
-      const found = await read({ limit: PAGE_RUNS, q: search.value.trim(), status, ...(title ? { title } : {}), ...(before ? { before } : {}) });
+      const { found, rest } = await ask(wanted, last);
       if (turn !== asked || signal.aborted) return;
-      const known = before === undefined ? runs.slice(PAGE_RUNS) : runs, fresh = new Set(found.map((run) => run.id));
-      const kept = before === null ? [] : known.filter((run) => !fresh.has(run.id));
-      if (before !== undefined || runs.length <= PAGE_RUNS) more = found.length === PAGE_RUNS;
-      runs = [...kept, ...found].sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1));
+      runs = last ? [...runs, ...found] : found;
+      more = rest;
       draw();
       const sifted = search.value || status.length || title;
       say(!runs.length && sifted ? "No run is like that." : "");
@@ -59,24 +69,23 @@ export function listRuns(read, onOpen, signal, same) {
     }
   };
 
-  on(search, "input", () => { clearTimeout(typed); typed = setTimeout(() => look(null), TYPING_MS); });
+  on(search, "input", () => { clearTimeout(typed); typed = setTimeout(() => look(PAGE_RUNS), TYPING_MS); });
   on(search, "keydown", (event) => event.stopPropagation());
   kinds.forEach((node, at) => on(node, "click", () => {
     status = KINDS[at][1];
     kinds.forEach((each) => set(each, "aria-pressed", each === node));
-    look(null);
+    look(PAGE_RUNS);
   }));
   scopes.forEach((node, at) => on(node, "click", () => {
     title = at ? "" : same() ?? "";
     scopes.forEach((each) => set(each, "aria-pressed", each === node));
-    look(null);
+    look(PAGE_RUNS);
   }));
-  // The last one's moment again: others may have been made in the same millisecond.
-  on(older, "click", () => look(runs.at(-1).created_at + 1));
+  on(older, "click", () => look(PAGE_RUNS, runs.at(-1)));
   const clock = setInterval(() => { if (!waiting && !document.hidden && root.checkVisibility()) look(); }, LOOK_MS); // never in the way of what was asked for
   signal.addEventListener("abort", () => { clearInterval(clock); clearTimeout(typed); });
   show(older, false);
-  look(null);
+  look(PAGE_RUNS);
   return { root, look, focus: (id) => (entries.get(id)?.node.firstChild ?? search).focus({ preventScroll: true }) };
 }
 

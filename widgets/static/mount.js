@@ -21,6 +21,7 @@ import { paint } from "./paint.js";
 import { buildPast } from "./past.js";
 import { wirePlan } from "./plan.js";
 import { workerComes } from "./queue.js";
+import { commandOf } from "./sentences.js";
 import { initial, justBack, meaning, reduce, shares } from "./state.js";
 
 /**
@@ -95,7 +96,7 @@ export function mount(el, transport, signal, ways) {
   on(v.chevron, "click", () => { rememberFold(state.snapshot.id, !state.folded); change({ folded: !state.folded }); });
   on(v.follow, "click", () => log.setFollow(!log.follow));
   on(v.runId, "click", () => copy(state.snapshot.id));
-  on(v.command, "click", () => copy(`migrator follow ${state.snapshot.id}`));
+  on(v.command, "click", () => copy(commandOf(state.snapshot)));
   for (const name of Object.keys(v.tabs)) on(v.tabs[name], "click", () => choose(name));
   on(v.tablist, "keydown", (event) => {
     const names = Object.keys(v.tabs).filter((name) => !v.tabs[name].hidden), at = names.findIndex((name) => v.tabs[name] === event.target);

@@ -11,7 +11,7 @@ import { modeOf } from "./mode.js";
 import { put, set, show } from "./nodes.js";
 import { paintFigures, paintMeter, paintSteps } from "./progress.js";
 import { paintQueue } from "./queue.js";
-import { notes, paintNotes } from "./sentences.js";
+import { commandOf, notes, paintNotes } from "./sentences.js";
 import { meaning } from "./state.js";
 
 /** Who took a start or a resume that the page asked for: the kernel that shows the run, or the server in its place. */
@@ -48,7 +48,7 @@ export function paint(v, state) {
 
 function paintFoot(v, state, m) {
   const s = state.snapshot, holder = s.holder, waits = s.status === "queued";
-  const words = (text) => (state.copied === text ? "copied" : text), command = `migrator follow ${s.id}`;
+  const words = (text) => (state.copied === text ? "copied" : text), command = commandOf(s);
   put(v.runId, words(s.id));
   put(v.command, words(command));
   const taken = TAKEN[state.events.findLast((event) => event.kind === "request" && event.data.request === "start")?.data.taken];

@@ -34,7 +34,7 @@ export function paintMeter(v, s, m) {
     put(figure, count(s[name]));
     put(label, called(s, name));
     row.classList.toggle("mgp-none", !s[name]);
-    show(row, s[name] || name === "copied" || name === "skipped" || name === "failed");
+    show(row, s[name] || name === "copied" || name === "skipped" || (name === "failed" && !s.refused));
   }
 }
 
@@ -61,7 +61,7 @@ function paintSpark(v, samples, live, words) {
   const key = samples.join() + live;
   if (v.sparkKey === key) return;
   v.sparkKey = key;
-  const top = Math.max(...samples, 1e-9), step = 132 / ((live ? SAMPLES : samples.length) - 1), start = 132 - (samples.length - 1) * step;
+  const top = Math.max(...samples, 1e-9), step = 132 / ((live ? Math.max(samples.length, SAMPLES / 3) : samples.length) - 1), start = 132 - (samples.length - 1) * step;
   const points = samples.map((y, i) => `${(start + i * step).toFixed(1)} ${(30 - (y / top) * 27).toFixed(1)}`);
   const enough = points.length > 3; // fewer say nothing
   show(v.sparkBox, enough);

@@ -48,3 +48,9 @@ export function paintNotes(v, said) {
   v.notes.replaceChildren(...said.map(([tone, first, rest]) =>
     h("p", { class: "mgp-note" }, h("b", { class: `mgp-${tone}` }, first), first && rest ? " " : "", ...(first ? inline(rest) : [h("span", { class: `mgp-${tone}` }, ...inline(rest))]))));
 }
+
+/** What shows the same in a terminal: live, its plan, or how it ended. */
+export function commandOf(s) {
+  const live = ["queued", "starting", "running"].includes(s.status);
+  return `migrator ${live ? "follow" : s.dry_run && s.status === "completed" ? "plan" : "show"} ${s.id}`;
+}
