@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BATCH = 10_000
 # Objects that are joined and put in order at once, where names are keys: so that more of them take no more memory.
 AT_ONCE, SAMPLES = 20_000, 20
+# Listings that are not in the order of keys, as those of folders, are read whole for each part of them.
+MOST_PASSES = 16
 
 # What is chosen of the source, under the names that it gets.
 LISTED = """
@@ -138,6 +140,12 @@ PART = """
     create or replace temp view listed_part as select * from listed where {part};
 """
 KEYS = "(select key from listed union all select key from target)"
+# Whether each stretch of a file begins where the one before it ends, so that all but a few are passed over unread.
+IN_ORDER = """
+    select coalesce(bool_and(stats_min_value >= before), true) from (
+        select stats_min_value, lag(stats_max_value) over (partition by file_name order by row_group_id) as before
+        from parquet_metadata({files}) where path_in_schema = 'key')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,19 +184,21 @@ def join_listings(
         terms.contents(connection)
     connection.execute(ONCE if terms.once else SEEN if terms.contents else UNSEEN)
     statement = _join(connection, terms)
-    for part in _parts(connection, terms):
+    for part in _parts(connection, [*source, target], terms):
         connection.execute(PART.format(part=part))
         for batch in connection.sql(statement).to_arrow_reader(BATCH):
             yield pa.Table.from_batches([batch])
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, terms: Terms) -> list[str]:
+def _parts(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], terms: Terms) -> list[str]:
     """Conditions on a key, in the order of keys, each met by some of the objects; what has one name meets the same."""
     if terms.renamed or terms.sources or terms.once or terms.collisions == "rename":
         return ["true"]  # names are not keys, or there is an order above that of keys
     number = -(-connection.sql(f"select count(*) from {KEYS}").fetchall()[0][0] // AT_ONCE)
     if number < 2:
         return ["true"]
+    if number > MOST_PASSES and not connection.sql(IN_ORDER.format(files=quoted(files))).fetchall()[0][0]:
+        number = MOST_PASSES
     sample = f"using sample reservoir({SAMPLES * number} rows) repeatable (1)"
     found = connection.sql(f"select key from (select key from {KEYS} {sample}) order by key").fetchall()
     bounds = list(dict.fromkeys("'" + key.replace("'", "''") + "'" for (key,) in found[SAMPLES::SAMPLES]))

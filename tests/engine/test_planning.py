@@ -211,6 +211,23 @@ def test_listings_joined_a_range_of_keys_at_a_time_are_joined_as_at_once(
     assert len(seen[0]) >= 250
 
 
+# Mutation: leave out the look at the order in joining._parts.
+@pytest.mark.parametrize("ordered", [True, False])
+def test_only_listings_in_order_are_joined_in_very_many_ranges(
+    ordered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{number:03d}" for number in range(400)]
+    for name in ("source", "target"):
+        keys = names if ordered else random.Random(5).sample(names, 400)
+        page = listings.look([ObjectInfo(key, 1, 1, "e") for key in keys], View())
+        pq.write_table(page, tmp_path / name, row_group_size=50)
+    monkeypatch.setattr(joining, "AT_ONCE", 7)
+    with duck.connect(tmp_path) as connection:
+        tables = list(join_listings(connection, [tmp_path / "source"], tmp_path / "target", Terms()))
+    assert (len(tables) > joining.MOST_PASSES) == ordered
+    assert sum(table.num_rows for table in tables) == 400
+
+
 def test_items_show_the_newest_receipt(tmp_path: Path) -> None:
     shards, _, _ = plan(Rows(batches=[[{"key": "a"}, {"key": "b"}, {"key": "c", "action": "refuse"}]]), tmp_path)
     names = []
