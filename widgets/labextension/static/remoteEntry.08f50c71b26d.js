@@ -6,7 +6,7 @@
   const TYPE = "application/vnd.migrator.run+json";
   const NO_EXTENSION = "The panel needs the migrator server extension, and this Jupyter server does not have it: " +
     "pip install jupyter-migrator where Jupyter runs, and start it again. The run does not need the panel.";
-  const OPEN = "migrator:open", NOTIFY = "apputils:notify";
+  const OPEN = "migrator:open", NOTIFY = "apputils:notify", RENEW = "apputils:update-notification", DISMISS = "apputils:dismiss-notification";
   let shared;
 
   // The newest version that is shared of a package of Lab's.
@@ -89,12 +89,18 @@
           execute: async (args) => {
             if (!open || open.isDisposed) app.shell.add((open = tab()), "main");
             app.shell.activateById(open.id);
-            if (args.run) (await open.board).draw(args.run);
+            if (typeof args.run === "string") (await open.board).draw(args.run); // "": the list
           },
         });
-        const notify = ({ run, message, type }) => app.commands.hasCommand(NOTIFY) && app.commands.execute(NOTIFY, {
-          message, type, options: { autoClose: type === "success" ? 8000 : false, actions: [{ label: "Show", commandId: OPEN, args: { run } }] },
-        });
+        const notify = async ({ run, message, type, autoClose, afresh }, at) => {
+          const how = { autoClose, actions: [{ label: "Show", commandId: OPEN, args: { run } }] };
+          if (!app.commands.hasCommand(NOTIFY)) return "";
+          // Closed, it is still in Lab's centre: whether it is seen, the page alone tells.
+          if (at && !(document.getElementById(at) && (await app.commands.execute(RENEW, { id: at, message, type, ...how })))) return "";
+          if (at && !afresh) return at;
+          if (at) await app.commands.execute(DISMISS, { id: at }); // Lab goes on counting what was to close by itself
+          return app.commands.execute(NOTIFY, { message, type, options: how });
+        };
         view().then((found) => found.watchEnds(notify, new AbortController().signal), () => {}); // without our extension there is nothing to watch
         found(ILauncher)?.add({ command: OPEN, category: "Other", rank: 20 });
         found(ICommandPalette)?.addItem({ command: OPEN, category: "Migrations" });
