@@ -95,8 +95,8 @@ def at_the_claim(_waiting: psutil.Process, start: Callable[[], api.Run]) -> api.
     return start()
 
 
-# Mutations: look for no `poll` in early.begin, and nobody does the run of the first; leave `runs.note_child` out of
-# spawn_runner, and the second is found dead only when its lease ends.
+# Mutations: let early.begin look neither for `poll` nor for a closed pipe, and the first can't be started; leave
+# `runs.note_child` out of spawn_runner, and the second is found dead only when its lease ends.
 @pytest.mark.parametrize(
     ("when", "words"),
     [(before_the_word, ""), (at_the_word, ""), *((at_the_claim, f"{CLAIM}{n}") for n in (1, 3)), (after_the_claim, "")],
