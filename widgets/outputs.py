@@ -19,6 +19,7 @@ from .poller import shared
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PATIENCE_S = 1.0  # how long the end of a cell may wait for a state DB
+BACK_S = 0.3  # who executes a notebook has stopped listening, or runs its next cell, whose end is written again
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
@@ -32,6 +33,7 @@ class Outputs:
         self._lock = threading.Lock()  # the poller and the end of a cell may come at once
         self._written: dict[Any, bool] = {}  # the end that stands there: whether it was written as a cell ended
         self._seen = self._bare = False  # whether a page has shown the widget; whether the table stands there alone
+        self._back: threading.Timer | None = None
 
     def show(self) -> None:
         """Display the panel here."""
@@ -41,11 +43,9 @@ class Outputs:
             _watch_cells(self)
 
     def seen(self) -> None:
-        """A page shows the widget: it stays there when the run ends, or comes back."""
+        """A page shows the widget: it stays there when the run ends."""
         with self._lock:
             self._seen = True
-            if self._bare:
-                self._bare, self._written = False, {}
 
     def settle(self, in_cell: bool = False) -> None:
         """Write the end down, once for each end of the run. From any thread.
@@ -59,11 +59,32 @@ class Outputs:
             if ended is None or not self._handles or self._written.get(ended, -1) >= again:
                 return
             self._written = {ended: again}
-            data, metadata = self._make()
             # An exported page prefers a widget to the table, and without a network shows neither.
-            self._bare = not self._seen and data.pop(WIDGET, None) is not None
-            for handle in self._handles:
-                handle.update(data, metadata=metadata, raw=True)
+            self._bare = in_cell and not self._seen
+            self._write()
+            if self._bare:
+                self._come_back_later(ended)
+
+    def _write(self) -> None:
+        data, metadata = self._make()
+        if self._bare:
+            self._bare = data.pop(WIDGET, None) is not None
+        for handle in self._handles:
+            handle.update(data, metadata=metadata, raw=True)
+
+    def _come_back_later(self, ended: Any) -> None:
+        """A page may have left the widget for the table before it could show it, and never asks for it then."""
+        if self._back:
+            self._back.cancel()
+        self._back = threading.Timer(BACK_S, self._come_back, [ended])
+        self._back.daemon = True
+        self._back.start()
+
+    def _come_back(self, ended: Any) -> None:
+        with self._lock:
+            if self._bare:
+                self._bare, self._written = False, {ended: False}
+                self._write()
 
 
 _watched: weakref.WeakSet[Outputs] = weakref.WeakSet()

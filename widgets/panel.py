@@ -158,11 +158,13 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         self._outputs.settle()
 
     def _ended(self) -> Any:
-        """The end of the run that is to be written down, if it has come.
+        """The end of the run that is to be written down, if it has come; a list that the kernel feeds has come to it.
 
         Not of one that is opened in the list: to update the output would draw it anew, and close that run.
         """
-        seen = self.run.snapshot() if self.run and not self.dashboard else None
+        if self.dashboard:
+            return None if self.run or choose(self._bundle)[0] else ("all runs",)
+        seen = self.run.snapshot() if self.run else None
         return (seen.id, seen.status, seen.attempt) if seen and seen.terminal else None
 
     def _stands(self) -> tuple[dict[str, Any], dict[str, Any]]:
