@@ -61,7 +61,7 @@ format: $(VENV)/.for-work ## mend the style, as far as ruff can
 	$(BIN)/ruff format .
 
 portraits: $(VENV)/.for-work ## take the README's pictures of the panel anew (look at them before they are committed)
-	$(BIN)/python tests/browser/portraits.py
+	PYTHONPATH=tests $(BIN)/python tests/browser/portraits.py
 
 bench: $(VENV)/.for-bench ## measure copying beside rclone, into tests/benchmarks/README.md (BENCH_ARGS="--server weed" is passed on)
 	$(BIN)/python tests/benchmarks/copy_speed.py --write $(BENCH_ARGS)
