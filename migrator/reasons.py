@@ -14,6 +14,7 @@ _REPLACED = (
     (r"(^|[ (])([45])([0-9]{2})($|[);:]| for | [A-Z])", r"\1\2_status_\3\4"),  # an HTTP status is none of the figures
     (r"\b[0-9a-fA-F-]*[0-9]([0-9a-fA-F.:,-]*[0-9a-fA-F])?\b", LEFT_OUT),  # figures, hashes, times, versions
     (r"([45])_status_([0-9]{2})", r"\1\2"),
+    (f"{LEFT_OUT}{LEFT_OUT}+", LEFT_OUT),
 )
 _WORD = "[a-zA-Z]*"  # a key "link" is no symbolic link
 

@@ -16,6 +16,7 @@ SAID = [
      "replace it"),
     ("k", "s3://raw denies access to 'k' (403 AccessDenied); \"x\" of 2026-03-01, 12:04:59, 9b1c7f0a-3, v2, 503",
      "s3://raw denies access to … (403 AccessDenied); … of …, …, …, v2, 503"),
+    ("k", "the bytes differ (XXH3 b3b8ae316574… here, d3e3141c6e37… there)", "the bytes differ (XXH3 … here, … there)"),
     ("link", "it is a symbolic link", "it is a symbolic link"),
     ("k", "no word in it changes: decade, facade", "no word in it changes: decade, facade"),
     ("k", "", ""),
