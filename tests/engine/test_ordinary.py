@@ -50,7 +50,7 @@ def joined(here: list, there: list, source: Store, target: Store, how: CopyObjec
         return list(join_listings(connection, [folder / "source"], folder / "target", terms))
 
 
-# Mutations: leave any one of the conditions out of `_ordinary`; let `alike` go by size.
+# Mutations: leave any one condition out of `_ordinary` (`content`: see test_duplicates); let `alike` go by size.
 @pytest.mark.parametrize("kind", ["S3→S3", "S3→local", "local→S3", "local→local"])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(here=LISTING, there=LISTING, how=HOW)
@@ -60,6 +60,8 @@ def joined(here: list, there: list, source: Store, target: Store, how: CopyObjec
 @example(here=[("stands/", 0, 1, None), ("", 5, 1, "0" * 32)], there=[], how={})
 @example(here=[("b", 5, 1, "0" * 32)], there=[("b", 5, 1, "0" * 32)], how={"overwrite": "always"})
 @example(here=[("x\x10y", 5, 1, "0" * 32), ("\udcff", 5, 1, "0" * 32)], there=[], how={})
+@example(here=[("\udcff/k", 5, 1, "0" * 32)], there=[], how={"flatten": True})
+@example(here=[("b", 5, 1, None)], there=[("b", 5, 1, None)], how={"compare": "etag"})
 def test_nothing_is_decided_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, here: list, there: list, how: dict[str, Any]
 ) -> None:
