@@ -193,3 +193,16 @@ def test_what_no_manifest_dates_stays_and_what_is_no_age_is_told(tmp_path: Path)
     assert "is not known" in str([event.data for event in purge.events() if event.kind == "warning"])
     assert command("quarantine", "purge", target, "--older-than", "long").code == 2
     assert "No run keeps anything" in command("quarantine", "list", tmp_path).out
+
+
+# Mutation: let `_delete_if_same` go by the tag that the object has now.
+def test_what_changed_since_a_purge_was_planned_stays(tmp_path: Path) -> None:
+    target = lay(tmp_path / "out", "older", 2)
+    run = mg.start(mg.CopyObjects(lay(tmp_path / "in", "new", 2), target, overwrite="if-different"))
+    run.wait(60)
+    plan = mg.start(mg.PurgeQuarantine(target, older_than="0h"), dry_run=True)
+    assert plan.wait(60).total == 3
+    (target / ".migrator-quarantine" / run.id / "d0" / "0.txt").write_text("somebody's own")
+    purge = mg.apply(plan)
+    assert purge.wait(60, check=False).outcome == "2 deleted, 1 left"
+    assert list(kept_below(target, run).values()) == ["somebody's own"]
