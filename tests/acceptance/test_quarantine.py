@@ -202,7 +202,9 @@ def test_what_changed_since_a_purge_was_planned_stays(tmp_path: Path) -> None:
     run.wait(60)
     plan = mg.start(mg.PurgeQuarantine(target, older_than="0h"), dry_run=True)
     assert plan.wait(60).total == 3
-    (target / ".migrator-quarantine" / run.id / "d0" / "0.txt").write_text("somebody's own")
+    changed = target / ".migrator-quarantine" / run.id / "d0" / "0.txt"
+    changed.write_text("somebody's own")
     purge = mg.apply(plan)
     assert purge.wait(60, check=False).outcome == "2 deleted, 1 left"
-    assert list(kept_below(target, run).values()) == ["somebody's own"]
+    assert changed.read_text() == "somebody's own"
+    assert list(kept_below(target, run)) == ["d0/0.txt"]
