@@ -180,7 +180,7 @@ class Notebook:
 TIDY = """async (name) => {
   const { shell, serviceManager, commands } = jupyterapp;
   for (const each of [...shell.widgets("main")]) if (each.context?.path !== name) each.dispose();
-  for (const each of document.querySelectorAll(".Toastify__close-button")) each.click();
+  for (const each of document.querySelectorAll(".Toastify__close-button, .jp-Notification-Toast-Close")) each.click();
   localStorage.clear();
   if (!name) await serviceManager.sessions.shutdownAll();
   if (document.body.dataset.jpThemeName !== "JupyterLab Light")
