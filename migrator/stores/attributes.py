@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from ..errors import StoreError
 from .base import Attributes
@@ -63,6 +64,7 @@ def fitting(attributes: Attributes) -> tuple[Attributes, list[str]]:
     return replace(attributes, metadata=fits), [name for name in attributes.metadata if name not in fits]
 
 
+@lru_cache(maxsize=1024)  # most objects have the same few
 def _fits(name: str, value: str) -> bool:
     return bool(_TOKEN.fullmatch(name)) and not _UNPRINTABLE.search(value)
 

@@ -29,14 +29,21 @@ class LocalBody:
             self.fd, status = open_pinned(self._folder, self._name, self.path, self.pinned or None)
         except OSError as error:
             raise failed(error, self.path) from None
-        self.pinned, self.size = version(status), status.st_size
+        self.pinned, self.size = self.pinned or version(status), status.st_size
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
     def read(self) -> bytes:
-        return b"".join(self.chunks(max(self.size, 1)))
+        try:
+            data = _read_full(self.fd, self.size)
+            if len(data) != self.size:
+                raise changed(self.path, self.pinned, os.fstat(self.fd))
+            self.check_unchanged()
+        except OSError as error:
+            raise failed(error, self.path) from None
+        return data
 
     def chunks(self, size: int) -> Iterator[bytes]:
         done = 0

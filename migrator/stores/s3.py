@@ -114,8 +114,8 @@ class S3Store(ServerCopies):
         attributes, dropped = self._terms.fit(attributes)
         if not self._terms.enforces(before):
             self._check_before(key, before)
-        odd = not keys.tidy(self.full(key)) or attribute_names.ambiguous(attributes)
-        if self._terms.by_hand or odd or not LEAN_BYTES < len(data) < NATIVE_BYTES:
+        by_bytes = LEAN_BYTES < len(data) < NATIVE_BYTES and not self._terms.by_hand
+        if not by_bytes or not keys.tidy(self.full(key)) or attribute_names.ambiguous(attributes):
             return self._put_natively(key, data, attributes, before, dropped)
         given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
