@@ -11,7 +11,6 @@ import io
 import select
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,7 +21,6 @@ __all__ = ["Answer", "Incoming", "Wire", "WireError"]
 
 _BUFFER = 1 << 16
 _JOINED = 1 << 16  # a body up to this goes out in one segment with its head
-FRESH_S = 0.05  # an idle connection this young is not asked whether the server has hung up on it
 _PIECE = 1 << 17  # what must go out within one time-out: a slow link is not a dead one
 # Where a link dies without a word, the system finds out within half a minute, also while a slow answer is waited for.
 _ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
@@ -96,7 +94,7 @@ class Wire:
                 connection = self._idle.pop()
             except IndexError:
                 return _Connection(self._address, self._connect_s, self._context)
-            if time.monotonic() - connection.since < FRESH_S or not connection.dropped():
+            if not connection.dropped():
                 return connection
             connection.close()
 
@@ -109,7 +107,6 @@ class Wire:
 
     def _keep_or_close(self, connection: _Connection, reusable: bool) -> None:
         if reusable and len(self._idle) < self._keep:
-            connection.since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
@@ -139,7 +136,6 @@ class _Connection:
             plain.close()
             raise
         self.answers = Answers(io.BufferedReader(_Raw(self._socket), _BUFFER))
-        self.since = 0.0  # when it became idle, monotonic
         self._read_s = connect_s
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
