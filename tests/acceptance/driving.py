@@ -101,12 +101,13 @@ def row(run: api.Run | str) -> dict[str, Any]:
 
 
 def runs_recorded() -> int:
-    """How many runs the state DB holds; none where there is no state DB."""
+    """How many runs the state DB holds; none where there is no state DB, or none of its tables yet."""
     if not state_file().exists():
         return 0
     connection = sqlite3.connect(f"file:{state_file()}?mode=ro", uri=True, timeout=30)
     try:
-        return connection.execute("select count(*) from runs").fetchone()[0]
+        made = connection.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()[0]
+        return connection.execute("select count(*) from runs").fetchone()[0] if made else 0
     finally:
         connection.close()
 
