@@ -175,8 +175,20 @@ def _set_pragmas(connection: Any, busy_ms: int) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
+        _set_pragma(cursor, pragma, time.monotonic() + busy_ms / 1000)
     cursor.close()
+
+
+def _set_pragma(cursor: Any, pragma: str, end: float) -> None:
+    # While another process makes a new database a WAL one, SQLite does not wait: it says at once that it is locked.
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def _no_driver(url: sa.URL, error: ImportError) -> str:
