@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from migrator.errors import BadInput, MigratorError, StateError
 from migrator.lifecycle import process
 from migrator.model import Counts, Item, Receipt, Shard
 from migrator.state import Journal, StateDB, dialects, events, now_ms, runs, schema, servers
+from migrator.state.db import _set_pragmas
 from migrator.state.journal import read_exceptions
 
 SERVERS = ("postgresql", "mariadb")
@@ -43,6 +48,19 @@ def test_two_that_open_a_new_state_db_at_once_make_one(state_url: str, monkeypat
     monkeypatch.setattr("migrator.state.opening.fit_tables", slowly)
     with ThreadPoolExecutor(4) as crew:
         assert len(set(crew.map(_open, [state_url] * 4))) == 1
+
+
+# Mutation: in db._set_pragma, raise at once.
+def test_those_who_make_one_new_database_at_the_same_instant_wait_for_each_other(tmp_path: Path) -> None:
+    def make(path: Path, start: threading.Barrier) -> None:
+        start.wait()
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            _set_pragmas(connection, 30_000)
+
+    for number in range(100):  # without the wait one in ten of them fails
+        start = threading.Barrier(6)
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(make, [tmp_path / f"{number}.db"] * 6, [start] * 6))
 
 
 # Mutation: let opening.is_made be `bool(found)`.
