@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
 
 from migrator.stores.credentials import Keys
-from migrator.stores.signing import EMPTY, encode_path, encode_query, sign
+from migrator.stores.locations import Location
+from migrator.stores.native import Lane
+from migrator.stores.signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
 
 KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 NOW = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
@@ -59,3 +62,18 @@ def test_botocore_signs_the_same(key, monkeypatch):
 
 def test_keys_are_not_shown():
     assert "EXAMPLE" not in repr(KEYS)
+
+
+# Mutations: leave `not self.aws` out of Lane._payload, or `self._scheme == "https"`.
+@pytest.mark.parametrize(
+    ("endpoint", "signed"),
+    [
+        ("https://s3.us-east-1.amazonaws.com", False),
+        ("http://s3.us-east-1.amazonaws.com", True),
+        ("http://127.0.0.1:9", False),
+    ],
+)
+def test_a_body_is_signed_only_in_plain_text_and_for_aws(endpoint: str, signed: bool) -> None:
+    lane = Lane(Location.parse("s3://b", endpoint=endpoint, allow_http=True, anonymous=True, region="us-east-1"))
+    assert lane._payload(b"x") == (hashlib.sha256(b"x").hexdigest() if signed else UNSIGNED)
+    assert lane._payload(b"") == EMPTY
