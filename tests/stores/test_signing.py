@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -77,3 +78,11 @@ def test_a_body_is_signed_only_in_plain_text_and_for_aws(endpoint: str, signed: 
     lane = Lane(Location.parse("s3://b", endpoint=endpoint, allow_http=True, anonymous=True, region="us-east-1"))
     assert lane._payload(b"x") == (hashlib.sha256(b"x").hexdigest() if signed else UNSIGNED)
     assert lane._payload(b"") == EMPTY
+
+
+# Mutation: give Retries `self._probe` in Lane.__init__, and only a collection of garbage closes them, in any order.
+def test_a_lane_that_nobody_holds_is_gone_at_once_and_its_connections_with_it() -> None:
+    lane = Lane(Location.parse("s3://b", endpoint="http://127.0.0.1:9", anonymous=True))
+    seen = weakref.ref(lane._wire)
+    del lane
+    assert seen() is None
