@@ -145,10 +145,12 @@ def test_every_line_of_a_fast_output_is_in_the_page(
             log.flush()
             sent = due
             time.sleep(0.05)
-    page.wait_for_function(f"output?.lines.all.at(-1)?.startsWith('line {lines - 1:06}')", timeout=LONG)
+    # Not the very last: the runner may say how far it is in the same instant.
+    last = f"output?.lines.all.slice(-20).some((line) => line.startsWith('line {lines - 1:06}'))"
+    page.wait_for_function(last, timeout=LONG)
+    frames = sorted(page.evaluate("frames_"))  # before the test itself keeps the page busy with all of them
     there = page.evaluate("output.lines.all.filter((line) => line.startsWith('line'))")
     assert there == [f"line {n:06} of a fast output {'x' * (n % 60)}" for n in range(lines)]
-    frames = sorted(page.evaluate("frames_"))
     print(f"\n{lines:,} lines through the server: worst frame {frames[-1]:.0f} ms")
     bound_ms = 100 if lines == 100_000 else 500  # beside other tests a frame may have to wait for the machine
     assert frames[int(len(frames) * 0.95)] < bound_ms
