@@ -187,7 +187,7 @@ class Copier:
             return _receipt(item, "adopted", "server-hash", f"{kind}:{digest}", written, losses)
         try:
             hasher = hasher or self._read_source(item, "md5")
-            evidence = self._evidence.find(item, written, hasher, whole=True)
+            evidence = self._evidence.find(item, written, hasher, ours=False)
         except StoreError:
             raise _conflict(item, standing) from conflict
         return _receipt(item, "adopted", evidence, hasher.told(), written, losses)

@@ -48,11 +48,12 @@ class Evidence:
         """For the bytes of one object as they pass by."""
         return Hasher(algorithm, self._asked.record, whole=whole)
 
-    def find(self, item: Item, written: Written, hasher: Hasher, *, whole: bool = False) -> str:
+    def find(self, item: Item, written: Written, hasher: Hasher, *, ours: bool = True) -> str:
         """The evidence that the target holds the bytes that were read.
 
-        A server's own hash of them where one compares: the target's, or for a file the source's. Else the target is
-        read again, or where that is not asked for its size is looked at; never with ``whole``.
+        A server's own hash of them where one compares: the target's, or for a file of ``ours``, that was just written
+        of them, the source's. Else the target is read again, or where that is not asked for and it is ours its size is
+        looked at.
 
         Raises
         ------
@@ -62,9 +63,9 @@ class Evidence:
         digest = hasher.hexdigest()
         if written.checked or digest in (written.digest, told(written.etag, checked=True)):
             return "server-hash"
-        if not self._holds and digest == told(item.etag, checked=True):
+        if ours and not self._holds and digest == told(item.etag, checked=True):
             return "server-hash"
-        if not (whole or in_sample(item.key, self._asked.reread)):
+        if ours and not in_sample(item.key, self._asked.reread):
             return self._by_size(item, written)
         if digest != self.read(self._target, name_of(item), written.etag, Hasher(hasher.algorithm)).hexdigest():
             raise corrupt(item)

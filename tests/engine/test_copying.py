@@ -139,13 +139,26 @@ def test_what_is_not_to_be_read_again_is_told_by_its_size_alone(pair: tuple[Buck
     assert set(found) == {"re-read", "size-only"}
 
 
-# Mutation: adopt in Copier._adopt without `whole`, and a stranger's object of the same size is taken for ours.
+# Mutation: adopt in Copier._adopt as if it were `ours`, and a stranger's object of the same size is taken for ours.
 def test_what_stands_there_is_adopted_by_its_bytes_whatever_is_asked(pair: tuple[Bucket, Bucket]) -> None:
     source, target = pair
     target.tell = lambda _: "opaque"
     target.objects["k"] = b"SMALL", Attributes()
     with pytest.raises(AlreadyExists, match="Something else appeared"):
         copy(source, target, item(source, "k", b"small"), asked=Asked(reread=0))
+
+
+# Mutation: let Evidence.find take the source's word for a file that is not `ours`.
+@pytest.mark.parametrize("data", [b"small", BIG])
+def test_a_file_that_stands_there_is_read_before_it_is_adopted(pair: tuple[Bucket, Bucket], data: bytes) -> None:
+    source, folder = pair[0], Bucket(remote=False)
+    folder.tell = lambda _: "v1"
+    folder.objects["k"] = data[:-1] + b"!", Attributes()
+    with pytest.raises(AlreadyExists, match="Something else appeared"):
+        copy(source, folder, item(source, "k", data))
+    folder.objects["k"] = data, Attributes()
+    receipt = copy(source, folder, item(source, "k", data))
+    assert (receipt.status, receipt.evidence) == ("adopted", "re-read")
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "blake3"])
