@@ -32,9 +32,14 @@ class Incoming:
         Gives as many bytes as it is asked for, fewer where the other side stopped.
     done : callable
         Told once whether the whole body was read.
+
+    Attributes
+    ----------
+    left : int
+        Bytes that are still to come; -1 where the answer does not tell, until it is said by `expect`.
     """
 
-    __slots__ = ("_done", "_read", "headers", "left", "status")
+    __slots__ = ("_done", "_read", "_told", "_whole", "headers", "left", "status")
 
     def __init__(
         self, status: int, headers: Mapping[str, str], read: Callable[[int], bytes], done: Callable[[bool], None]
@@ -42,21 +47,34 @@ class Incoming:
         self.status, self.headers = status, headers
         self._read = read
         self._done: Callable[[bool], None] | None = done
-        self.left = _length(headers)
+        self._told = self._whole = _tells_length(headers)
+        self.left = _length(headers) if self._told else -1
+
+    def expect(self, size: int) -> None:
+        """So much is to come, where the answer itself does not tell: in chunks, or to the connection's end."""
+        if not self._told:
+            self.left = size
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer only at the end. Raises OSError when they don't come."""
+        """The next ``size`` bytes, fewer only at the end. Raises OSError when they don't come, or more do."""
         size = min(size, self.left)
         data = self._read(size)
         if len(data) != size:
             raise WireError("the connection was cut")
         self.left -= size
+        if not self._told:
+            self._look_for_the_end()
         return data
 
     def close(self) -> None:
         done, self._done = self._done, None
         if done:
-            done(not self.left)
+            done(self._whole and not self.left)
+
+    def _look_for_the_end(self) -> None:
+        if not self.left and self._read(1):
+            raise WireError("more came than there is")
+        self._whole = not self.left and _is_chunked(self.headers)  # else the connection ended with it
 
 
 class Answers:
@@ -90,9 +108,13 @@ class Answers:
             return b"", head.reusable
         if _is_chunked(head.headers):
             return self._chunked(), head.reusable
-        if "content-length" not in head.headers:
+        if not _tells_length(head.headers):
             return self._stream.read(), False
         return self._exactly(_length(head.headers)), head.reusable
+
+    def reader(self, head: Head) -> Callable[[int], bytes]:
+        """What gives the body piece by piece."""
+        return _Chunks(self._line, self.read).read if _is_chunked(head.headers) else self.read
 
     def _head(self) -> bytes:
         # As a rule one read of the socket brings all of it, and a line at a time costs twice as much.
@@ -119,23 +141,53 @@ class Answers:
         return data
 
     def _chunked(self) -> bytes:
-        pieces = []
-        while size := _chunk_size(self._line()):
-            pieces.append(self._exactly(size))
-            self._line()
-        while self._line() not in (b"\r\n", b"\n"):
-            pass  # trailers
+        chunks, pieces = _Chunks(self._line, self.read), []
+        while piece := chunks.read(_LINE):
+            pieces.append(piece)
         return b"".join(pieces)
+
+
+class _Chunks:
+    """A body in chunks, as one row of bytes."""
+
+    def __init__(self, line: Callable[[], bytes], read: Callable[[int], bytes]) -> None:
+        self._line, self._read = line, read
+        self._left: int | None = 0  # of this chunk; None after the last
+
+    def read(self, size: int) -> bytes:
+        """As many bytes as there are, ``size`` at most. Raises WireError where the last chunk does not come."""
+        pieces = []
+        while size and (here := self._here()):
+            pieces.append(self._read(min(size, here)))
+            if not pieces[-1]:
+                raise WireError("the connection was cut")
+            size -= len(pieces[-1])
+            self._left = here - len(pieces[-1])
+            if not self._left:
+                self._line()
+        return b"".join(pieces)
+
+    def _here(self) -> int:
+        """Bytes that this chunk still has, or the next one; none after the last."""
+        if self._left == 0:
+            self._left = _chunk_size(self._line()) or None
+            while self._left is None and self._line() not in (b"\r\n", b"\n"):
+                pass  # trailers
+        return self._left or 0
 
 
 def _is_chunked(headers: Mapping[str, str]) -> bool:
     return "chunked" in headers.get("transfer-encoding", "").lower()
 
 
+def _tells_length(headers: Mapping[str, str]) -> bool:
+    return "content-length" in headers and not _is_chunked(headers)
+
+
 def _length(headers: Mapping[str, str]) -> int:
-    """The length of a body. Raises WireError where it is not told."""
-    length = headers.get("content-length", "")
-    if _is_chunked(headers) or not (length.isascii() and length.isdigit()):
+    """The length of a body. Raises WireError where it is no number."""
+    length = headers["content-length"]
+    if not (length.isascii() and length.isdigit()):
         raise WireError("an answer of no length")
     return int(length)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ..errors import SourceChanged
+from ..errors import SourceChanged, StoreError
 from . import attributes as attribute_names
 from .answers import Refusal, unreachable
 from .base import Attributes
@@ -33,8 +33,14 @@ class S3Body:
         if (self._etag and etag != self._etag) or incoming.status != 200:  # a part was not asked for
             self._drop()
             raise changed(self._what)
-        self._etag, self.size = etag, incoming.left
-        self._headers = incoming.headers
+        self._etag, self._headers = etag, incoming.headers
+        if incoming.left < 0:  # a proxy, or Google's own servers, may send it in chunks
+            try:
+                incoming.expect(self._look_up_size())
+            except BaseException:
+                self._drop()
+                raise
+        self.size = incoming.left
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,6 +76,7 @@ class S3Body:
     def _resume(self) -> Incoming:
         here = {"range": f"bytes={self._at}-"} if self._at else {}
         self._incoming = incoming = self._ask(1, **here)
+        incoming.expect(self.size - self._at)
         same = self._version(incoming.headers) == self._etag and incoming.left == self.size - self._at
         if not same or not self._begins_here(incoming):
             raise changed(self._what)
@@ -93,6 +100,16 @@ class S3Body:
 
     def _version(self, headers: Mapping[str, str]) -> str | None:
         return unquoted(headers.get("etag"))
+
+    def _look_up_size(self) -> int:
+        """The object's size, where its answer does not tell it."""
+        told = self._lane.ask("HEAD", self._key).headers.get("content-length", "")
+        if not told.isdecimal():
+            raise StoreError(
+                f"{self._lane.place.endpoint} does not tell how long {self._what} is: what stands between here and "
+                "it takes Content-Length out of its answers. Have it leave that in."
+            )
+        return int(told)
 
     def _read_attributes(self, headers: Mapping[str, str]) -> Attributes:
         found = attribute_names.received(headers)

@@ -78,7 +78,7 @@ class Wire:
             head = connection.answers.head()
             if head.status in (200, 206):
                 return Incoming(
-                    head.status, head.headers, connection.answers.read,
+                    head.status, head.headers, connection.answers.reader(head),
                     lambda whole: self._keep_or_close(connection, whole and head.reusable),
                 )  # fmt: skip
             data, reusable = connection.answers.body("GET", head)

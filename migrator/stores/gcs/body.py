@@ -46,11 +46,19 @@ class GoogleBody(S3Body):
                 raise NotFound(f"{self._what} is not there (any more).") from None
             raise self._lane.explain(refusal, self._key) from None
 
+    def _look_up_size(self) -> int:
+        if (told := self._headers.get("x-goog-stored-content-length", "")).isdecimal():
+            return int(told)
+        return int(self._describe([("fields", "size")]).get("size", 0))
+
     def _read_attributes(self, headers: Mapping[str, str]) -> Attributes:
         # A request of its own: the headers of an answer have metadata in lower case, if at all.
-        query = [*FIELDS, *([("ifGenerationMatch", self._etag)] if self._etag else [])]
+        return received(self._describe(FIELDS))
+
+    def _describe(self, fields: list[tuple[str, str]]) -> dict[str, Any]:
+        query = [*fields, *([("ifGenerationMatch", self._etag)] if self._etag else [])]
         try:
-            return received(self._lane.ask_json("GET", self._lane.path_of(self._key), query))
+            return self._lane.ask_json("GET", self._lane.path_of(self._key), query)
         except Refusal as refusal:
             if refusal.status in (404, 412):
                 raise changed(self._what) from None
