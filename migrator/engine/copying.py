@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..config import LARGE_BYTES
@@ -237,7 +238,9 @@ class Copier:
 
     def _terms(self, item: Item, *, mtime: bool = True) -> dict[str, Any]:
         terms: dict[str, Any] = {"before": _before(item), "scratch": self._scratch(item, self._control.attempt)}
-        return terms | {"mtime": item.mtime} if mtime else terms
+        if mtime:
+            terms["mtime"] = item.mtime
+        return terms
 
     def _scratch(self, item: Item, attempt: int) -> str:
         # Named by attempt: one that was stopped for long and taken over must not publish its successor's bytes.
@@ -262,8 +265,13 @@ class Copier:
         if not self._target_holds:
             return attributes, lost(key, attributes)
         if not self._source_holds and (guess := type_of(key)):
-            return Attributes({"content-type": guess}), None
+            return _of_type(guess), None
         return attributes, None
+
+
+@lru_cache(maxsize=64)  # most files are of the same few
+def _of_type(content_type: str) -> Attributes:
+    return Attributes({"content-type": content_type})
 
 
 def _before(item: Item) -> str | None:
@@ -272,7 +280,8 @@ def _before(item: Item) -> str | None:
 
 def _receipt(item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None) -> Receipt:
     now = time.time_ns() // 1_000_000
-    losses = ",".join(filter(None, (losses, *written.dropped))) or None
+    if written.dropped:
+        losses = ",".join(filter(None, (losses, *written.dropped)))
     return Receipt(item.item_no, status, evidence, digest, item.bytes, written.etag, losses, None, now)
 
 

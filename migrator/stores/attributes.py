@@ -50,7 +50,8 @@ def sent(attributes: Attributes, what: str) -> dict[str, str]:
     """Request headers, from ours."""
     check(attributes, what)
     headers = {name.lower(): value for name, value in attributes.headers.items()}
-    headers |= {META + name.lower(): value for name, value in attributes.metadata.items()}
+    if attributes.metadata:
+        headers |= {META + name.lower(): value for name, value in attributes.metadata.items()}
     return headers | {HEADER: written(attributes.tags)} if attributes.tags else headers
 
 
@@ -77,8 +78,9 @@ def ambiguous(attributes: Attributes) -> bool:
 def check(attributes: Attributes, what: str) -> None:
     """Refuse what can't be sent as a header: the byte lane would panic, and a server lose it."""
     for name in attributes.headers:
-        if name.lower() not in HEADERS:
+        if name not in HEADERS and name.lower() not in HEADERS:
             raise StoreError(f"{what} can't be given the header {name!r}; S3 keeps {', '.join(HEADERS)}.")
-    for name, value in (*attributes.headers.items(), *attributes.metadata.items()):
-        if not _fits(name, value):
-            raise StoreError(f"{what} can't be given the attribute {name!r}: it does not fit in an HTTP header.")
+    for given in (attributes.headers, attributes.metadata):
+        for name, value in given.items():
+            if not _fits(name, value):
+                raise StoreError(f"{what} can't be given the attribute {name!r}: it does not fit in an HTTP header.")

@@ -102,6 +102,7 @@ class Hasher:
     def __init__(self, algorithm: str, record: Strong | None = None, *, whole: bool = False) -> None:
         self.algorithm = algorithm
         self._parts = 0
+        self._said = ""
         self._hash = _new(algorithm)
         self._record = record and (record, _new(record))
         self._whole = _new("md5") if whole else None
@@ -115,10 +116,13 @@ class Hasher:
             self._parts += 1
             chunk = hashlib.md5(chunk, usedforsecurity=False).digest()
         self._hash.update(chunk)
+        self._said = ""
 
     def hexdigest(self) -> str:
-        suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
-        return self._hash.hexdigest() + suffix
+        if not self._said:  # it is asked for three times an object, and each costs as much as a kibibyte
+            suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
+            self._said = self._hash.hexdigest() + suffix
+        return self._said
 
     def confirms(self, digest: str) -> bool:
         """Whether this is the hash of what it was fed."""

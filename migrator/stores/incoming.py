@@ -177,7 +177,7 @@ class _Chunks:
 
 
 def _is_chunked(headers: Mapping[str, str]) -> bool:
-    return "chunked" in headers.get("transfer-encoding", "").lower()
+    return "transfer-encoding" in headers and "chunked" in headers["transfer-encoding"].lower()
 
 
 def _tells_length(headers: Mapping[str, str]) -> bool:

@@ -79,6 +79,8 @@ class Terms:
     def fit(self, attributes: Attributes) -> tuple[Attributes, tuple[str, ...]]:
         """The attributes that can be sent, and the names of those that will not be kept."""
         forgets = self.found.forgets
+        if not (forgets or attributes.metadata or attributes.tags):  # as a rule, and this is once an object
+            return attributes, ()
         lost = [name for name in attributes.headers if name in forgets]
         attributes, unfit = fitting(attributes)
         lost += [f"meta:{name}".replace(",", ";") for name in unfit]

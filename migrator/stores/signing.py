@@ -14,6 +14,8 @@ from .credentials import Keys
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
+# Headers that are another object's with each request: to remember them would push out what comes again.
+_OF_ONE = frozenset({"if-match", "range", "x-amz-copy-source"})
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -57,7 +59,8 @@ def sign(
         added["x-amz-content-sha256"] = payload
     if keys.token:
         added["x-amz-security-token"] = keys.token
-    names, canonical = _canonical({**headers, **added})
+    signed = tuple({**headers, **added}.items())
+    names, canonical = (_remembered if _OF_ONE.isdisjoint(headers) else _canonical)(signed)
     request = f"{method}\n{path}\n{query}\n{canonical}\n{names}\n{payload}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
@@ -68,10 +71,13 @@ def sign(
     return added
 
 
-def _canonical(headers: Mapping[str, str]) -> tuple[str, str]:
-    names = sorted(headers)
-    lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
-    return ";".join(names), lines
+def _canonical(headers: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    headers = tuple(sorted(headers))
+    lines = "".join([f"{name}:{' '.join(value.split())}\n" for name, value in headers])
+    return ";".join([name for name, _ in headers]), lines
+
+
+_remembered = lru_cache(maxsize=64)(_canonical)  # of small objects one second's writes differ in their paths only
 
 
 @lru_cache(maxsize=4)
