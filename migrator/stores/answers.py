@@ -92,10 +92,12 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     return StoreError(f"{where} refused {what}: {refusal.said}.")
 
 
-def unreachable(place: Location, why: str, *, silent: bool = False) -> Unreachable:
-    """The error for an endpoint that gave no answer."""
-    said = f"{place.endpoint} gives no answer ({why}); check that it runs, the address and the network."
-    return Unreachable(said, silent=silent)
+CHECK = "check that it runs, the address and the network"
+
+
+def unreachable(place: Location, why: str, do: str = CHECK, *, silent: bool = False) -> Unreachable:
+    """The error for an endpoint that gave no answer, and what to ``do``."""
+    return Unreachable(f"{place.endpoint} gives no answer ({why}); {do}.", silent=silent)
 
 
 @contextmanager

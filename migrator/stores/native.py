@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import CredentialsRefused, MigratorError, Unreachable
-from .answers import Refusal, explain, unreachable
+from .answers import CHECK, Refusal, explain, unreachable
 from .credentials import Keyring, provider
 from .locations import Location
+from .presets import ANY, known
 from .proxies import proxy_for
 from .retries import TRIES, Retries, asked_for
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
+from .trust import is_own
 from .wire import Answer, Incoming, Wire, WireError
 
 # A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
@@ -51,6 +53,8 @@ class Lane:
             self._base = f"{parts.path}/{place.bucket}"
         self._host = host
         self._always = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
+        # The byte lane reads no file of ours, and refuses a certificate that vouches for itself.
+        self.own_trust = self._scheme == "https" and (is_own() or known(place.endpoint or "") is ANY)
         self.aws = (parts.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
         self.keyring = Keyring(place.credentials, self.provide)
         me = weakref.proxy(self)  # no circle: with the last store that sends by it its connections are closed
@@ -116,7 +120,7 @@ class Lane:
             try:
                 answer = once()
             except OSError as error:
-                raise unreachable(self.place, _why(error), silent=isinstance(error, TimeoutError)) from None
+                raise unreachable(self.place, *_why(error), silent=isinstance(error, TimeoutError)) from None
             if answer.status >= 400 and isinstance(answer, Answer):
                 self._raise_what_may_pass(answer, key)
             return answer
@@ -195,13 +199,19 @@ def _refusal(answer: Answer) -> Refusal:
     return Refusal(answer.status, text, answer.headers.get("x-amz-bucket-region"), after)
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError) or "refused" in str(error):
-        return "connection refused"
+def _why(error: OSError) -> tuple[str, str]:
+    """Why there was no answer, and what to do."""
+    if isinstance(error, WireError):
+        return str(error), CHECK
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused", CHECK
     if isinstance(error, socket.gaierror):
-        return "its name is not known"
+        return "its name is not known", CHECK
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not trusted here: {error.verify_message}"
+        return why, "name a file with its authority's certificate by AWS_CA_BUNDLE, or check the address"
     if isinstance(error, ssl.SSLError):
-        return "its certificate is not trusted here, or it speaks no TLS"
+        return "it speaks no TLS", "write http:// if it is meant to be in the clear, or check the address"
     if isinstance(error, TimeoutError):
-        return str(error) if "within" in str(error) else "it took too long"
-    return str(error) if isinstance(error, WireError) else "the connection failed or was cut"
+        return (str(error) if "within" in str(error) or "proxy" in str(error) else "it took too long"), CHECK
+    return "the connection failed or was cut", CHECK

@@ -44,8 +44,15 @@ class Terms:
 
     @property
     def by_hand(self) -> bool:
-        """Whether the byte lane can't say all that is to be said with a write here."""
-        return bool(self.headers) or self.checks or self._lane.place.requester_pays or self.found.creates == "refused"
+        """Whether the byte lane can't say all that is to be said with a write here, or may not trust the server."""
+        lane = self._lane
+        return bool(
+            self.headers
+            or self.checks
+            or lane.place.requester_pays
+            or self.found.creates == "refused"
+            or lane.own_trust
+        )
 
     @property
     def checks(self) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from . import trust
 from .incoming import Answers, Incoming, WireError
 
 __all__ = ["Answer", "Incoming", "Wire", "WireError"]
@@ -51,7 +52,7 @@ class Wire:
         parts = urlsplit(f"{scheme}://{netloc}")
         self._address = (parts.hostname or "", parts.port or (443 if scheme == "https" else 80))
         self._connect_s, self._keep = connect_s, keep
-        self._context = ssl.create_default_context() if scheme == "https" else None
+        self._context = trust.context() if scheme == "https" else None
 
     def __del__(self) -> None:
         for connection in self._idle:

@@ -16,10 +16,14 @@ class Reply(NamedTuple):
 
 
 class FakeS3:
-    """Answers every request by ``reply(method, path, query)`` and keeps what was asked."""
+    """Answers every request by ``reply(method, path, query)`` and keeps what was asked.
+
+    ``wants``: a header, the value it must have, and the status that is answered to any other.
+    """
 
     def __init__(self, reply: Callable[[str, str, dict[str, list[str]]], Reply]) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.wants: tuple[str, str, int] | None = None
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,8 @@ class FakeS3:
                 fake.asked.append((self.command, self.path))
                 parts = urlsplit(self.path)
                 given = reply(self.command, parts.path, parse_qs(parts.query, keep_blank_values=True))
+                if fake.wants and self.headers.get(fake.wants[0]) != fake.wants[1]:
+                    given = Reply(fake.wants[2])
                 body = given.body.encode()
                 self.send_response(given.status)
                 for name, value in given.headers:
@@ -41,7 +47,7 @@ class FakeS3:
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from exact_s3 import ExactS3
 from fake_s3 import FakeS3, Reply, page
 
-from migrator.errors import StoreError, Unreachable
-from migrator.stores import Location, open_store, retries
+from migrator.errors import ConfigError, StoreError, Unreachable
+from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores import native as native_module
 from migrator.stores.wire import Wire, WireError
 
@@ -129,6 +134,76 @@ def test_a_proxy_is_asked_for_the_address_as_it_was_signed(monkeypatch):
         assert proxy.asked == [("PUT", "http://far.example/b/a//b%252F..")]
         monkeypatch.setenv("no_proxy", "far.example")
         assert native_module.Lane(place)._proxy is None
+
+
+# Mutation: leave out `proxy_headers`, and the first is asked who it is; give urllib3 the proxy as it is, and the
+# third ends in a traceback.
+@pytest.mark.parametrize(
+    ("proxy", "kind", "said"),
+    [
+        ("http://us%40er:pass%3Aword@{}", None, ""),
+        ("http://{}", Unreachable, r"through the proxy http://127\.0\.0\.1:\d+, which wants a user and a password"),
+        ("{}", Unreachable, "which wants a user and a password"),
+        ("socks5://user:word@{}", ConfigError, r"socks5://, and only http:// and https://"),
+        ("http://user:word@127.0.0.1:1", Unreachable, r"through the proxy http://127\.0\.0\.1:1: connection refused"),
+    ],
+)
+def test_what_is_wrong_with_a_proxy_is_said_without_its_password(proxy, kind, said, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
+    who = "Basic " + base64.b64encode(b"us@er:pass:word").decode()
+    with FakeS3(lambda *_: page(["k"])) as fake:
+        fake.wants = ("proxy-authorization", who, 407)
+        monkeypatch.setenv("http_proxy", proxy.format(fake.endpoint.removeprefix("http://")))
+        place = Location.parse("s3://b", endpoint="http://far.example", allow_http=True, anonymous=True)
+        if kind is None:
+            assert [info.key for info in next(open_store(place).list())] == ["k"]
+            return
+        with pytest.raises(kind, match=said) as caught:
+            next(open_store(place).list())
+        assert "word@" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def vouching_for_itself(tmp_path_factory):
+    """A certificate of this machine, and its key, that nobody else vouches for."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")])
+    now, here = datetime.now(UTC), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([here]), False)
+        .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    file = tmp_path_factory.mktemp("tls") / "here.pem"
+    how = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*how))
+    return file
+
+
+# Mutation: leave `own_trust` out of `Terms.by_hand`, and the middle one gets no answer; leave the bundles out of
+# `trust.context`, and none does.
+def test_a_server_that_vouches_for_itself_is_trusted_where_its_certificate_is_named(vouching_for_itself, monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
+    with ExactS3() as exact:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(vouching_for_itself)
+        exact._server.socket = context.wrap_socket(exact._server.socket, server_side=True)
+        place = Location.parse("s3://b", endpoint=exact.endpoint.replace("http:", "https:"), anonymous=True)
+        with pytest.raises(Unreachable, match=r"not trusted here: .*AWS_CA_BUNDLE"):
+            open_store(place).probe()
+        monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+        with pytest.raises(ConfigError, match=r"AWS_CA_BUNDLE names '/nowhere\.pem'"):
+            open_store(place)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(vouching_for_itself))
+        store = open_store(place)
+        for size in (10, 300_000, 2_000_000):
+            store.put(f"k{size}", bytes(size), Attributes(), before=None, mtime=None, scratch="x")
+            assert len(exact.objects[f"b/k{size}"].body) == size
 
 
 # Mutation: leave `_keep_alive` out: a copy by the server on a link that died without a word waits a quarter of an hour.
