@@ -126,11 +126,11 @@ def test_a_bucket_of_somebody_else_is_refused_by_naming_the_credentials(
     before = in_folder(tmp_path)
     there = f"s3://{bucket}/x"
     words = (there, f"{tmp_path}/to") if foreign == "source" else (places["src"], there)
-    answer = command("copy", *words)
+    answer = command_here("copy", *words)
     refused(answer, "denies access", "AWS_ACCESS_KEY_ID")
     assert OTHER_SECRET not in answer.err
     untouched(tmp_path, before)
-    assert command("copy", places["src"], f"s3://{OTHER_BUCKET}/x", "--dry-run").code == 0  # theirs it may use
+    assert command_here("copy", places["src"], f"s3://{OTHER_BUCKET}/x", "--dry-run").code == 0  # theirs it may use
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,14 @@ def test_a_file_that_is_no_state_db_is_refused_and_left_as_it_is(
     file.write_bytes(content)
     before = in_folder(tmp_path)
     for words in (["runs"], ["copy", places["src"], f"{tmp_path}/to"]):
-        refused(command("--state", file, *words), "garbage.db", "can't be used")
+        refused(command_here("--state", file, *words), "garbage.db", "can't be used")
         assert in_folder(tmp_path) == before
 
 
 @pytest.mark.parametrize("place", ["{tmp}/file/state.db", "{tmp}"])
 def test_a_state_db_where_none_can_be_is_refused(place: str, places: Places, tmp_path: Path) -> None:
     before = in_folder(tmp_path)
-    refused(command("--state", place.format(**places), "runs"), "can't be used")
+    refused(command_here("--state", place.format(**places), "runs"), "can't be used")
     assert in_folder(tmp_path) == before
 
 
@@ -273,7 +273,7 @@ def test_a_state_db_of_a_newer_release_is_refused_and_left_as_it_is(
     newer_state(file, journal)
     before = in_folder(tmp_path)
     for words in (["runs"], ["copy", places["src"], f"{tmp_path}/to"], ["show", "x"]):
-        refused(command("--state", file, *words), "schema 99", "Upgrade")
+        refused(command_here("--state", file, *words), "schema 99", "Upgrade")
         assert in_folder(tmp_path) == before
 
 
@@ -287,7 +287,7 @@ def test_a_database_of_another_program_is_refused(made: str, tmp_path: Path) -> 
     connection.execute(made)
     connection.commit()
     connection.close()
-    refused(command("--state", file, "runs"), "other.db")
+    refused(command_here("--state", file, "runs"), "other.db")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_database_of_another_program_is_refused(made: str, tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_a_state_url_that_can_not_be_used_is_refused(url: str, said: str) -> None:
-    answer = command("--state", url, "runs")
+    answer = command_here("--state", url, "runs")
     assert "verysecret" not in answer.err + answer.out
     refused(answer, said)
 
@@ -311,7 +311,7 @@ def test_a_workspace_that_can_not_be_made_is_refused(
 ) -> None:
     monkeypatch.setenv("MIGRATOR_WORKSPACE", str(tmp_path / "file" / "runs"))
     before = in_folder(tmp_path)
-    answer = command("copy", places["src"], tmp_path / "to")
+    answer = command_here("copy", places["src"], tmp_path / "to")
     refused(answer, str(tmp_path / "file"))
     untouched(tmp_path, before)
 
@@ -320,7 +320,7 @@ def test_a_key_with_another_specification_is_refused_and_the_difference_named(pl
     run = api.start(CopyObjects(places["src"], tmp_path / "to"), key="nightly")
     run.wait(60)
     before = {name: digest for name, digest in in_folder(tmp_path).items() if not name.startswith("own")}
-    answer = command("copy", places["src"], tmp_path / "to", "--key", "nightly", "--overwrite", "always")
+    answer = command_here("copy", places["src"], tmp_path / "to", "--key", "nightly", "--overwrite", "always")
     refused(answer, run.id, "overwrite was 'never' and is 'always'")
     untouched(tmp_path, before, runs=1)
 
@@ -336,13 +336,13 @@ def test_a_secret_is_written_down_nowhere(
     runner = runner_of(run_id)
     argv = [word for process in (runner, keeper_of(runner)) for word in process.cmdline()]
     moving(run_id)
-    shown = [command(*words).out for words in (["show", run_id, "--json"], ["runs", "--json"], ["log", run_id])]
+    shown = [command_here(*words).out for words in (["show", run_id, "--json"], ["runs", "--json"], ["log", run_id])]
     wayside.refuse = lambda method, _path: method == "PUT"
     wait_for(lambda: api.attach(run_id).snapshot().held_for, 60, "the run is held")
     api.attach(run_id).cancel()
     seen = api.attach(run_id).wait(60, check=False)
     assert seen.status == "cancelled"
-    shown += [command("items", run_id, "--format", "csv").out, command("show", run_id).out, str(seen)]
+    shown += [command_here("items", run_id, "--format", "csv").out, command_here("show", run_id).out, str(seen)]
     assert run_id in shown[0]
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == SECRET  # so there was something to find
     assert [word for word in [*argv, *shown] if SECRET in word] == []

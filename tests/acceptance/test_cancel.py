@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import SENTENCE, command, ends, gone, keeper_of, moving, row, runner_of, wait_for
+from driving import SENTENCE, command_here, ends, gone, keeper_of, moving, row, runner_of, wait_for
 from trees import MIB, in_bucket, in_folder, small_tree, temporaries, unfinished_uploads
 from wayside import Wayside
 
@@ -135,7 +135,7 @@ def test_a_cancel_twice_is_one_cancel(few: Path, wayside: Wayside, place: Callab
     run.cancel()
     first = row(run)["cancel_requested_at"]
     if not run.snapshot().terminal:
-        answer = command("cancel", run.id)
+        answer = command_here("cancel", run.id)
         assert answer.code == 0 or "has ended already (cancelled)" in answer.err, answer
     assert row(run)["cancel_requested_at"] == first
     assert ends(run, 30) == "cancelled"
@@ -147,7 +147,7 @@ def test_a_cancel_twice_is_one_cancel(few: Path, wayside: Wayside, place: Callab
 def test_a_finished_run_can_not_be_cancelled(tmp_path: Path) -> None:
     run = api.start(CopyObjects(small_tree(tmp_path / "from", 3), tmp_path / "out"))
     run.wait(60)
-    answer = command("cancel", run.id)
+    answer = command_here("cancel", run.id)
     assert (answer.code, answer.out) == (2, ""), answer
     assert SENTENCE.fullmatch(answer.err), answer
     assert "completed" in answer.err
@@ -161,6 +161,6 @@ def test_cancel_wait_returns_when_the_run_has_stopped(few: Path, wayside: Waysid
     run = api.start(CopyObjects(few, place("out"), in_flight=1))
     runner = runner_of(run)
     moving(run)
-    answer = command("cancel", run.id, "--wait")
+    answer = command_here("cancel", run.id, "--wait")
     assert (answer.code, answer.out) == (0, f"{run.id} cancelled.\n"), answer
     wait_for(lambda: gone(runner), 10, "the runner ends")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command, command_json, runs_recorded
+from driving import command_here, command_json, runs_recorded
 from trees import in_folder, listed
 
 import migrator as mg
@@ -133,7 +133,7 @@ def test_what_cannot_be_of_several_sources_is_told_before_anything_is_recorded(
             mg.start(mg.CopyObjects(sources, tmp_path / "out", **how))
     with pytest.raises(BadInput, match="only a copy's source may be several"):
         mg.Verify([a, b], tmp_path / "out")
-    answer = command("copy", a, b, a, tmp_path / "out")
+    answer = command_here("copy", a, b, a, tmp_path / "out")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert runs_recorded() == 0
     run = ended(mg.start(mg.CopyObjects([a, b], tmp_path / "out", manifest=tmp_path / "keys.csv")))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command
+from driving import command_here
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import in_folder, listed
@@ -106,7 +106,7 @@ def test_what_is_excluded_is_neither_copied_nor_deleted(tmp_path: Path) -> None:
 
 def test_a_dry_run_is_no_run(tmp_path: Path) -> None:
     source, target = lay(tmp_path / "in", a="1"), lay(tmp_path / "out", a="2")
-    answer = command("copy", source, target, "--overwrite", "always", "--dry-run")
+    answer = command_here("copy", source, target, "--overwrite", "always", "--dry-run")
     assert answer.code == 0
     with pytest.raises(MigratorError, match="dry run"):
         mg.DeleteSource.of(mg.runs(1)[0])
@@ -119,7 +119,7 @@ NAMES = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(here=NAMES, there=NAMES, overwrite=st.sampled_from(["never", "if-different"]))
 def test_plan_then_apply_is_apply_and_twice_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, here: dict[str, bytes], there: dict[str, bytes], overwrite: str

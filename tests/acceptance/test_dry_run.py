@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import SENTENCE, command, command_here, command_json, row, runs_recorded, workspaces
+from driving import SENTENCE, command_here, command_json, row, runs_recorded, workspaces
 from trees import in_bucket, in_folder, listed, small_tree
 from wayside import Wayside
 
@@ -54,7 +54,7 @@ def test_a_dry_run_sends_no_write_in_any_direction(
 
 def test_a_dry_run_towards_a_deep_folder_makes_none_of_it_and_says_how_to_go_on(source: Path, tmp_path: Path) -> None:
     before = set(tmp_path.iterdir())
-    answer = command("copy", source, tmp_path / "a" / "b" / "c", "--dry-run")
+    answer = command_here("copy", source, tmp_path / "a" / "b" / "c", "--dry-run")
     assert (answer.code, answer.out) == (0, ""), answer
     assert "Nothing was written. `migrator apply " in answer.err
     assert set(tmp_path.iterdir()) - before == {tmp_path / "own", tmp_path / "own-runs"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from driving import command, command_json
+from driving import command_here, command_json
 from trees import in_folder
 
 import migrator as mg
@@ -24,7 +24,7 @@ def test_files_of_the_same_bytes_are_found_and_copied_once(tmp_path: Path) -> No
     text = str(run.plan_summary())
     assert "2 objects have the bytes of another one: 400 B more than once." in text
     assert "To find them 3 files were read: 1.2 kB." in text
-    assert command("duplicates", run.id, "--format", "csv").out.splitlines()[1].startswith("sha256:")
+    assert command_here("duplicates", run.id, "--format", "csv").out.splitlines()[1].startswith("sha256:")
     assert mg.apply(run).wait(60).copied == 6
 
     once = mg.start(mg.CopyObjects(tmp_path / "in", tmp_path / "once", duplicates="once"))

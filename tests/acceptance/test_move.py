@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from driving import command, ends, in_phase, runner_of, wait_for
+from driving import command_here, ends, in_phase, runner_of, wait_for
 from trees import in_folder, listed, unless_told
 
 import migrator as mg
@@ -47,10 +47,10 @@ def test_only_what_is_proved_and_unchanged_is_deleted(tmp_path: Path) -> None:
     (source / "d2" / "new.txt").write_text("came later")
     (target / "d2" / "2.txt").unlink()
     (target / "d0" / "3.txt").write_text("overwritten")
-    answer = command("delete-source", run.id)
+    answer = command_here("delete-source", run.id)
     assert "12" in answer.err
     assert len(in_folder(source)) == 13  # that was a dry run
-    answer = command("delete-source", run.id, "--yes")
+    answer = command_here("delete-source", run.id, "--yes")
     assert answer.code == 10
     assert "partial: 9 deleted, 3 left" in answer.err
     assert sorted(in_folder(source)) == [
@@ -194,11 +194,11 @@ def test_a_move_is_one_run_whose_last_phase_deletes_what_is_proved(
     copied(source, tmp_path / "there")
     (source / "d0" / "0.txt").unlink()
     (source / "d0" / "0.txt").write_text("differs")
-    answer = command("copy", source, tmp_path / "there", "--source-after", "delete-verified", "--dry-run")
-    assert "are deleted" in str(command("plan", mg.runs(1)[0].id).out), answer
+    answer = command_here("copy", source, tmp_path / "there", "--source-after", "delete-verified", "--dry-run")
+    assert "are deleted" in str(command_here("plan", mg.runs(1)[0].id).out), answer
     lay(tmp_path / "in", 10)
     (source / "d0" / "0.txt").write_text("differs")
-    answer = command("copy", source, place("to"), "--source-after", "delete-verified", "--tag", "moved")
+    answer = command_here("copy", source, place("to"), "--source-after", "delete-verified", "--tag", "moved")
     assert answer.code == 0, answer
     assert in_folder(source) == {}
     assert len(listed(client, bucket, f"{prefix}/to")) == 10

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command, command_json
+from driving import command_here, command_json
 
 import migrator as mg
 from migrator.errors import BadInput, ConfigError
@@ -53,7 +53,7 @@ def test_the_summary_says_what_would_be_done_and_why(planned: mg.Run) -> None:
         ("skip", 1, ["same"]),
     ]  # fmt: skip
     assert [one["key"] for one in summary.biggest] == ["b/c.csv", "d.bin", "a.csv"]
-    text = str(command("plan", planned.id).out)
+    text = str(command_here("plan", planned.id).out)
     assert "3 to write" in text
     assert "different object stands at the target" in text
     assert command_json("plan", planned.id)["biggest"][0]["bytes"] == 80
@@ -105,7 +105,7 @@ def test_what_selects_nothing_or_is_no_expression_leaves_nothing(planned: mg.Run
     before = len(mg.runs())
     with pytest.raises(BadInput, match=said):
         mg.apply(planned, where=where)
-    answer = command("apply", planned.id, "--where", where)
+    answer = command_here("apply", planned.id, "--where", where)
     assert answer.code == 2
     assert said in " ".join(answer.err.split())
     assert len(mg.runs()) == before
@@ -195,4 +195,6 @@ def test_runs_are_found_and_compared(tmp_path: Path) -> None:
     assert mg.runs(tag="night") == mg.runs(status="partial") == [second]
     differ = first.compare(second).select("key", "status", "other_status").fetchall()
     assert differ == [("a", "copied", "skipped"), ("b", "copied", "refused"), ("c", None, "copied")]
-    assert command("compare", first.id, second.id, "--format", "csv").out.splitlines()[3].startswith("c,,,,,,create")
+    assert (
+        command_here("compare", first.id, second.id, "--format", "csv").out.splitlines()[3].startswith("c,,,,,,create")
+    )

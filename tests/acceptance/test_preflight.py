@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command, command_json
+from driving import command_here, command_json
 from trees import listed
 
 import migrator as mg
@@ -24,7 +24,7 @@ def test_all_is_well_and_nothing_is_left(
     place: Callable[[str], str], prefix: str, bucket: str, client: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text("a")
-    answer = command("preflight", tmp_path, place("x"))
+    answer = command_here("preflight", tmp_path, place("x"))
     assert answer.code == 0, answer
     for line in ("apart", "source: reach", "source: list", "source: read", "target: reach", "target: list",
                  "target: write", "target: read", "target: delete", "target: versions"):  # fmt: skip
@@ -51,7 +51,7 @@ def test_wrong_keys_and_a_bucket_that_is_not_there_are_said(
     told = command_json("preflight", tmp_path, "s3://no-such-bucket-here/x", code=1)
     assert any(line["state"] == "trouble" and "no-such-bucket-here" in line["said"] for line in told["lines"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    answer = command("preflight", place("x"), tmp_path)
+    answer = command_here("preflight", place("x"), tmp_path)
     assert answer.code == 1
     assert "✗ source: reach" in answer.out
     assert "hunter2" not in answer.out

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command, ends, moving, runner_of
+from driving import command_here, ends, moving, runner_of
 from trees import MIB, in_folder, listed
 
 import migrator as mg
@@ -41,7 +41,7 @@ def test_what_a_folder_held_is_kept_and_comes_back(tmp_path: Path) -> None:
     page = str(run.report())
     assert f"kept below {target}/.migrator-quarantine/{run.id}" in page.replace("\\", "")
     assert "| by | migrator" in page
-    answer = command("restore", run.id)
+    answer = command_here("restore", run.id)
     assert answer.code == 0, answer
     assert outside(target) == before
     assert in_folder(target / ".migrator-quarantine" / mg.runs(1)[0].id) == in_folder(source)
@@ -138,7 +138,7 @@ def test_a_manifest_tells_what_stood_where(
     [name] = [key for key in listed(client, bucket, f"{prefix}/out") if ".manifest/" in key]
     lines = client.get_object(Bucket=bucket, Key=f"{prefix}/out/{name}")["Body"].read().splitlines()
     assert {json.loads(line)["run"] for line in lines} == {run.id}  # whoever has the bucket alone can read it
-    assert command("quarantine", "show", run.id, "--format", "csv").out.count(".migrator-quarantine") == 2
+    assert command_here("quarantine", "show", run.id, "--format", "csv").out.count(".migrator-quarantine") == 2
 
 
 # Mutations: let `plan` take what is young; leave `check_unneeded` out of `start`; let `_before` ignore the age.
@@ -156,18 +156,18 @@ def test_what_is_kept_is_listed_and_goes_only_when_it_is_old_and_nobody_needs_it
     assert first.expires is not None
     assert first.kept_at is not None
     assert first.expires - first.kept_at == 90 * 86_400_000
-    assert runs[0].id in command("quarantine", "list", target).out
+    assert runs[0].id in command_here("quarantine", "list", target).out
     before = in_folder(target)
-    answer = command("quarantine", "purge", target)
+    answer = command_here("quarantine", "purge", target)
     assert answer.code == 0, answer
     assert in_folder(target) == before  # that was a dry run
     assert mg.runs(1)[0].snapshot().total == 5
     waiting = mg.restore(runs[0], mode="queue")  # nobody serves the queue
-    answer = command("quarantine", "purge", target, "--yes")
+    answer = command_here("quarantine", "purge", target, "--yes")
     assert answer.code == 2
     assert f"needed by run {waiting.id}" in answer.err
     waiting.cancel()
-    answer = command("quarantine", "purge", target, "--yes")
+    answer = command_here("quarantine", "purge", target, "--yes")
     assert answer.code == 0, answer
     assert kept_below(target, runs[0]) == {}
     assert len(kept_below(target, runs[1])) == 4
@@ -191,8 +191,8 @@ def test_what_no_manifest_dates_stays_and_what_is_no_age_is_told(tmp_path: Path)
     purge = mg.start(mg.PurgeQuarantine(target, older_than="0h"), dry_run=True)
     assert purge.wait(60).total == 0
     assert "is not known" in str([event.data for event in purge.events() if event.kind == "warning"])
-    assert command("quarantine", "purge", target, "--older-than", "long").code == 2
-    assert "No run keeps anything" in command("quarantine", "list", tmp_path).out
+    assert command_here("quarantine", "purge", target, "--older-than", "long").code == 2
+    assert "No run keeps anything" in command_here("quarantine", "list", tmp_path).out
 
 
 # Mutation: let `_delete_if_same` go by the tag that the object has now.

@@ -12,7 +12,20 @@ from typing import Any
 
 import psutil
 import pytest
-from driving import Worker, command, command_json, ends, gone, keeper_of, moving, row, runner_of, starts_of, wait_for
+from driving import (
+    Worker,
+    command,
+    command_here,
+    command_json,
+    ends,
+    gone,
+    keeper_of,
+    moving,
+    row,
+    runner_of,
+    starts_of,
+    wait_for,
+)
 from trees import in_folder
 
 from migrator import api
@@ -48,7 +61,7 @@ def test_runs_are_taken_by_priority_then_age_and_one_at_a_time(few: Path, tmp_pa
 def test_with_no_worker_everybody_is_told_so(few: Path, tmp_path: Path) -> None:
     run = enqueue(few, tmp_path / "out")
     assert "none serves the queue 'default'" in str(run.snapshot().waiting_for)
-    shown = command("show", run.id)
+    shown = command_here("show", run.id)
     assert "place 1" in shown.out
     assert "migrator worker --queue default" in " ".join(shown.out.split())
 
@@ -176,12 +189,12 @@ def test_a_runner_that_is_told_to_stop_gives_the_run_back_to_its_place(few: Path
 
 
 def test_a_paused_queue_starts_nothing_and_says_so(few: Path, tmp_path: Path, worker: Worker) -> None:
-    command("queue", "pause")
+    command_here("queue", "pause")
     run = enqueue(few, tmp_path / "out")
     time.sleep(1.5)
     assert row(run)["status"] == "queued"
     assert "is paused" in str(run.snapshot().waiting_for)
-    command("queue", "unpause")
+    command_here("queue", "unpause")
     assert ends(run) == "completed"
 
 
@@ -201,7 +214,7 @@ def test_a_worker_that_lacks_a_variable_leaves_the_run_and_says_which(
 
 def test_a_queued_run_can_be_started_at_once_instead(few: Path, tmp_path: Path) -> None:
     run = enqueue(few, tmp_path / "out")
-    assert command("run-now", run.id).code == 0
+    assert command_here("run-now", run.id).code == 0
     assert ends(run) == "completed"
     assert row(run)["mode"] == "streaming"
     with pytest.raises(BadInput, match="only a queued run"):
@@ -226,7 +239,7 @@ def test_the_mode_can_come_from_the_environment(few: Path, tmp_path: Path, monke
     seen = command_json("copy", few, tmp_path / "two", "--no-follow")
     assert (seen["status"], seen["position"]) == ("queued", 2)
     monkeypatch.setenv("MIGRATOR_MODE", "slowly")
-    answer = command("copy", few, tmp_path / "three")
+    answer = command_here("copy", few, tmp_path / "three")
     assert answer.code == 2
     assert "'streaming' or 'queue'" in answer.err
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from driving import SENTENCE, command, command_json, runs_recorded
+from driving import SENTENCE, command_here, command_json, runs_recorded
 from servers import OTHER_BUCKET, OTHER_KEY, OTHER_SECRET, OUR_BUCKET, OUR_KEY, OUR_SECRET, SeaweedFS
 
 CONNECTION = """
@@ -54,7 +54,7 @@ def test_a_copy_reads_as_one_owner_and_writes_as_the_other(owners: SeaweedFS, fi
     theirs = owners.client(OTHER_KEY, OTHER_SECRET)
     read = {key: theirs.get_object(Bucket=OTHER_BUCKET, Key=f"{filled}/{key}")["Body"].read() for key in BODIES}
     assert read == BODIES
-    items = command("items", seen["id"], "--format", "json").json
+    items = command_here("items", seen["id"], "--format", "json").json
     assert {item["evidence"] for item in items} == {"server-hash"}
 
 
@@ -69,7 +69,7 @@ def test_wrong_keys_are_one_sentence_that_names_the_side(
     key, secret = keys[other] if wrong == "the other owner's" else ("nobody", "hunter2hunter2")
     monkeypatch.setenv(f"{names[side]}_KEY", key)
     monkeypatch.setenv(f"{names[side]}_SECRET", secret)
-    answer = command("copy", f"ours://{OUR_BUCKET}/{filled}", f"theirs://{OTHER_BUCKET}/{filled}")
+    answer = command_here("copy", f"ours://{OUR_BUCKET}/{filled}", f"theirs://{OTHER_BUCKET}/{filled}")
     assert SENTENCE.fullmatch(answer.err), answer
     assert answer.err.startswith(f"Error: The {side}: ")
     assert f"{names[side]}_KEY" in answer.err

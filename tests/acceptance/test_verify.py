@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command
+from driving import command_here
 
 import migrator as mg
 from migrator.errors import BadInput
@@ -52,7 +52,7 @@ def test_one_flipped_byte_one_deletion_and_one_addition_among_ten_thousand(tmp_p
     (tmp_path / "out" / "8" / "8.txt").unlink()
     (tmp_path / "out" / "more.txt").write_text("more")
     (tmp_path / "out" / NFD).unlink()
-    answer = command("verify", source, tmp_path / "out", "--sample", "1%")
+    answer = command_here("verify", source, tmp_path / "out", "--sample", "1%")
     assert "  note  A sample of " in answer.err
     assert "--status failed` lists them." in answer.err
     assert answer.code == 10
@@ -183,7 +183,7 @@ def test_the_report_is_one_page_and_what_keys_say_is_text(tmp_path: Path, state:
         (tmp_path / side).mkdir()
         (tmp_path / side / evil).write_text(text)
     run = verified(tmp_path / "in", tmp_path / "out")
-    page, told = command("report", run.id, "--format", "html").out, command_json_report(run.id)
+    page, told = command_here("report", run.id, "--format", "html").out, command_json_report(run.id)
     assert "<img" not in page
     assert "&lt;img src=x" in page
     assert "changed: 2 bytes at the target, 1 at the source" in page
@@ -200,7 +200,7 @@ def test_the_report_is_one_page_and_what_keys_say_is_text(tmp_path: Path, state:
 
 
 def command_json_report(run_id: str) -> Any:
-    return command("report", run_id, "--format", "json").json
+    return command_here("report", run_id, "--format", "json").json
 
 
 def test_the_map_tells_which_key_stands_under_which_name(tmp_path: Path, state: str) -> None:
@@ -213,7 +213,7 @@ def test_the_map_tells_which_key_stands_under_which_name(tmp_path: Path, state: 
         ("a/x.csv", "a-x.csv"),
         ("y.csv", "y.csv"),
     ]
-    assert command("map", run.id, "--format", "csv").out.splitlines()[1].startswith("a/x.csv,a-x.csv,copied")
+    assert command_here("map", run.id, "--format", "csv").out.splitlines()[1].startswith("a/x.csv,a-x.csv,copied")
 
 
 # Mutation: let `_by_word` say size-only of two plain hashes that differ.

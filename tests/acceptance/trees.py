@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 MIB = 1 << 20
 LARGEST_FILE = 3 * MIB
-TREE_FILES, TREE_BYTES = 5_000, 110 * MIB
+BYTES_A_FILE = 22 << 10  # as much room as a tree has for each
 # NFC and NFD are two keys; what looks like an escape, a query or a sum is a key like any other.
 ODD_KEYS = (
     "with space.txt", "a+b.txt", "%41.txt", "100%.txt", "a=b&c.txt", "caf\u00e9.txt", "cafe\u0301.txt",
@@ -22,20 +22,20 @@ ODD_KEYS = (
 )  # fmt: skip
 
 
-def real_tree(folder: Path) -> int:
+def real_tree(folder: Path, files: int) -> int:
     """The standard library and a slice of site-packages of this interpreter, as a plain tree.
 
     Links are resolved, ``__pycache__`` included, files above 3 MiB left out. Returns how many files.
     """
     paths = sysconfig.get_paths()
-    made = size = 0
+    made, size, room = 0, 0, files * BYTES_A_FILE
     for origin, name in ((paths["stdlib"], "lib"), (paths["purelib"], "site")):
         for file in _files(Path(origin)):
-            if made == TREE_FILES:
+            if made == files:
                 return made
             length = file.stat().st_size
             # Half of the room for the library, so that small packages fit beside it.
-            if length > LARGEST_FILE or size + length > (TREE_BYTES * 2 // 3 if name == "lib" else TREE_BYTES):
+            if length > LARGEST_FILE or size + length > (room * 2 // 3 if name == "lib" else room):
                 continue
             target = folder / name / file.relative_to(origin)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -143,7 +144,13 @@ def test_after_a_minute_without_a_link_a_run_goes_on_within_half_a_minute(
 
 # Mutation: leave the idle ones alone in Wire._give_up, and each of them costs a time-out of its own.
 def test_on_a_dead_link_all_connections_are_given_up_at_the_first_sign(exact: ExactS3) -> None:
-    exact.before = lambda *_: time.sleep(0.05)
+    together = threading.Barrier(4)
+
+    def before(*_: object) -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(20)  # so that each of four has a connection of its own
+
+    exact.before = before
     with Link(exact.endpoint) as link, ThreadPoolExecutor(4) as threads:
         netloc = urlsplit(link.endpoint).netloc
         wire = Wire("http", netloc, 1, 8)
@@ -153,6 +160,7 @@ def test_on_a_dead_link_all_connections_are_given_up_at_the_first_sign(exact: Ex
 
         assert set(threads.map(ask, range(4))) == {404}
         assert len(wire._idle) == 4
+        together.abort()  # for those that come now
         link.deafen()
         with pytest.raises(TimeoutError):
             ask(read_s=0.2)
