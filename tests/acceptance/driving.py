@@ -185,6 +185,18 @@ def ends(run: api.Run | str, timeout: float = 90) -> str:
     return wait_for(ended, timeout, "the run ends") or ""
 
 
+def heeds_cancel(run: api.Run | str, timeout: float = 30) -> float:
+    """Wait until a run that was told to stop has; how many seconds that took, as both moments are written down.
+
+    It says itself that it has ended: one that its keeper had to kill has no last word.
+    """
+    assert ends(run, timeout) == "cancelled"
+    handle = run if isinstance(run, api.Run) else api.attach(run)
+    wait_for(lambda: handle.log(-300)[0].rstrip().endswith("cancelled"), 10, "its output ends with its end")
+    seen = row(run)
+    return (seen["finished_at"] - seen["cancel_requested_at"]) / 1000
+
+
 class Worker:
     """`migrator worker` in a process of its own."""
 

@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import SENTENCE, command_here, ends, gone, keeper_of, moving, row, runner_of, wait_for
+from driving import SENTENCE, command_here, ends, gone, heeds_cancel, keeper_of, moving, row, runner_of, wait_for
 from trees import MIB, in_bucket, in_folder, small_tree, temporaries, unfinished_uploads
 from wayside import Wayside
 
 from migrator import CopyObjects, api
+from migrator.config import CANCEL_GRACE_S
 from migrator.errors import BadInput
 
-WITHIN_S = 5.0
+# It takes a second where a core is free; at this its keeper would kill it.
+WITHIN_S = 2 * CANCEL_GRACE_S
 
 
 def cancelled_within(run: api.Run) -> float:
-    """Cancel, and how long it took until the run was seen to have ended so."""
-    began = time.monotonic()
     run.cancel()
-    assert ends(run, 30) == "cancelled"
-    return time.monotonic() - began
+    return heeds_cancel(run)
 
 
 def test_a_copy_of_many_objects_to_a_bucket_is_cancelled_and_goes_on_later(
@@ -101,7 +100,7 @@ def test_a_cancel_while_the_plan_is_made_ends_the_run_before_anything_is_written
     wayside.delay_s = 0.8
     run = api.start(CopyObjects(place("from"), tmp_path / "out"))
     runner_of(run)
-    assert cancelled_within(run) < WITHIN_S + 1
+    assert cancelled_within(run) < WITHIN_S
     assert row(run)["phase"] in (None, "plan")
     assert not (tmp_path / "out").exists()
     wayside.delay_s = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from driving import MIGRATOR, ends, moving, runner_of, runs_recorded, workspaces
+from driving import MIGRATOR, ends, gone, moving, runner_of, runs_recorded, wait_for, workspaces
 from trees import in_folder, small_tree
 from wayside import Wayside
 
@@ -73,10 +73,11 @@ def test_a_key_of_a_run_killed_unnoticed_resumes_it(few: Path, wayside: Wayside,
     words = ["copy", str(few), place("to"), "--key", "nightly", "--no-follow"]
     run_id = subprocess.run([*MIGRATOR, *words], capture_output=True, text=True, check=True).stdout.strip()
     runner = runner_of(run_id)
-    runner.suspend()
-    for child in runner.children():
-        child.kill()
-    runner.kill()
+    runner.suspend()  # so that it can't start another keeper in between
+    both = [*runner.children(), runner]
+    for process in both:
+        process.kill()
+    wait_for(lambda: all(map(gone, both)), 20, "both are gone")
     wayside.delay_s = 0
     again = api.start(CopyObjects(few, place("to")), key="nightly")
     assert (again.id, again.wait(60).attempt) == (run_id, 2)

@@ -20,6 +20,7 @@ from driving import (
     command_json,
     ends,
     gone,
+    heeds_cancel,
     keeper_of,
     moving,
     row,
@@ -31,7 +32,7 @@ from driving import (
 from trees import in_folder
 
 from migrator import api
-from migrator.config import HELD_AT
+from migrator.config import CANCEL_GRACE_S, HELD_AT
 from migrator.errors import BadInput, LeaseHeld
 from migrator.migrations import CopyObjects
 from migrator.model import SETTLED
@@ -182,16 +183,14 @@ def test_of_twenty_resumes_from_four_processes_one_wins_and_the_others_are_told_
     assert starts_of(run) == 2
 
 
-def test_a_run_is_cancelled_from_another_process_within_five_seconds(few: Path, tmp_path: Path) -> None:
+def test_a_run_is_cancelled_from_another_process(few: Path, tmp_path: Path) -> None:
     run_id = command(
         "copy", few, tmp_path / "out", "--no-follow", "--bytes-per-s", str(SLOW)
     ).out.strip()  # its starter is gone
     runner_of(run_id)
     moving(run_id)
-    begun = time.monotonic()
     assert command("cancel", run_id, "--wait").code == 0
-    assert time.monotonic() - begun < 5
-    assert row(run_id)["status"] == "cancelled"
+    assert heeds_cancel(run_id) < 2 * CANCEL_GRACE_S
 
 
 # ----------------------------------------------------------------------------- the right to write
@@ -228,7 +227,7 @@ def test_a_runner_that_is_stopped_is_ended_by_its_keeper_before_its_lease(
     moving(run)
     time.sleep(1)
     os.kill(runner.pid, signal.SIGSTOP)
-    wait_for(lambda: row(run)["status"] == "interrupted", lease_s + 5, "its death is written down")
+    wait_for(lambda: row(run)["status"] == "interrupted", lease_s + 15, "its death is written down")
     assert gone(runner)
 
 
@@ -309,12 +308,13 @@ def test_a_state_db_that_is_locked_for_longer_than_a_lease_kills_nobody(
 # -------------------------------------------------------------------------------- pause and limits
 
 
-def test_a_pause_stops_the_writing_within_two_seconds_and_keeps_the_lease(few: Path, tmp_path: Path) -> None:
+def test_a_pause_stops_the_writing_and_keeps_the_lease(few: Path, tmp_path: Path) -> None:
     run = slow(few, tmp_path / "out")
     runner_of(run)
     moving(run)
     assert command_here("pause", run.id).code == 0
-    time.sleep(2)
+    wait_for(lambda: row(run)["held_for"] == "paused", 10, "it is held")
+    time.sleep(1)  # what was in the middle of a write
     before = files_in(tmp_path / "out")
     assert 0 < before < 300
     time.sleep(2)
@@ -336,11 +336,9 @@ def test_a_paused_run_can_be_cancelled(few: Path, tmp_path: Path) -> None:
     runner_of(run)
     moving(run)
     run.pause()
-    time.sleep(1)
-    begun = time.monotonic()
+    wait_for(lambda: row(run)["held_for"] == "paused", 20, "it is paused")
     run.cancel()
-    assert ends(run) == "cancelled"
-    assert time.monotonic() - begun < 5
+    assert heeds_cancel(run) < 2 * CANCEL_GRACE_S
 
 
 def test_a_limit_is_kept_and_can_be_changed_while_it_runs(few: Path, tmp_path: Path) -> None:
