@@ -14,6 +14,7 @@
     │   ├── NotDurable         what was written may not be on the disk; it is not called done
     │   ├── DiskFull           no room at a folder; the run waits until there is
     │   └── Unreachable        no answer, or one that is a failure of the server's; worth another try
+    │       ├── OtherBytes     it got other bytes than were sent, and took none of them
     │       └── Throttled      the store asks for fewer requests; worth another try, later and more slowly
     ├── StateError             the state DB cannot be used
     │   ├── StateFull          no room where it is kept; nothing is written until there is
@@ -141,6 +142,10 @@ class Unreachable(StoreError):
     def __init__(self, message: str, *, silent: bool = False) -> None:
         super().__init__(message)
         self.silent = silent
+
+
+class OtherBytes(Unreachable):
+    """The store got other bytes than the hash says that was sent with them: they were damaged on the way."""
 
 
 class Throttled(Unreachable):

@@ -59,6 +59,7 @@ class Upload:
     name: str
     headers: dict[str, str]
     tags: str
+    summed: bool = False
     parts: dict[int, tuple[Any, bytes]] = field(default_factory=dict)  # what, and its MD5
 
 
@@ -73,7 +74,8 @@ class Parts:
     def answer(self, method: str, name: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
         if "uploads" in query:
             upload_id = f"u{next(self._numbers)}"
-            self.open[upload_id] = Upload(name, self._server.kept(headers), headers.get("x-amz-tagging", ""))
+            summed = headers.get("x-amz-checksum-algorithm") == "CRC64NVME" and "crc64nvme" in self._server.checks
+            self.open[upload_id] = Upload(name, self._server.kept(headers), headers.get("x-amz-tagging", ""), summed)
             text = f"<UploadId>{upload_id}</UploadId>"
             return xml(f"<InitiateMultipartUploadResult>{text}</InitiateMultipartUploadResult>")
         upload = self.open.get(query["uploadId"])
@@ -91,7 +93,9 @@ class Parts:
     def _put(self, upload: Upload, number: int, headers: dict[str, str], body: bytes) -> Answer:
         source = headers.get("x-amz-copy-source")
         if source is None:
-            digest = hashlib.md5(body).digest()
+            if self._server.sums != "unchecked" and not self._server.compare(headers, body):
+                return error(400, "BadDigest")
+            digest = hashlib.md5(self._server.salt_of(body)).digest()
             upload.parts[number] = (body, digest)
             return 200, {"ETag": f'"{digest.hex()}"'}, b""
         origin = self._server.objects.get(unquote(source, errors="surrogateescape").lstrip("/"))
@@ -113,10 +117,15 @@ class Parts:
 
     def _list(self, upload: Upload) -> Answer:
         rows = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{digest.hex()}&quot;</ETag><Size>{_size(what)}</Size></Part>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{digest.hex()}&quot;</ETag><Size>{_size(what)}</Size>"
+            f"{self._checksum(what, upload)}</Part>"
             for number, (what, digest) in sorted(upload.parts.items())
         )
-        return xml(f"<ListPartsResult>{rows}<IsTruncated>false</IsTruncated></ListPartsResult>")
+        summed = "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>" if upload.summed else ""
+        return xml(f"<ListPartsResult>{rows}{summed}<IsTruncated>false</IsTruncated></ListPartsResult>")
+
+    def _checksum(self, what: Any, upload: Upload) -> str:
+        return f"<ChecksumCRC64NVME>{self._server.checksum(what)}</ChecksumCRC64NVME>" if upload.summed else ""
 
     def _complete(self, upload_id: str, headers: dict[str, str], body: bytes) -> Answer:
         upload = self.open[upload_id]
@@ -125,13 +134,19 @@ class Parts:
         numbers = [int(part.findtext("PartNumber") or 0) for part in ElementTree.fromstring(body).iterfind("Part")]
         if numbers != sorted(upload.parts) or len(numbers) > 10_000:
             return error(400, "InvalidPart")
+        if "x-amz-checksum-crc64nvme" in headers and not upload.summed:
+            return error(400, "InvalidRequest")
+        whole = b"".join(what for _, (what, _) in sorted(upload.parts.items()) if isinstance(what, bytes))
+        if self._server.sums != "unchecked" and not self._server.compare(headers, whole):
+            return error(400, "BadDigest")
         del self.open[upload_id]
         pieces = [upload.parts[number] for number in numbers]
         etag = f"{hashlib.md5(b''.join(digest for _, digest in pieces)).hexdigest()}-{len(pieces)}"
         ranges = [what for what, _ in pieces if isinstance(what, tuple)]
-        whole = Sparse(sum(last - first + 1 for first, last in ranges), tuple(ranges)) if ranges else None
-        content: Any = whole if whole is not None else b"".join(what for what, _ in pieces)
-        self._server.keep(upload.name, content, upload.headers, upload.tags, etag, _size(pieces[0][0]))
+        sparse = Sparse(sum(last - first + 1 for first, last in ranges), tuple(ranges)) if ranges else None
+        content: Any = sparse if sparse is not None else b"".join(what for what, _ in pieces)
+        told = self._server.checksum_of_parts(headers, content, len(pieces))
+        self._server.keep(upload.name, content, upload.headers, upload.tags, etag, _size(pieces[0][0]), told)
         text = f"<ETag>&quot;{escape(etag)}&quot;</ETag>"
         return xml(f"<CompleteMultipartUploadResult>{text}</CompleteMultipartUploadResult>")
 

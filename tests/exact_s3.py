@@ -20,10 +20,12 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
+from awscrt import checksums
 from exact_parts import Parts, Reply, Sparse, dechunked, error, md5, refused, xml
 
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
 WRITES = ("PUT", "POST", "DELETE")
+CHECKSUM = "x-amz-checksum-"
 
 
 __all__ = ["ExactS3", "Reply", "refused"]
@@ -41,6 +43,7 @@ class Stored:
     restored: bool = False
     salt: bytes = b""
     told: str = ""  # the ETag, if it is not the MD5
+    checksum: str = ""  # its CRC64NVME in base64
     part: int = 0  # bytes of the first part, if it was written in parts
 
     @property
@@ -58,8 +61,11 @@ class ExactS3:
         ``kept``, ``ignored`` or ``refused``.
     opaque : bool
         Whether ETags tell nothing of the bytes, as under SSE-KMS.
-    checks : bool
-        Whether a write is refused whose SHA-256 is another than its header says.
+    checks : tuple
+        The checksums that writes are compared by, and refused; the first is kept and told, as AWS does.
+    sums : str
+        Of objects in parts: ``whole``, ``of parts`` (with ``-N``, told as if it were all), or ``unchecked``: whatever
+        was sent.
     keeps_all : bool
         Whether nothing may be deleted.
     drops : tuple
@@ -76,7 +82,8 @@ class ExactS3:
     versioning: str = ""
     keeps_all: bool = False
     opaque: bool = False
-    checks: bool = True
+    checks: tuple[str, ...] = ("crc64nvme", "sha256")
+    sums: str = "whole"
     page: int = 1000
     skew_s: int = 0
     tells_parts: bool = True  # in what parts an object was written
@@ -222,9 +229,9 @@ class ExactS3:
         """What of a request's headers stays with the object."""
         return {h: v for h, v in headers.items() if (h in KEPT or h.startswith("x-amz-meta-")) and h not in self.drops}
 
-    def keep(self, name: str, body: Any, headers: dict[str, str], tags: str, etag: str, part: int) -> None:
+    def keep(self, name: str, body: Any, headers: dict[str, str], tags: str, etag: str, part: int, told: str) -> None:
         """What an upload in parts has become."""
-        self.objects[name] = Stored(body, headers, tags, told=etag, part=part)
+        self.objects[name] = Stored(body, headers, tags, told=etag, part=part, checksum=told)
 
     def _put(self, name: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> tuple[int, dict, bytes]:
         conditions = [headers.get(one) for one in ("if-none-match", "if-match")]
@@ -243,14 +250,33 @@ class ExactS3:
                 return error(412, "PreconditionFailed")
             self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
             return xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
-        told = headers.get("x-amz-checksum-sha256")
-        if self.checks and told and told != b64encode(hashlib.sha256(body).digest()).decode():
+        if not self.compare(headers, body):
             return error(400, "BadDigest")
         kept = self.kept(headers)
         tags = headers.get("x-amz-tagging", "") if self.tags == "kept" else ""
         self.objects[name] = Stored(body, kept, tags, headers.get("x-amz-storage-class", "STANDARD"))
         self.objects[name].salt = b"key" if self.opaque else b""
+        self.objects[name].checksum = self.checksum(body)
         return 200, {"ETag": self.objects[name].etag}, b""
+
+    def compare(self, headers: dict[str, str], body: bytes) -> bool:
+        """Whether a body is what the checksums that came with it say, as far as any is looked at."""
+        sent = {name: headers[CHECKSUM + name] for name in self.checks if CHECKSUM + name in headers}
+        return all(checksum(name, body) == told for name, told in sent.items())
+
+    def checksum(self, body: Any) -> str:
+        """The one that is kept; none of what is only said to be so large."""
+        return checksum("crc64nvme", body) if "crc64nvme" in self.checks and isinstance(body, bytes) else ""
+
+    def checksum_of_parts(self, headers: dict[str, str], body: Any, parts: int) -> str:
+        told = self.checksum(body)
+        if self.sums == "unchecked":
+            return headers.get(CHECKSUM + "crc64nvme", told)
+        return f"{told}-{parts}" if told and self.sums == "of parts" else told
+
+    def salt_of(self, body: bytes) -> bytes:
+        """What an ETag is the MD5 of."""
+        return b"key" + body if self.opaque else body
 
     def allowed(self, name: str, absent: str | None, match: str | None) -> bool:
         standing = self.objects.get(name)
@@ -272,6 +298,8 @@ class ExactS3:
             return error(403, "InvalidObjectState")
         count = {"x-amz-tagging-count": str(one.tags.count("=") or "")} if one.tags else {}
         said = {"ETag": one.etag, "Last-Modified": formatdate(0, usegmt=True), **one.headers, **count}
+        if one.checksum and "x-amz-checksum-mode" in headers and "range" not in headers:
+            said[CHECKSUM + "crc64nvme"] = one.checksum
         if isinstance(one.body, Sparse):  # who wants to read it waits in vain
             return 200, {**said, "Content-Length": str(len(one.body))}, b""
         if "range" not in headers:
@@ -292,6 +320,13 @@ class ExactS3:
             return error(403, "AccessDenied")
         self.objects.pop(name, None)
         return 204, {}, b""
+
+
+def checksum(name: str, body: bytes) -> str:
+    """As a header has it, by libraries that are not ours."""
+    if name == "sha256":
+        return b64encode(hashlib.sha256(body).digest()).decode()
+    return b64encode(checksums.crc64nvme(body).to_bytes(8, "big")).decode()
 
 
 def _raw(text: str) -> bytes:

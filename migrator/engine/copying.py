@@ -21,7 +21,8 @@ from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
-from ..stores.digests import PART_BYTES, Hasher, md5_told, told
+from ..stores.checksums import SUMMED_BYTES, WIDTHS
+from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
 from .evidence import Asked, Evidence, corrupt, name_of
 from .sidecar import write_sidecar
 from .torn import discard_torn
@@ -85,7 +86,7 @@ class Copier:
                 return receipt
         elif self._server_side and item.bytes > LARGE_BYTES and (receipt := self._copy_parts_on_server(item)):
             return receipt
-        with self._source.open(item.key, item.etag) as body:
+        with self._source.open(item.key, item.etag, checksum=self._wants_checksum(item)) as body:
             if body.size != item.bytes:
                 raise SourceChanged(f"{item.key!r} has {body.size:,} bytes now, not {item.bytes:,}. Plan again.")
             attributes, losses = self._fit(item.key, body.attributes)
@@ -96,30 +97,31 @@ class Copier:
 
     def _send_whole(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
         self._control.spend(item.bytes)
-        data = body.read()
-        hasher = self._evidence.hasher("md5")
+        data, word = body.read(), self._witness.believed(word_of(item.etag, body.checksum))
+        hasher = self._hasher(item, word)
         hasher.update(data)
-        self._witness.check(item, hasher)
+        self._witness.check(item, word, hasher)
         try:
             written = self._target.put(name_of(item), data, attributes, **self._terms(item))
         except AlreadyExists as conflict:
             return self._adopt(item, hasher, losses, conflict)
-        return self._copied(item, written, hasher, attributes, losses)
+        return self._copied(item, written, hasher, word, attributes, losses)
 
     def _send_parts(self, item: Item, body: Body, attributes: Attributes, losses: str | None) -> Receipt:
-        algorithm = self._algorithm(item)
-        hasher = self._evidence.hasher(algorithm, whole=self._witness.wants_whole(item, algorithm))
-        chunks = self._watched(item, body.chunks(PART_BYTES), hasher)
+        word = self._witness.believed(word_of(item.etag, body.checksum))
+        hasher = self._hasher(item, word)
+        chunks = self._watched(item, body.chunks(PART_BYTES), word, hasher)
         try:
             written = self._target.put_stream(name_of(item), chunks, item.bytes, attributes, **self._terms(item))
         except AlreadyExists as conflict:
-            return self._adopt(item, self._read_source(item, hasher.algorithm), losses, conflict)
-        return self._copied(item, written, hasher, attributes, losses)
+            return self._adopt(item, None, losses, conflict)
+        return self._copied(item, written, hasher, word, attributes, losses)
 
     def _copied(
-        self, item: Item, written: Written, hasher: Hasher, attributes: Attributes, losses: str | None
-    ) -> Receipt:
-        evidence = self._evidence.find(item, written, hasher)
+        self, item: Item, written: Written, hasher: Hasher, word: Word | None, attributes: Attributes,
+        losses: str | None,
+    ) -> Receipt:  # fmt: skip
+        evidence = self._evidence.find(item, written, hasher, word)
         if unkept := self._evidence.unkept(item, written, attributes):
             written = written._replace(dropped=written.dropped + unkept)
         return _receipt(item, "copied", evidence, hasher.told(), written, losses)
@@ -132,7 +134,7 @@ class Copier:
             with self._watch() as watch:
                 written = target.clone(source, item.key, name_of(item), pinned=item.etag, watch=watch, **terms)
         except AlreadyExists as conflict:
-            return self._adopt(item, self._read_source(item, terms["algorithm"]), None, conflict)
+            return self._adopt(item, None, None, conflict)
         return _receipt(item, "copied", "re-read", f"{terms['algorithm']}:{written.digest}", written, None)
 
     def _copy_on_server(self, item: Item, guarded: bool) -> Receipt | None:
@@ -178,39 +180,44 @@ class Copier:
         return _receipt(item, "copied", "re-read", here.told(), written, None)
 
     def _adopt(self, item: Item, hasher: Hasher | None, losses: str | None, conflict: StoreError) -> Receipt:
-        """What stands at the target unforeseen: ours, if it is the same bytes. Without a hasher, its ETag tells."""
+        """What stands at the target unforeseen: ours, if it is the same bytes, by the hash that it is told to have or
+        by reading it. A checksum of the bytes that were read would say too little."""
         standing = self._target.head(name_of(item))
         if standing is None or standing.size != item.bytes:
             raise _conflict(item, standing) from conflict
         written = Written(standing.etag)
-        if hasher is None and (digest := told(standing.etag, checked=True)) and digest == told(item.etag, checked=True):
-            kind = "md5-parts" if "-" in digest else "md5"
-            return _receipt(item, "adopted", "server-hash", f"{kind}:{digest}", written, losses)
+        word = word_of(standing.etag)
+        if word and word.checked and word == word_of(item.etag):
+            return _receipt(item, "adopted", "server-hash", f"{word.algorithm}:{word.digest}", written, losses)
         try:
-            hasher = hasher or self._read_source(item, "md5")
-            evidence = self._evidence.find(item, written, hasher, ours=False)
+            if hasher is None or hasher.algorithm in WIDTHS:
+                hasher = self._read_source(item, word.algorithm if word and word.algorithm not in WIDTHS else "xxh3")
+            evidence = self._evidence.find(item, written, hasher, None, ours=False)
         except StoreError:
             raise _conflict(item, standing) from conflict
         return _receipt(item, "adopted", evidence, hasher.told(), written, losses)
 
-    def _algorithm(self, item: Item) -> str:
-        """For large objects, the hash that a server's ETag can be compared with: the target's,
-        which we write in parts; towards a folder the source's."""
-        if self._to_folder:
-            return "md5" if md5_told(item.etag) else "md5-parts"
-        return "md5-parts" if self._target.capabilities.hashes_parts else "md5"
+    def _hasher(self, item: Item, word: Word | None) -> Hasher:
+        """For the hash that the target will tell, and for the source's word beside it."""
+        theirs = word.algorithm if word else None
+        ours = self._target.hash_of(item.bytes) or theirs or "xxh3"
+        return self._evidence.hasher(ours, None if theirs == ours else theirs)
+
+    def _wants_checksum(self, item: Item) -> bool:
+        """Whether the source's version tag tells less than a checksum, or one that costs more."""
+        return item.bytes >= SUMMED_BYTES or "-" in (item.etag or "-") or self._witness.doubts
 
     def _read_source(self, item: Item, algorithm: str) -> Hasher:
         return self._evidence.read(self._source, item.key, item.etag, self._evidence.hasher(algorithm))
 
-    def _watched(self, item: Item, chunks: Iterator[bytes], hasher: Hasher) -> Iterator[bytes]:
+    def _watched(self, item: Item, chunks: Iterator[bytes], word: Word | None, hasher: Hasher) -> Iterator[bytes]:
         """Hash chunks on their way, say that they moved, and give up when asked to."""
         with self._watch() as watch:
             for chunk in self._unless_stopped(chunks):
                 hasher.update(chunk)
                 yield chunk
                 watch(len(chunk))
-        self._witness.check(item, hasher)  # before what was sent is shown
+        self._witness.check(item, word, hasher)  # before what was sent is shown
 
     @contextmanager
     def _watch(self) -> Iterator[Callable[[int], None]]:

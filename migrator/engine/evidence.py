@@ -11,7 +11,7 @@ from ..migrations.losses import differing
 from ..migrations.verify import in_sample
 from ..model import Item
 from ..stores import Attributes, Store, Written
-from ..stores.digests import PART_BYTES, Hasher, Strong, told
+from ..stores.digests import PART_BYTES, Hasher, Strong, Word, told
 
 Chunks = Iterator[bytes]
 
@@ -44,16 +44,16 @@ class Evidence:
         self._target, self._asked, self._unless_stopped = target, asked, unless_stopped
         self._holds = target.capabilities.holds_attributes
 
-    def hasher(self, algorithm: str, *, whole: bool = False) -> Hasher:
+    def hasher(self, algorithm: str, beside: str | None = None) -> Hasher:
         """For the bytes of one object as they pass by."""
-        return Hasher(algorithm, self._asked.record, whole=whole)
+        return Hasher(algorithm, self._asked.record, beside=beside)
 
-    def find(self, item: Item, written: Written, hasher: Hasher, *, ours: bool = True) -> str:
+    def find(self, item: Item, written: Written, hasher: Hasher, word: Word | None, *, ours: bool = True) -> str:
         """The evidence that the target holds the bytes that were read.
 
         A server's own hash of them where one compares: the target's, or for a file of ``ours``, that was just written
-        of them, the source's. Else the target is read again, or where that is not asked for and it is ours its size is
-        looked at.
+        of them, the source's ``word``. Else the target is read again, or where that is not asked for and it is ours
+        its size is looked at.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Evidence:
         digest = hasher.hexdigest()
         if written.checked or digest in (written.digest, told(written.etag, checked=True)):
             return "server-hash"
-        if ours and not self._holds and digest == told(item.etag, checked=True):
+        if ours and not self._holds and word and word.checked and hasher.confirms(word.digest):
             return "server-hash"
         if ours and not in_sample(item.key, self._asked.reread):
             return self._by_size(item, written)

@@ -14,6 +14,7 @@ from ..errors import (
     Denied,
     MigratorError,
     NotFound,
+    OtherBytes,
     StoreError,
     Throttled,
     Unreachable,
@@ -28,6 +29,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
 _SLOWER = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling"})
 _LATER = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
+_OTHER_BYTES = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _OWNERS = {"gs": "Google's", "az": "Azure's"}
 _KEYS = frozenset({
@@ -87,6 +89,8 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
             f"{where} wants fewer requests than it got for {what} ({refusal.said}); try again later.",
             f"{refusal.status} {code}".strip(), refusal.after,
         )  # fmt: skip
+    if code in _OTHER_BYTES:
+        return OtherBytes(f"{where} got other bytes of {what} than were sent ({refusal.said}); it took none of them.")
     if (refusal.status >= 500 and refusal.status != 501) or code in _LATER:
         return Unreachable(f"{where} can't answer for {what} now ({refusal.said}); try again later.")
     return StoreError(f"{where} refused {what}: {refusal.said}.")

@@ -40,15 +40,13 @@ class Capabilities:
 
     ``holds_attributes``: headers and metadata survive a write. ``remote``: worth many requests
     at once. ``threads``: how many are worth it here. ``conditional``: a write that meets what
-    another program wrote there meanwhile is refused; None is unknown until it was tried. ``hashes_parts``: what it
-    tells of a large object is the MD5 of its parts' MD5s, not of the whole.
+    another program wrote there meanwhile is refused; None is unknown until it was tried.
     """
 
     holds_attributes: bool
     remote: bool
     threads: int
     conditional: bool | None = True
-    hashes_parts: bool = True
 
 
 class Body(Protocol):
@@ -59,6 +57,11 @@ class Body(Protocol):
 
     @property
     def attributes(self) -> Attributes: ...
+
+    @property
+    def checksum(self) -> str | None:
+        """``algorithm:hexadecimal`` of all bytes where the store told it, beyond what the version tag tells."""
+        ...
 
     def read(self) -> bytes:
         """All of it. Raises SourceChanged when it is shorter, longer or another version."""
@@ -124,8 +127,15 @@ class Store(Protocol):
         """The object now, or None. A lookup that failed raises: it is not a missing object."""
         ...
 
-    def open(self, key: str, pinned: str | None) -> AbstractContextManager[Body]:
-        """Open an object, refusing with SourceChanged any version but ``pinned``."""
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> AbstractContextManager[Body]:
+        """Open an object, refusing with SourceChanged any version but ``pinned``; ask for its ``checksum`` too."""
+        ...
+
+    def hash_of(self, size: int) -> str | None:
+        """By which hash this store tells an object of ``size`` bytes that it took; None if by none.
+
+        Where that differs by endpoint it is found out, once, by writes that leave nothing.
+        """
         ...
 
     def put(

@@ -2,7 +2,8 @@
 
 ``md5`` is what S3 gives as the ETag of an object written in one request; ``md5-parts`` what it
 gives for parts: the MD5 of the parts' MD5s, a dash and their number (AWS S3 User Guide, "Checking
-object integrity"). ``xxh3`` is XXH3-128: fast, and no server's word is compared with it.
+object integrity"). ``crc64nvme`` and ``crc32c`` are kept beside (`checksums`). ``xxh3`` is XXH3-128: fast, and no
+server's word is compared with it.
 
 A version tag is S3's ETag, or ``HASH@VERSION`` where a store's versions have names of their own: the hash that the
 store tells of the bytes, if any, and the version. ``~HASH`` is one that the store keeps and never checked.
@@ -13,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import xxhash
 
 from ..errors import BadInput
+from .checksums import WIDTHS, Cyclic, from_base64
 
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
@@ -25,8 +27,17 @@ PART_BYTES = 8 * MIB
 USUAL_PARTS = (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512)
 # Strong hashes that a record may want beside the one that a server's word is compared with.
 Strong = Literal["blake3", "sha256"]
-# What an ETag looks like when it may be the MD5 of the bytes.
+# What an ETag looks like when it may be the MD5 of the bytes, or of parts.
 PLAIN_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+_OF_PARTS = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,4}\Z")
+
+
+class Word(NamedTuple):
+    """What a store says of an object's bytes: the hash, in hexadecimal. ``checked``: it computed it itself."""
+
+    algorithm: str
+    digest: str
+    checked: bool = True
 
 
 def tag_of(digest: str | None, version: str, *, checked: bool = True) -> str:
@@ -51,6 +62,21 @@ def md5_told(tag: str | None, *, checked: bool = False) -> str | None:
     return digest if digest and PLAIN_MD5.match(digest) else None
 
 
+def word_of(tag: str | None, checksum: str | None = None) -> Word | None:
+    """A store's word for the bytes of a version: its ``checksum`` if it told one, else what the tag tells."""
+    if checksum:
+        return Word(*checksum.split(":", 1), checked=True)
+    digest = told(tag) or ""
+    checked = not (tag or "").startswith("~")
+    if PLAIN_MD5.match(digest):
+        return Word("md5", digest, checked)
+    if _OF_PARTS.match(digest):
+        return Word("md5-parts", digest, checked)
+    algorithm, _, text = digest.partition("=")
+    found = from_base64(algorithm, text) if algorithm in WIDTHS else None
+    return Word(algorithm, found, checked) if found else None
+
+
 def parts_of(size: int) -> int:
     """How many parts of `PART_BYTES` an object of ``size`` bytes has."""
     return max(1, -(-size // PART_BYTES))
@@ -59,7 +85,7 @@ def parts_of(size: int) -> int:
 def sizes_of_parts(size: int, etag: str) -> list[int]:
     """Part sizes in bytes, whole MiB, by which an object of ``size`` bytes may have got this ETag of parts."""
     number = etag.rpartition("-")[2]
-    if not re.fullmatch(r"[0-9a-f]{32}-[1-9][0-9]{0,4}", etag):
+    if not _OF_PARTS.match(etag):
         return []
     least = -(-size // int(number))
     usual = {part * MIB for part in USUAL_PARTS} | {-(-least // MIB) * MIB}
@@ -94,44 +120,53 @@ def digest_of(chunks: Iterable[bytes], algorithm: str) -> str:
 
 
 class Hasher:
-    """A hash of an object, fed chunk by chunk: one of the three or a strong one.
+    """A hash of an object, fed chunk by chunk: one that a store tells, or xxh3.
 
-    ``record`` adds a strong one, ``whole`` the MD5 of all bytes beside that of parts.
+    ``record`` adds a strong one, ``beside`` another that a store tells, of the same chunks.
     """
 
-    def __init__(self, algorithm: str, record: Strong | None = None, *, whole: bool = False) -> None:
+    def __init__(self, algorithm: str, record: Strong | None = None, *, beside: str | None = None) -> None:
         self.algorithm = algorithm
-        self._parts = 0
         self._said = ""
         self._hash = _new(algorithm)
+        self._beside = _new(beside) if beside else None
         self._record = record and (record, _new(record))
-        self._whole = _new("md5") if whole else None
 
     def update(self, chunk: bytes) -> None:
+        self._hash.update(chunk)
+        if self._beside:
+            self._beside.update(chunk)
         if self._record:
             self._record[1].update(chunk)
-        if self._whole:
-            self._whole.update(chunk)
-        if self.algorithm == "md5-parts":
-            self._parts += 1
-            chunk = hashlib.md5(chunk, usedforsecurity=False).digest()
-        self._hash.update(chunk)
         self._said = ""
 
     def hexdigest(self) -> str:
         if not self._said:  # it is asked for three times an object, and each costs as much as a kibibyte
-            suffix = f"-{self._parts}" if self.algorithm == "md5-parts" else ""
-            self._said = self._hash.hexdigest() + suffix
+            self._said = self._hash.hexdigest()
         return self._said
 
     def confirms(self, digest: str) -> bool:
         """Whether this is the hash of what it was fed."""
-        return digest == self.hexdigest() or (self._whole is not None and digest == self._whole.hexdigest())
+        return digest == self.hexdigest() or (self._beside is not None and digest == self._beside.hexdigest())
 
     def told(self) -> str:
         """As a receipt has it: ``algorithm:hexadecimal``, and the strong one after a space."""
         strong = f" {self._record[0]}:{self._record[1].hexdigest()}" if self._record else ""
         return f"{self.algorithm}:{self.hexdigest()}{strong}"
+
+
+class _PartsMD5:
+    """The ``md5-parts`` of an object, whose chunks are its parts."""
+
+    def __init__(self) -> None:
+        self._parts, self._hash = 0, hashlib.md5(usedforsecurity=False)
+
+    def update(self, chunk: bytes) -> None:
+        self._parts += 1
+        self._hash.update(hashlib.md5(chunk, usedforsecurity=False).digest())
+
+    def hexdigest(self) -> str:
+        return f"{self._hash.hexdigest()}-{self._parts}"
 
 
 def check_strong(algorithm: Strong) -> None:
@@ -146,8 +181,12 @@ def check_strong(algorithm: Strong) -> None:
 
 
 def _new(algorithm: str) -> Any:
-    if algorithm.startswith("md5"):
+    if algorithm == "md5":
         return hashlib.md5(usedforsecurity=False)
+    if algorithm == "md5-parts":
+        return _PartsMD5()
+    if algorithm in WIDTHS:
+        return Cyclic(algorithm)
     if algorithm == "blake3":
         from blake3 import blake3
 

@@ -88,7 +88,10 @@ class LocalStore:
             return None
         return ObjectInfo(key, 0, status.st_mtime_ns // 1_000_000, None) if marks else describe(key, status)
 
-    def open(self, key: str, pinned: str | None) -> LocalBody | MarkerBody:
+    def hash_of(self, size: int) -> None:
+        """By none: a file system tells no hash."""
+
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> LocalBody | MarkerBody:
         path = self._path(key)
         folder, _, name = key.rpartition("/")
         try:

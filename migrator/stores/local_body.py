@@ -15,6 +15,7 @@ _NOTHING = Attributes()
 class LocalBody:
     """One open file, pinned to its version."""
 
+    checksum = None
     __slots__ = ("_folder", "_name", "attributes", "fd", "path", "pinned", "size")
 
     def __init__(self, folder: Folder, name: str, path: str, pinned: str | None) -> None:
@@ -69,6 +70,7 @@ class MarkerBody:
 
     size = 0
     attributes = _NOTHING
+    checksum = None
 
     def __enter__(self) -> MarkerBody:
         return self

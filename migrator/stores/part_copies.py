@@ -11,8 +11,9 @@ from hashlib import md5
 from ..errors import StoreError
 from .answers import Refusal
 from .digests import PLAIN_MD5, sizes_of_parts
-from .multipart import Standing, etag_of
+from .multipart import etag_of
 from .native import SLOW_S, Lane, quoted
+from .parts import Standing
 
 LARGEST_PART = 5 << 30
 AT_ONCE = 8  # the server's work, not ours
@@ -48,9 +49,10 @@ def copy_parts(
 
     def copy(number: int) -> str:
         first, last = ranges[number - 1]
-        etag, size = standing.parts.get(number, ("", 0))
-        if size == last - first + 1:  # an earlier attempt's, of the same version; the whole's ETag will show it
-            return etag
+        there = standing.parts.get(number)
+        # An earlier attempt's is of the same version; the whole's ETag will show it.
+        if there and there.size == last - first + 1:
+            return there.etag
         query = [("partNumber", str(number)), ("uploadId", standing.upload_id)]
         headers = {**source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
         if not (made := etag_of(lane.send("PUT", key, query, headers, read_s=SLOW_S).data)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import obstore
 
-from ..config import list_at_once
+from ..config import LARGE_BYTES, list_at_once
 from ..errors import BadInput
 from . import attributes as attribute_names
 from . import keys
@@ -16,11 +16,12 @@ from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .bucket import conflict, nothing
 from .byte_store import byte_store
-from .digests import PART_BYTES
+from .checksums import ASK, SENT, told_in
+from .digests import PART_BYTES, word_of
 from .listing import list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, upload
-from .native import Lane, quoted
+from .native import Answer, Lane, quoted
 from .s3_body import S3Body
 from .s3_copies import ServerCopies
 from .s3_terms import Terms, is_versioned
@@ -90,8 +91,16 @@ class S3Store(ServerCopies):
         return LIST_AT_ONCE if self._terms.preset.ordered and not directory else 1
 
     def head(self, key: str) -> ObjectInfo | None:
+        answer = self._look(key)
+        if answer is None:
+            return None
+        stamp = answer.headers.get("last-modified")
+        mtime = round(parsedate_to_datetime(stamp).timestamp() * 1000) if stamp else 0
+        return ObjectInfo(key, int(answer.headers.get("content-length", 0)), mtime, answer.etag)
+
+    def _look(self, key: str, headers: Mapping[str, str] | None = None) -> Answer | None:
         try:
-            answer = self._lane.send("HEAD", self.full(key))
+            answer = self._lane.send("HEAD", self.full(key), (), headers)
         except Refusal as refusal:
             if refusal.status != 404:
                 raise self._lane.explain(refusal, self.full(key)) from None
@@ -99,13 +108,15 @@ class S3Store(ServerCopies):
                 self.probe()  # HEAD tells a missing object and a missing bucket by one status
             return None
         self._seen = True
-        stamp = answer.headers.get("last-modified")
-        mtime = round(parsedate_to_datetime(stamp).timestamp() * 1000) if stamp else 0
-        size = int(answer.headers.get("content-length", 0))
-        return ObjectInfo(key, size, mtime, answer.etag)
+        return answer
 
-    def open(self, key: str, pinned: str | None) -> S3Body:
-        return S3Body(self._lane, self.full(key), self.what(key), pinned)
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> S3Body:
+        return S3Body(self._lane, self.full(key), self.what(key), pinned, ASK if checksum else {})
+
+    def hash_of(self, size: int) -> str:
+        if size > LARGE_BYTES:
+            return SENT if self._terms.in_parts else "md5-parts"
+        return SENT if self._terms.compared(size) == SENT else "md5"
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -131,15 +142,17 @@ class S3Store(ServerCopies):
             empty = nothing(chunks, self.what(key))
             return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
         attributes, dropped = self._terms.fit(attributes)
-        headers = attribute_names.sent(attributes, self.what(key)) | self._terms.headers
+        summed = self._terms.in_parts
+        headers = attribute_names.sent(attributes, self.what(key)) | self._terms.headers | dict(summed)
         self._check_before(key, before)
         try:
             etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
-        now = self.head(key)
-        self._check_arrived(key, size, now.size if now else None)
-        return Written((now.etag if now else None) or etag, None, dropped)
+        now = self._look(key, ASK if summed else None)
+        self._check_arrived(key, size, int(now.headers.get("content-length", 0)) if now else None)
+        word = word_of(None, told_in(now.headers)) if now else None
+        return Written((now.etag if now else None) or etag, word and word.digest, dropped)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back an upload in parts of ``key``, whole as in the bucket."""
@@ -178,13 +191,13 @@ class S3Store(ServerCopies):
     ) -> Written:
         headers = attribute_names.sent(attributes, self.what(key))
         headers |= self._terms.condition(before) | self._terms.headers
-        checked = self._terms.checks
-        headers |= hash_header(data) if checked else {}
+        compared = self._terms.compared(len(data))
+        headers |= hash_header(compared, data) if compared else {}
         try:
             answer = self._lane.send("PUT", self.full(key), (), headers, data)
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
-        return Written(answer.etag, None, dropped, checked)
+        return Written(answer.etag, None, dropped, checked=compared is not None)
 
     def _check_key(self, key: str, size: int = 0) -> None:
         super()._check_key(key, size)

@@ -9,26 +9,31 @@ from ..errors import SourceChanged, StoreError
 from . import attributes as attribute_names
 from .answers import Refusal, unreachable
 from .base import Attributes
+from .checksums import told_in
 from .native import Lane, quoted
 from .retries import TRIES
 from .tags import COUNT, read_tags
 from .wire import Incoming, unquoted
 
+_NOTHING: Mapping[str, str] = {}
+
 
 class S3Body:
     """One open object, pinned to its etag. Where the connection is cut, another one goes on from there."""
 
-    __slots__ = ("_at", "_attributes", "_etag", "_headers", "_incoming", "_key", "_lane", "_what", "size")
+    __slots__ = ("_asked", "_at", "_attributes", "_etag", "_headers", "_incoming", "_key", "_lane", "_what", "size")
 
-    def __init__(self, lane: Lane, key: str, what: str, pinned: str | None) -> None:
-        self._lane, self._key, self._what, self._etag = lane, key, what, pinned
+    def __init__(
+        self, lane: Lane, key: str, what: str, pinned: str | None, asked: Mapping[str, str] = _NOTHING
+    ) -> None:
+        self._lane, self._key, self._what, self._etag, self._asked = lane, key, what, pinned, asked
         self._incoming: Incoming | None = None
         self._at = self.size = 0
         self._headers: Mapping[str, str] = {}
         self._attributes: Attributes | None = None
 
     def __enter__(self) -> S3Body:
-        self._incoming = incoming = self._ask()
+        self._incoming = incoming = self._ask(TRIES, **self._asked)
         etag = self._version(incoming.headers)
         if (self._etag and etag != self._etag) or incoming.status != 200:  # a part was not asked for
             self._drop()
@@ -51,6 +56,10 @@ class S3Body:
         if self._attributes is None:
             self._attributes = self._read_attributes(self._headers)
         return self._attributes
+
+    @property
+    def checksum(self) -> str | None:
+        return told_in(self._headers)
 
     def read(self) -> bytes:
         return self._next(self.size)

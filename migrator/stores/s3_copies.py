@@ -9,9 +9,10 @@ from . import attributes as attribute_names
 from .answers import Refusal
 from .base import Written
 from .bucket import Bucket
-from .multipart import Notes, Standing, etag_of, in_parts
+from .multipart import Notes, etag_of, in_parts
 from .native import SLOW_S, Lane, quoted
 from .part_copies import copy_parts, etag_of_parts, part_size, ranges_of
+from .parts import Part, Sent, Standing
 from .s3_body import S3Body
 from .s3_terms import Terms
 from .signing import encode_path
@@ -31,7 +32,7 @@ class ServerCopies(Bucket[Lane]):
     notes: Notes
     _parts_tell = True  # whether a copied part gets the ETag that it had
 
-    def open(self, key: str, pinned: str | None) -> S3Body:
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> S3Body:
         raise NotImplementedError
 
     def can_copy_from(self, source: object) -> bool:
@@ -82,11 +83,11 @@ class ServerCopies(Bucket[Lane]):
             self._check_before(target_key, before)
         full, named, ranges = self.full(target_key), source._named(key, etag), ranges_of(size, part)
 
-        def send(standing: Standing) -> list[str]:
+        def send(standing: Standing) -> Sent:
             etags = copy_parts(self._lane, full, standing, named, ranges, watch)
             if etag_of_parts(etags) != etag:  # before it is completed: nothing would prove it, now or in a later run
                 raise Unequal
-            return etags
+            return Sent([Part(each) for each in etags])
 
         try:
             told = in_parts(self._lane, full, send, headers, self._terms.condition(before), self.notes)

@@ -11,10 +11,11 @@ from . import keys, presets
 from .answers import Refusal
 from .attributes import fitting
 from .base import Attributes
+from .checksums import IN_PARTS, SENT, SUMMED_BYTES
 from .listing import below
 from .locations import Location
 from .native import Lane, quoted
-from .trials import Findings, Heed, Trials
+from .trials import Compared, Findings, Heed, Trials
 
 
 class Terms:
@@ -45,19 +46,21 @@ class Terms:
     @property
     def by_hand(self) -> bool:
         """Whether the byte lane can't say all that is to be said with a write here, or may not trust the server."""
-        lane = self._lane
+        lane, found = self._lane, self.found
         return bool(
-            self.headers
-            or self.checks
-            or lane.place.requester_pays
-            or self.found.creates == "refused"
-            or lane.own_trust
+            self.headers or found.compares or lane.place.requester_pays or found.creates == "refused" or lane.own_trust
         )
 
+    def compared(self, size: int) -> Compared | None:
+        """The hash that goes with a write of so many bytes, since the server compares it with what arrives."""
+        if not self.found.md5:
+            return self.found.compares
+        return SENT if size >= SUMMED_BYTES and self._keeps_checksums(in_parts=False) else None
+
     @property
-    def checks(self) -> bool:
-        """Whether a hash is to be sent along, which the server compares: its ETags tell nothing of the bytes."""
-        return self.found.checks and not self.found.md5
+    def in_parts(self) -> Mapping[str, str]:
+        """What an upload in parts is begun with: checksums, where the server compares them and tells the whole's."""
+        return IN_PARTS if self._keeps_checksums(in_parts=True) else {}
 
     def condition(self, before: str | None) -> dict[str, str]:
         """The headers that make a write conditional, where the server takes them."""
@@ -96,6 +99,11 @@ class Terms:
             lost += [f"tag:{name}".replace(",", ";") for name in attributes.tags]
             attributes = replace(attributes, tags={})
         return attributes, tuple(lost)
+
+    def _keeps_checksums(self, *, in_parts: bool) -> bool:
+        how = "checksums of parts" if in_parts else "checksums"
+        extra = _encryption(self.headers)
+        return self._keeps(how, lambda _: self.trials.keeps_checksums(extra, in_parts=in_parts))
 
     def _keeps_tags(self) -> bool:
         return self.preset.tags is not False and self.trials.keeps_tags()

@@ -9,17 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..errors import StoreError, Unreachable
+from ..errors import OtherBytes, StoreError, Unreachable
+from . import checksums
 from .answers import Refusal
 from .attributes import META
 from .keys import CLOSING_SLASH, SAMPLES, oddities
 from .listing import list_exactly
+from .multipart import abort, complete, start
 from .native import Answer, Lane
+from .parts import send_parts
+from .retries import TRIES
 from .signing import encode_path
 from .tags import COUNT, HEADER
 
@@ -33,9 +37,14 @@ CARRIED = {
 _UNKNOWN = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"})
 
 
-def hash_header(body: bytes) -> dict[str, str]:
-    """What a server compares the bytes with (AWS S3 API reference, PutObject, ``x-amz-checksum-sha256``)."""
-    return {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+Compared = Literal["crc64nvme", "sha256"]
+
+
+def hash_header(algorithm: Compared, body: bytes) -> dict[str, str]:
+    """What a server compares the bytes with (AWS S3 API reference, PutObject, ``x-amz-checksum-…``)."""
+    if algorithm == "sha256":
+        return {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+    return {checksums.HEADER + algorithm: checksums.sent_with(body)}
 
 
 Heed = Literal["enforced", "ignored", "refused"]
@@ -46,15 +55,15 @@ class Findings:
     """What a trial showed.
 
     ``creates`` and ``replaces``: what becomes of a condition on a write that meets an object, or another one than
-    it names. ``md5``: an ETag is the MD5 of the bytes. ``checks``: a write is refused whose SHA-256 is another than its
-    header says. ``forgets``: headers that are taken and not given back. ``untried``: why there was no trial. ``left``:
-    the key of the trial's object where it could not be deleted.
+    it names. ``md5``: an ETag is the MD5 of the bytes. ``compares``, where it is not: the hash that a write can be sent
+    with, which is refused where it is another. ``forgets``: headers that are taken and not given back. ``untried``: why
+    there was no trial. ``left``: the key of the trial's object where it could not be deleted.
     """
 
     creates: Heed = "ignored"
     replaces: Heed = "ignored"
     md5: bool = True
-    checks: bool = False
+    compares: Compared | None = None
     forgets: frozenset[str] = frozenset()
     untried: str | None = None
     left: str | None = None
@@ -72,7 +81,7 @@ class Findings:
         elif self.replaces != "enforced":
             said.append(f"Replacing objects at {endpoint} is not conditional: If-Match is {self.replaces} there.")
         if not self.md5:
-            again = "copies of large objects are" if self.checks else "every copy is"
+            again = "copies of large objects are" if self.compares else "every copy is"
             said.append(f"The ETags of {endpoint} are no MD5: {again} read again to be checked.")
         if self.forgets:
             said.append(f"{endpoint} does not keep {', '.join(sorted(self.forgets))}; each counts as a loss.")
@@ -88,10 +97,12 @@ class Trial:
         self.lane, self.below, self.name = lane, below, name
         self._written: dict[str, str | None] = {}
 
-    def put(self, key: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def put(
+        self, key: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, tries: int = TRIES
+    ) -> Answer:
         """Raises Refusal where the server takes none of it."""
         self._written.setdefault(key, None)  # also when no answer comes
-        answer = self.lane.send("PUT", key, (), headers, body)
+        answer = self.lane.send("PUT", key, (), headers, body, tries=tries)
         self._written[key] = answer.headers.get("x-amz-version-id")
         return answer
 
@@ -107,13 +118,30 @@ class Trial:
             raise
         return "ignored"
 
-    def checks(self, key: str, extra: Mapping[str, str]) -> bool:
+    def compares(self, algorithm: Compared, key: str, extra: Mapping[str, str]) -> bool:
         """Whether a write is refused whose hash is not what its header says."""
+        return _refused(lambda: self.put(key, b"body", {**hash_header(algorithm, b"other"), **extra}, tries=1))
+
+    def compares_parts(self, key: str, extra: Mapping[str, str]) -> bool:
+        """The same for the part of an upload, which is then completed with the right one."""
+        self._written.setdefault(key, None)
+        standing = start(self.lane, key, {**extra, **checksums.IN_PARTS})
+        wrong = hash_header(checksums.SENT, b"other")
+        place = [("partNumber", "1"), ("uploadId", standing.upload_id)]
         try:
-            self.put(key, b"body", {**hash_header(b"other"), **extra})
-        except Refusal as refusal:
-            return refusal.status == 400 and refusal.code not in _UNKNOWN
-        return False
+            if not _refused(lambda: self.lane.send("PUT", key, place, wrong, b"body", tries=1)):
+                raise StoreError("It took a part whose checksum is wrong.")
+            complete(self.lane, key, standing.upload_id, send_parts(self.lane, key, standing, [b"body"], 4), {})
+        except BaseException:
+            abort(self.lane, key, standing.upload_id)
+            raise
+        return True
+
+    def tells(self, key: str, body: bytes) -> bool:
+        """Whether the checksum of all bytes is told of an object that was written with it."""
+        answer = self.lane.send("HEAD", key, (), checksums.ASK)
+        self._written[key] = answer.headers.get("x-amz-version-id")
+        return answer.headers.get(checksums.HEADER + checksums.SENT) == checksums.sent_with(body)
 
     def clear(self) -> None:
         """Take all of it back, whatever it is called there now, with the versions that a bucket keeps."""
@@ -150,7 +178,7 @@ class Trials:
                     one.heed(key, {"if-none-match": "*", **extra}),
                     one.heed(key, {"if-match": f'"{"0" * 32}"', **extra}),
                     answer.etag == etag,
-                    answer.etag != etag and one.checks(key, extra),
+                    None if answer.etag == etag else _compared(one, key, extra),
                     frozenset("metadata" if name.startswith(META) else name for name in forgets),
                 )
             return replace(found, left=one.left)
@@ -175,6 +203,20 @@ class Trials:
             except StoreError:  # a copy will say why, if that is not for the trial alone
                 return "ignored", "ignored"
 
+    def keeps_checksums(self, extra: Mapping[str, str], *, in_parts: bool) -> bool:
+        """Whether a checksum is compared with what arrives, and told afterwards as one of all bytes."""
+        with self._trial() as one:
+            key = self._below + one.name
+            try:
+                if in_parts:
+                    return one.compares_parts(key, extra) and one.tells(key, b"body")
+                if not one.compares(checksums.SENT, key, extra):
+                    return False
+                one.put(key, b"body", {**hash_header(checksums.SENT, b"body"), **extra})
+                return one.tells(key, b"body")
+            except StoreError:
+                return False
+
     def keeps(self, oddity: str) -> bool:
         """Whether a key with this oddity is listed as it was written, with its bytes."""
         with self._trial() as one:
@@ -198,9 +240,9 @@ class Trials:
     def clear_debris(self, scratches: Iterable[str]) -> None:
         """Remove what killed attempts left whose objects' names begin so; what can't be removed is left."""
         for scratch in scratches:
-            for start in ("", "/"):  # an oddity may stand before the name
+            for before in ("", "/"):  # an oddity may stand before the name
                 with suppress(StoreError):
-                    for key in list_exactly(self._lane, f"{self._below}{start}{NAME}{scratch}"):
+                    for key in list_exactly(self._lane, f"{self._below}{before}{NAME}{scratch}"):
                         self._lane.send("DELETE", key)
 
     @contextmanager
@@ -212,3 +254,20 @@ class Trials:
         finally:
             with suppress(StoreError):
                 one.clear()
+
+
+def _compared(one: Trial, key: str, extra: Mapping[str, str]) -> Compared | None:
+    """The first hash that is compared with what arrives."""
+    every: tuple[Compared, ...] = ("crc64nvme", "sha256")
+    return next((algorithm for algorithm in every if one.compares(algorithm, key, extra)), None)
+
+
+def _refused(write: Callable[[], object]) -> bool:
+    """Whether a write is refused for the hash that came with it, and not because the header is unknown."""
+    try:
+        write()
+    except OtherBytes:
+        return True
+    except Refusal as refusal:
+        return refusal.status == 400 and refusal.code not in _UNKNOWN
+    return False

@@ -56,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="of the counts of many objects")
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--only", nargs="*", metavar="PEER", help="these peers and no others")
-    parser.add_argument("--server", choices=["stub", "weed"], default="stub")
+    parser.add_argument("--server", choices=["stub", "plain", "weed"], default="stub")
     parser.add_argument("--write", action="store_true", help="put the rows into the README beside this file")
     return parser.parse_args()
 

@@ -1,12 +1,14 @@
-"""A fast S3 server in memory, for measuring clients: ``python stub_s3.py PORT [latency_ms]``.
+"""A fast S3 server in memory, for measuring clients: ``python stub_s3.py PORT [latency_ms] [--no-checksums]``.
 
 No signature is checked and nothing is kept. GET (ranges, If-Match), HEAD, PUT (If-None-Match, If-Match), server-side
-copy, DELETE, ListObjectsV2, multipart. ETags are what S3 gives: the MD5, and for parts the MD5 of their MD5s.
+copy, DELETE, ListObjectsV2, multipart. ETags are what S3 gives: the MD5, and for parts the MD5 of their MD5s. As AWS
+does since December 2024 it compares a CRC64NVME that is sent with the bytes, and tells one of all bytes to who asks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import bisect
 import gc
 import hashlib
@@ -19,11 +21,15 @@ from urllib.parse import parse_qs, quote, unquote
 from xml.sax.saxutils import escape
 
 import uvloop
+from awscrt import checksums
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
+CHECKSUM = "x-amz-checksum-crc64nvme"
+summing = "--no-checksums" not in sys.argv
 latency = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
 uploads: dict[str, dict] = {}
+sums: dict[str, str] = {}  # by ETag
 numbers = itertools.count(1)
 
 
@@ -136,6 +142,8 @@ class Connection(asyncio.Protocol):
         return self.list(name, buckets[name], query) if method == "GET" else self.send(200)
 
     def on_put(self, bucket: Bucket, key: str, query: dict, headers: dict, body: bytes) -> None:
+        if summing and CHECKSUM in headers and headers[CHECKSUM] != crc(body):
+            return self.fail("PUT", 400, "BadDigest")
         if "uploadId" in query:
             etag = md5(body)
             uploads[query["uploadId"]]["parts"][int(query["partNumber"])] = (body, etag)
@@ -166,6 +174,8 @@ class Connection(asyncio.Protocol):
         if headers.get("if-match", f'"{etag}"').strip('"') != etag:
             return self.fail(method, 412, "PreconditionFailed")
         said = [("ETag", f'"{etag}"'), ("Last-Modified", formatdate(at, usegmt=True)), *attributes]
+        if summing and "x-amz-checksum-mode" in headers and "range" not in headers:
+            said.append((CHECKSUM, sums.get(etag) or sums.setdefault(etag, crc(data))))
         if method == "HEAD":
             return self.send(200, said, b"", len(data))
         if not (wanted := headers.get("range")):
@@ -185,10 +195,14 @@ class Connection(asyncio.Protocol):
             return self.xml(f"<InitiateMultipartUploadResult>{text}</InitiateMultipartUploadResult>")
         if not allowed(bucket, key, headers):
             return self.fail("POST", 412, "PreconditionFailed")
+        parts = [part for _, part in sorted(uploads[query["uploadId"]]["parts"].items())]
+        whole = b"".join(part[0] for part in parts)
+        if summing and CHECKSUM in headers and headers[CHECKSUM] != crc(whole):
+            return self.fail("POST", 400, "BadDigest")
         upload = uploads.pop(query["uploadId"])
-        parts = [upload["parts"][number] for number in sorted(upload["parts"])]
         etag = f"{md5(b''.join(bytes.fromhex(part[1]) for part in parts))}-{len(parts)}"
-        bucket.objects[key] = (b"".join(part[0] for part in parts), etag, time.time(), upload["kept"])
+        bucket.objects[key] = (whole, etag, time.time(), upload["kept"])
+        sums[etag] = headers.get(CHECKSUM) or crc(whole)
         text = f"<Key>{escape(key)}</Key><ETag>&quot;{etag}&quot;</ETag>"
         return self.xml(f"<CompleteMultipartUploadResult>{text}</CompleteMultipartUploadResult>")
 
@@ -233,6 +247,10 @@ class Connection(asyncio.Protocol):
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
+
+
+def crc(data: bytes) -> str:
+    return base64.b64encode(checksums.crc64nvme(data).to_bytes(8, "big")).decode()
 
 
 def kept(headers: dict) -> tuple:

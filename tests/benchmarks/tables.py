@@ -20,7 +20,7 @@ HEAD = (
 def line(row: Row, scale: float, found: dict[str, Any], kind: str) -> str:
     """One measured row. A ratio is the peer's time over ours: of the engine, and in brackets of the whole command."""
     ours = found["migrator"]
-    if kind != "stub":  # floors and limits are of the clients
+    if kind == "weed":  # floors and limits are of the clients
         row = replace(row, floor={}, aim="")
     floor = ", ".join(f"{ratio:g} × {peer}" for peer, ratio in row.floor.items())
     cells = [f"`{row.name}`", row.title(scale), f"{ours['engine']:.2f}", f"{ours['wall']:.2f}", f"{ours['cpu']:.0f}"]
@@ -30,7 +30,9 @@ def line(row: Row, scale: float, found: dict[str, Any], kind: str) -> str:
 
 
 def _limit(row: Row, kind: str) -> str:
-    return LIMITS[row.name] if kind == "stub" else "the server, which takes longer for each request than all of them"
+    if kind == "weed":
+        return "the server, which takes longer for each request than all of them"
+    return "MD5" if kind == "plain" else LIMITS[row.name]
 
 
 def _ratio(row: Row, peer: str, found: dict[str, Any]) -> str:

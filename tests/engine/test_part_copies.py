@@ -183,7 +183,7 @@ def test_an_upload_whose_last_answer_got_lost_is_looked_at(exact: ExactS3, says:
     lost = []
 
     def lose(method: str, key: str, headers: dict[str, str], reply: Reply) -> Reply | None:
-        if method != "POST" or b"CompleteMultipartUploadResult" not in reply.body or lost:
+        if key != "k" or b"CompleteMultipartUploadResult" not in reply.body or lost:
             return None
         lost.append(key)
         if else_there:

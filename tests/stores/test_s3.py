@@ -13,6 +13,7 @@ from servers import OTHER_BUCKET, OTHER_KEY, OTHER_SECRET, REGION
 from migrator.errors import AlreadyExists, BadInput, Denied, NotFound, SourceChanged, StoreError, Unreachable
 from migrator.stores import Attributes, Location, listing, open_store, retries
 from migrator.stores import s3 as s3_module
+from migrator.stores.checksums import Cyclic
 from migrator.stores.keys import tidy
 from migrator.stores.native import FAR_THREADS, NEAR_THREADS
 
@@ -109,6 +110,18 @@ def test_a_large_body_is_sent_from_where_it_lies(place, monkeypatch):
         put(store, "large", b"other" + data)
     with store.open("large", None) as body:
         assert (body.read() == data, body.attributes) == (True, FULL)
+
+
+# Mutation: in `Trials.keeps_checksums` look at nothing told, and hope.
+def test_a_real_server_compares_checksums_and_tells_them(place):
+    store, data = open_store(place), os.urandom(9 << 20)
+    whole = Cyclic("crc64nvme")
+    whole.update(data)
+    assert (store.hash_of(1 << 20), store.hash_of(len(data))) == ("crc64nvme", "crc64nvme")
+    written = store.put_stream("k", [data], len(data), FULL, before=None, mtime=None, scratch="run-1")
+    with store.open("k", written.etag, checksum=True) as body:
+        assert body.checksum == f"crc64nvme:{written.digest}" == f"crc64nvme:{whole.hexdigest()}"
+    assert [one.key for page in store.list() for one in page] == ["k"]
 
 
 def test_a_broken_stream_leaves_no_upload(place, aws, bucket):
@@ -445,7 +458,7 @@ def test_virtual_addressing_puts_the_bucket_in_the_host(monkeypatch):
 
 
 def test_the_right_number_of_parts():
-    from migrator.stores.multipart import part_bytes, recut
+    from migrator.stores.parts import part_bytes, recut
 
     assert part_bytes(80 << 30) == 16 << 20
     assert part_bytes(10_000 * (8 << 20)) == 8 << 20

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from ...config import LARGE_BYTES
 from ...errors import BadInput, StoreError
 from .. import keys
 from ..answers import Refusal
@@ -84,7 +85,10 @@ class AzureStore(Bucket[AzureLane]):
         size = int(told.get("content-length", 0))
         return ObjectInfo(key, size, listing.millis(told.get("last-modified")), etag)
 
-    def open(self, key: str, pinned: str | None) -> AzureBody:
+    def hash_of(self, size: int) -> str:
+        return "md5-parts" if size > LARGE_BYTES else "md5"
+
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> AzureBody:
         return AzureBody(self._lane, self.full(key), self.what(key), pinned)
 
     def put(

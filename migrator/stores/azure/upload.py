@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from ...errors import SourceChanged
 from ..answers import Refusal, read_xml
 from ..digests import PART_BYTES
-from ..multipart import AT_ONCE, recut
 from ..native import SLOW_S, Answer
+from ..parts import AT_ONCE, recut
 from .lane import AzureLane
 
 MOST_BLOCKS = 50_000

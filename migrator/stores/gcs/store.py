@@ -42,7 +42,7 @@ class GoogleStore(Bucket[GoogleLane]):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(True, True, self._lane.threads, self._conditional, hashes_parts=False)
+        return Capabilities(True, True, self._lane.threads, self._conditional)
 
     def probe(self) -> None:
         listing.fetch(self._lane, self._below, None, 1)
@@ -108,7 +108,10 @@ class GoogleStore(Bucket[GoogleLane]):
         self._seen = True
         return listing.describe(resource, key)
 
-    def open(self, key: str, pinned: str | None) -> GoogleBody:
+    def hash_of(self, size: int) -> str:
+        return "md5"
+
+    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> GoogleBody:
         return GoogleBody(self._lane, self.full(key), self.what(key), pinned)
 
     def put(
