@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model import Snapshot
-from ..words import disarmed, lasting, sized
+from ..words import disarmed, lasting, shown, sized, unescape
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,7 +77,7 @@ def show_snapshot(run: Run, as_json: bool) -> None:
         grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
     Console().print(grid)
     for failure in run.exceptions(5):
-        click.echo(plain(f"  {failure['status']}  {failure['key']}: {failure['error']}"))
+        click.echo(plain(f"  {failure['status']}  {shown(str(failure['key']))}: {failure['error']}"))
 
 
 def show_items(relation: duckdb.DuckDBPyRelation, form: str, columns: Sequence[str] = ITEM_COLUMNS) -> None:
@@ -119,6 +119,14 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
+def _cell(value: Any) -> Text:
+    from rich.text import Text
+
+    if value is None:
+        return Text("")
+    return Text(f"{value:,}" if isinstance(value, int) else shown(unescape(value)))
+
+
 def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> None:
     columns = [name for name in wanted if name in relation.columns]
     columns = columns if "size" in columns else relation.columns
@@ -131,9 +139,7 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
     for name in columns:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
-        table.add_row(
-            *(Text("" if value is None else plain(f"{value:,}" if isinstance(value, int) else value)) for value in row)
-        )
+        table.add_row(*map(_cell, row))
     Console().print(table if rows else Text("None.", "dim"))
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..api import Run
 from ..model import Snapshot
-from ..words import sized
+from ..words import shown, sized
 from . import output
 
 REFRESH_S = 0.25
@@ -100,7 +100,7 @@ def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
     if seen.error:
         yield Text(output.plain(seen.error))
     for failure in run.exceptions(5):
-        yield Text(output.plain(f"  {failure['status']}  {failure['key']}: {failure['error']}"))
+        yield Text(output.plain(f"  {failure['status']}  {shown(str(failure['key']))}: {failure['error']}"))
     bad = [status for status in ("failed", "refused") if getattr(seen, status)]
     if bad:
         also = " (or refused)" if len(bad) > 1 else ""

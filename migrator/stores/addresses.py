@@ -13,6 +13,7 @@ from .connections import KNOWN, connection
 from .endpoints import endpoint
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
+_SLASHLESS = re.compile(r"(?:s3|gs|az|memory):(?!/)", re.IGNORECASE)  # a slip, not the folder that it would name
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*|\$root|\$web")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 # An account by the address that Azure's portal shows.
@@ -49,6 +50,11 @@ def read(text: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, 
         raise BadInput(f"A place can't be empty: give {KNOWN}.")
     if "\0" in given:
         raise BadInput("A place can't hold a NUL character.")
+    if _SLASHLESS.match(given):
+        name = given.partition(":")[0]
+        raise BadInput(
+            f"{name}: wants two slashes: write {name}://bucket/prefix. A folder of that name is './{name}:…'."
+        )
     scheme = _SCHEME.match(given)
     name = scheme[1].lower() if scheme else ""
     if not scheme or name == "file":

@@ -30,6 +30,7 @@ _REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
 _SLOWER = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling"})
 _LATER = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
 _OTHER_BYTES = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
+_FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientCapacity"})  # MinIO's, Ceph's and others'
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _OWNERS = {"gs": "Google's", "az": "Azure's"}
 _KEYS = frozenset({
@@ -65,8 +66,9 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     """Our error for a server's answer. What it says is repeated; what was sent to it never is."""
     bucket, where, code = place.bucket, place.endpoint, refusal.code
     what = f"{place.url}{key}" if key is not None else place.url
-    if code == "NoSuchBucket":
-        return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and AWS_ENDPOINT_URL.")
+    if code == "NoSuchBucket" or (refusal.status == 404 and key is None):
+        check = "AWS_ENDPOINT_URL" if place.kind == "s3" else "the endpoint"
+        return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and {check}.")
     if refusal.status in (301, 307, 308) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
         other = f"region {refusal.region!r}" if refusal.region else "another region"
         return BadInput(f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or region=.")
@@ -78,6 +80,8 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
         return CredentialsRefused(
             f"{where} does not accept the credentials for {bucket!r} ({refusal.said}); {_renewal(place)}."
         )
+    if refusal.status == 507 or code in _FULL:  # it may pass: who waits is told when room was made
+        return Unreachable(f"{where} has no room for {what} ({refusal.said}); make room there, or raise its quota.")
     if refusal.status == 403:
         return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
     if refusal.status == 404:

@@ -10,7 +10,7 @@ import re
 
 KEY_BYTES = 1024
 TOO_LONG = f"a key can't be longer than {KEY_BYTES} bytes"
-NOT_UTF8 = "its name is not UTF-8, so no S3 key can hold it byte for byte; rename it first"
+NOT_UTF8 = "its name is not UTF-8, so no key can hold it byte for byte; rename it first"
 NO_NAME = "it is the source folder's own marker, and a bucket has no object without a name; copy into a prefix"
 
 EMPTY_SEGMENT, CLOSING_SLASH, MARKED_BYTES = "an empty segment", "a closing slash", "bytes under a closing slash"

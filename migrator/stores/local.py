@@ -51,8 +51,11 @@ class LocalStore:
         try:
             with os.scandir(self._root) as entries:
                 next(entries, None)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             raise NotFound(f"There is no folder {self._root!r}. Make it, or check the path.") from None
+        except NotADirectoryError:
+            folder, _, name = self._root.rpartition("/")
+            raise NotFound(f"{self._root!r} is no folder: name {folder!r}, and this one by include={name!r}.") from None
         except OSError as error:
             raise failed(error, self._root) from None
 

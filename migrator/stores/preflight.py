@@ -19,6 +19,7 @@ from ..words import sized
 from .base import Attributes, ObjectInfo, Store
 from .locations import Location, overlap
 from .opening import open_store
+from .weather import Haste, under
 
 # Signed requests are refused when the clocks are 15 minutes apart (AWS S3, RequestTimeTooSkewed).
 SKEW_S, MUCH_SKEW_S = 60.0, 900.0
@@ -81,6 +82,11 @@ def preflight(source: Place | Sequence[Place], target: Place) -> Preflight:
         If one of them can't be a place.
     """
     given = [source] if isinstance(source, Location | str | os.PathLike) else source
+    with under(Haste()):
+        return _preflight(given, target)
+
+
+def _preflight(given: Sequence[Place], target: Place) -> Preflight:
     *sources, there = (Location.parse(place).resolve() for place in (*given, target))
     lines: list[Line] = []
     for number, here in enumerate(sources, 1):
@@ -135,7 +141,10 @@ def _target(store: Store, there: Location) -> Iterator[Line]:
         return
     yield _tried("target: list", lambda: _first(store, []) and None)
     yield from _clock(store, "target")
-    yield from _rights(store, name)
+    rights = [*_rights(store, name)]
+    yield from rights
+    if rights[0].state == "trouble":  # what is to be found out by writing can't be
+        return
     yield from _versions(
         store, "target", "what is replaced or deleted there stays as an older version, and is paid for"
     )
@@ -173,8 +182,12 @@ def _rights(store: Store, name: str) -> Iterator[Line]:
                 raise StoreError("what was written there is not what is read back; look at the store")
 
     def delete() -> None:
-        if not store.remove(name, etags[0]):
-            raise StoreError(f"{name!r}, written for this trial, can't be deleted: remove it")
+        try:
+            gone = store.remove(name, etags[0])
+        except StoreError as error:
+            raise StoreError(f"{error} {name!r}, written for this trial, stays there: remove it.") from None
+        if not gone:
+            raise StoreError(f"{name!r}, written for this trial, is another one by now; look who writes there.")
 
     yield (written := _tried("target: write", write))
     if written.state == "ok":

@@ -73,7 +73,7 @@ class Retries:
             if failed <= RENEWALS and (self._renew() or self._trouble() is None):
                 weather().count(self._place, error)
                 return failed
-        elif failed < (max(tries, THROTTLED_TRIES) if isinstance(error, Throttled) else tries):
+        elif failed < (max(tries, _patience()) if isinstance(error, Throttled) else tries):
             # On a dead link each try would take all of its time, and the next one as much again.
             trouble = self._met(error) if error.silent and weather().endures else None
             if trouble is None:
@@ -139,6 +139,10 @@ class Retries:
         except StoreError:
             return None
         return None
+
+
+def _patience() -> int:
+    return TRIES if weather().hurries else THROTTLED_TRIES
 
 
 def pause(failed: int) -> float:

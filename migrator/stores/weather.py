@@ -21,6 +21,8 @@ class Weather:
     ----------
     endures : bool
         Whether a store that can't be used is waited for, however long.
+    hurries : bool
+        Whether a store that throttles is given no more time than one that fails.
     retried, throttled : int
         Requests that were sent again; those of them that a store wanted later.
     throttler : str
@@ -28,6 +30,7 @@ class Weather:
     """
 
     endures = False
+    hurries = False
 
     def __init__(self) -> None:
         self.retried = self.throttled = 0
@@ -58,6 +61,15 @@ class Weather:
 
     def free(self, place: str) -> None:
         """It can be used again."""
+
+
+class Haste(Weather):
+    """Of who only wants to know how it is: a store is asked again, and nobody waits for long."""
+
+    hurries = True
+
+    def rest(self, seconds: float) -> None:
+        super().rest(min(seconds, 1.0))
 
 
 _weather = Weather()

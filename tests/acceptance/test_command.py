@@ -84,12 +84,15 @@ def test_no_runs_are_an_empty_list() -> None:
     assert command_json("runs") == []
 
 
+# Mutation: take `shown` out of the lines of failures, or of the table's cells: a key then says what a line says.
 def test_resume_with_json_prints_the_snapshot_at_its_end(source: Path, tmp_path: Path) -> None:
-    (source / "link").symlink_to("d00")
+    (source / "li\nnk").symlink_to("d00")
     first = command_json("copy", source, tmp_path / "to", code=10)
     assert (first["status"], first["refused"], first["copied"]) == ("partial", 1, 12)
     again = command_json("resume", first["id"], code=10)
     assert (again["id"], again["attempt"], again["copied"]) == (first["id"], 2, 12)
+    for words in (["show"], ["items", "--status", "refused"]):
+        assert r"li\nnk" in command_here(*words, first["id"]).out
 
 
 def test_no_follow_prints_the_runs_id_or_its_snapshot_and_returns(slow: list[str]) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from driving import command_here, command_json
+from exact_s3 import ExactS3, Reply
 from trees import listed
 
 import migrator as mg
+from migrator.stores import Location, retries
 from migrator.stores.preflight import _clock
 
 
@@ -42,6 +45,20 @@ def test_towards_a_folder_its_room_is_told(tmp_path: Path, place: Callable[[str]
     assert states(found)["target: room"] in ("ok", "note")
     assert not (tmp_path / "new").exists()
     assert "nothing is listed there" in str(found)
+
+
+# Mutation: leave out `under(Haste())`, and it is asked three times as often; go on to `try_out`, and more is asked.
+def test_a_target_that_takes_nothing_is_told_soon_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
+    full = Reply(503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>")
+    with ExactS3() as exact:
+        writes: list[str] = []
+        exact.before = lambda method, key, _: (writes.append(key), full)[1] if method == "PUT" else None
+        target = Location.parse("s3://b/x", endpoint=exact.endpoint, anonymous=True)
+        found = mg.preflight(tmp_path, target)
+        assert [line.said for line in found.lines if line.state == "trouble"] == [mock.ANY]
+        assert "wants fewer requests" in str(found)
+        assert len(writes) == retries.TRIES
 
 
 # Mutation: let `_tried` take every error for well.

@@ -14,7 +14,7 @@ from exact_s3 import ExactS3, Reply, refused
 from migrator.errors import CredentialsRefused, Denied, NotFound, StoreError, Throttled, Unreachable
 from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores.retries import THROTTLED_TRIES, TRIES, Retries, asked_for, looks, pause
-from migrator.stores.weather import Weather, under
+from migrator.stores.weather import Haste, Weather, under
 
 
 class Recorder(Weather):
@@ -87,6 +87,16 @@ def test_what_will_not_pass_is_not_tried_again(fatal: StoreError) -> None:
     assert (weather.retried, weather.rested) == (0, [])
     assert fatal.ends == "item"
     assert [kind.ends for kind in (Unreachable, Throttled, CredentialsRefused)] == ["try", "try", "run"]
+
+
+# Mutation: give who hurries the patience of the others.
+def test_who_hurries_gives_a_throttling_store_no_more_time_and_waits_a_second_at_most(monkeypatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("migrator.stores.weather.time.sleep", slept.append)
+    with pytest.raises(Throttled):
+        persist(failing(*[Throttled("no", after=20.0)] * THROTTLED_TRIES), Haste())
+    assert len(slept) == TRIES - 1
+    assert max(slept) == 1.0
 
 
 # Mutation: let _again raise where it should outlast, and the run fails each object while the network is away.

@@ -355,6 +355,9 @@ def test_a_listing_that_makes_no_sense_is_an_error(body):
     ("reply", "kind", "words"),
     [
         (error(404, "NoSuchBucket"), NotFound, "no bucket 'b'"),
+        (Reply(404), NotFound, "no bucket 'b'"),  # what is no S3 server says so little
+        (Reply(507), Unreachable, "no room"),
+        (error(403, "QuotaExceeded"), Unreachable, "no room"),
         (error(403, "AccessDenied"), Denied, "denies"),
         (error(403, "InvalidAccessKeyId"), Denied, "credentials"),
         (error(403, "RequestTimeTooSkewed"), Denied, "clock"),
