@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from labs import VIEWPORT, Desk, Lab, Notebook, running_lab
+from labs import Desk, Lab, Notebook, new_page, running_lab, write_notebook
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from widgets import view
@@ -45,13 +45,6 @@ def page(browser: Browser) -> Iterator[Page]:
     page = new_page(browser)
     yield page
     page.context.close()
-
-
-def new_page(browser: Browser) -> Page:
-    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    return page
 
 
 @pytest.fixture
@@ -92,10 +85,12 @@ MADE = {"panel.js": view.module, "panel.css": view.sheet, "parts.js": _parts}
 
 @pytest.fixture
 def picture() -> Callable[[Page | Locator, str], None]:
-    """Saves a screenshot, of a page or of a part of it, for people to look at."""
+    """Saves a screenshot, of a page or of a part of it, for people to look at: in CI nobody does, but at a failure."""
     OUTPUT.mkdir(exist_ok=True)
 
     def save(what: Page | Locator, name: str) -> None:
+        if os.environ.get("CI") == "true" and not name.startswith("failed-"):
+            return
         whole = {"full_page": True} if isinstance(what, Page) else {}
         what.screenshot(path=OUTPUT / f"{name}.png", **whole)
 
@@ -106,6 +101,14 @@ def picture() -> Callable[[Page | Locator, str], None]:
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab of our own; `browser` first, so that a machine without one does not start it."""
     with running_lab(tmp_path_factory.mktemp("lab")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def extended_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One with our server extension and renderer, for all modules that want such a one."""
+    with running_lab(tmp_path_factory.mktemp("extended-lab"), extended=True) as started:
+        shutil.copy(HERE / "slow.py", started.root)
         yield started
 
 
@@ -124,10 +127,8 @@ def notebook(desk: Desk, request: pytest.FixtureRequest, picture: Any) -> Iterat
     def make(*cells: str, fresh: bool = False) -> Notebook:
         if fresh:
             desk.close()
-        sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        sheet.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         name = f"{request.node.name}.ipynb"
-        nbformat.write(sheet, desk.lab.root / name)
+        write_notebook(desk.lab, name, *cells)
         return desk.open(name)
 
     yield make

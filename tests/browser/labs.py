@@ -9,17 +9,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Error, Locator, Page
+import nbformat
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 from servers import free_ports
 
 TOKEN = "browser-tests"
 VIEWPORT: Any = {"width": 1200, "height": 900}
 HOUSE = Path(__file__).parents[2]
+LONG = 60_000
 # When the frame that says so was drawn, by the clock that a runner's end is written with.
 CANCELLED = """() => new Promise((done) => {
   const pill = document.querySelector(".mgp-pill"), look = () => pill.textContent === "cancelled" && done(Date.now());
@@ -114,6 +116,27 @@ def _await_answer(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError("JupyterLab did not start: " + log.read_text()[-3000:])
 
 
+def new_page(browser: Browser) -> Page:
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    return page
+
+
+def write_notebook(lab: Lab, name: str, *cells: str) -> None:
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    sheet.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(sheet, lab.root / name)
+
+
+def click(panel: Locator, name: str) -> None:
+    panel.get_by_role("button", name=name, exact=True).click()
+
+
+def pill(panel: Locator, words: str, timeout: float = LONG) -> None:
+    expect(panel.locator(".mgp-pill")).to_have_text(words, timeout=timeout)
+
+
 class Notebook:
     """One notebook in Lab, worked from outside through `window.jupyterapp`."""
 
@@ -166,6 +189,13 @@ class Notebook:
 
     def shut_down_kernel(self) -> None:
         self.js("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+    def get_another_kernel(self) -> None:
+        """Whatever the one that it has is at; the page is loaded again."""
+        self.shut_down_kernel()
+        self.page.wait_for_function(f"!{KERNEL}", timeout=LONG)
+        self.page.reload()
+        self.ready()
 
     def cancel(self) -> float:
         """By a click; how many seconds after its end the run is seen to have ended."""
@@ -232,3 +262,36 @@ class Desk:
         if self.page:
             self.page.context.close()
             self.page = None
+
+
+class Standing:
+    """A notebook whose run goes on from one test to the next: to begin one takes longer than what most look at.
+
+    A test may end the run: it is resumed for the next. What it did to the kernel it puts right itself; after one that
+    failed all is begun anew.
+    """
+
+    def __init__(self, desk: Desk, name: str, *cells: str) -> None:
+        self._desk, self._name, self._cells = desk, name, cells
+        self._book: Notebook | None = None
+
+    def take(self) -> Notebook:
+        """The notebook, its run running."""
+        if self._book is None:
+            write_notebook(self._desk.lab, self._name, *self._cells)
+            self._book = self._desk.open(self._name)
+            self._book.run(0)
+            click(self._book.panel, "Run")
+        elif not self._book.panel.locator(".mgp-stop").is_visible():
+            click(self._book.panel, "Resume")
+        pill(self._book.panel, "running")
+        return self._book
+
+    def close(self) -> None:
+        """End the run, where it can be reached; another is begun for whoever asks next."""
+        if self._book and self._book.panel.count() == 1 and self._book.panel.locator(".mgp-stop").is_visible():
+            click(self._book.panel, "Cancel")
+            with suppress(AssertionError):  # its kernel may be gone
+                pill(self._book.panel, "cancelled", 2_000)
+        self._book = None
+        self._desk.close()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from labs import TOKEN, Lab, running_lab
+from labs import LONG, TOKEN, Lab
 from playwright.sync_api import Browser, Page, expect
-from test_browser_lab import IMPORTS, LONG
+from test_browser_lab import IMPORTS
 
 import migrator as mg
 
@@ -33,15 +31,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(browser: Browser, extended_lab: Lab) -> Lab:
     """JupyterLab with our server extension and renderer, and some files to plan with."""
-    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
-        shutil.copy(HERE / "slow.py", started.root)
-        for number in range(60):
-            file = started.root / "in" / str(number % 5) / f"{number}.bin"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(b"x" * 100 * number)
-        yield started
+    for number in range(60):
+        file = extended_lab.root / "in" / str(number % 5) / f"{number}.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * 100 * number)
+    return extended_lab
 
 
 def found(page: Page, place: str) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labs import TOKEN, Lab, running_lab
+from labs import LONG, TOKEN, Lab, running_lab
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_browser_lab import IMPORTS, LONG
+from test_browser_lab import IMPORTS
 
 HERE = Path(__file__).parent
 RUNS = """import migrator as mg

@@ -11,9 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 from hubs import PASSWORD, USER, missing, running_hub
-from labs import Lab, Notebook
+from labs import LONG, Lab, Notebook, click, pill
 from playwright.sync_api import Page, expect
-from test_browser_lab import LONG, click, pill
 from test_browser_mime import PANEL, lives
 
 HERE = Path(__file__).parent

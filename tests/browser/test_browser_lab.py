@@ -6,22 +6,24 @@ import os
 import re
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
+from labs import LONG, Desk, Standing, click, new_page, pill
 from playwright.sync_api import expect
 
 from migrator.api import Queue, open_state
 
 HERE = Path(__file__).parent
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n"
-SLOW = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow())\npanel"
-LONG = 60_000
+SLOW = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=20_000))\npanel"
+CELLS = (SLOW, "panel.run.snapshot().holder['pid']", "1 + 1")
 
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def folder(lab):
     """The notebooks' folder, with files to copy and a migration that takes its time."""
     shutil.copy(HERE / "slow.py", lab.root)
@@ -30,14 +32,6 @@ def folder(lab):
         part.mkdir(parents=True, exist_ok=True)
         (part / f"{number:04}.bin").write_bytes(os.urandom(2_000))
     return lab.root
-
-
-def click(panel, name):
-    panel.get_by_role("button", name=name, exact=True).click()
-
-
-def pill(panel, words, timeout=LONG):
-    expect(panel.locator(".mgp-pill")).to_have_text(words, timeout=timeout)
 
 
 def done(panel):
@@ -54,14 +48,21 @@ def grows(panel, by=5):
     )
 
 
-def started(notebook):
+@pytest.fixture(scope="module")
+def standing(browser, lab, folder):
+    made = Standing(Desk(lab, partial(new_page, browser)), "standing.ipynb", *CELLS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def book(standing, request):
     """A slow run, running, in a notebook of three cells."""
-    book = notebook(SLOW, "panel.run.snapshot().holder['pid']", "1 + 1")
-    book.run(0)
-    click(book.panel, "Run")
-    pill(book.panel, "running")
-    grows(book.panel)
-    return book
+    made = standing.take()
+    grows(made.panel)
+    yield made
+    if getattr(request.node, "failed", False):
+        standing.close()
 
 
 def test_run_all_completes(notebook, picture):
@@ -92,80 +93,6 @@ def test_dry_run_then_apply(notebook, picture):
     pill(book.panel, "completed")
     assert book.panel.get_attribute("data-run") != plan
     assert len(list((book.lab.root / "applied").glob("**/*.bin"))) == 400
-
-
-def test_cancel_and_resume_by_click(notebook):
-    book = started(notebook)
-    click(book.panel, "Cancel")
-    expect(book.panel.locator(".mgp-stop")).to_have_text("Cancelling…")
-    pill(book.panel, "cancelled")
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("Resume goes on")
-    click(book.panel, "Resume")
-    pill(book.panel, "running")
-    grows(book.panel)
-    click(book.panel, "Cancel")
-    pill(book.panel, "cancelled")
-
-
-def test_refresh_with_the_kernel_alive(notebook):
-    book = started(notebook)
-    expect(book.panel.locator(".mgp-log")).to_contain_text("unit 0")
-    book.command("docmanager:save")
-    book.page.reload()
-    book.ready()
-    pill(book.panel, "running")
-    expect(book.panel.locator(".mgp-log")).to_contain_text("unit ")
-    grows(book.panel)
-    click(book.panel, "Cancel")
-    pill(book.panel, "cancelled")
-
-
-def test_run_outlives_the_kernel(notebook, picture):
-    book = started(notebook)
-    run_id = book.panel.get_attribute("data-run")
-    found = re.search(r"pid (\d+)", book.panel.inner_text())
-    assert found
-    pid = found[1]
-    before = done(book.panel)
-    book.restart_kernel()
-    expect(book.panel.locator(".mgp-notes")).to_contain_text(f'MigrationPanel("{run_id}")', timeout=LONG)
-    picture(book.page, "lab-kernel-gone")
-    book.write(0, f'{IMPORTS}panel = MigrationPanel("{run_id}")\npanel')
-    book.run(0)
-    pill(book.panel, "running")
-    assert f"pid {pid}" in book.panel.inner_text()  # the same process went on meanwhile
-    assert done(book.panel) > before
-    grows(book.panel)
-    book.shut_down_kernel()
-    assert Path(f"/proc/{pid}").exists()
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("No word from the kernel", timeout=LONG)
-    assert Path(f"/proc/{pid}").exists()
-    os.kill(int(pid), 15)
-
-
-def test_keys_stay_in_the_panel(notebook):
-    book = started(notebook)
-    cells = book.cells()
-    book.js("{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = 0; n.mode = 'command'}")
-    book.panel.get_by_role("button", name="Limits").click()
-    places = (
-        ".mgp-log",
-        ".mgp-stop",
-        ".mgp-follow",
-        ".mgp-tab:visible",
-        ".mgp-copy >> nth=0",
-        ".mgp-fold",
-        ".mgp-field",
-    )
-    for place in places:
-        book.panel.locator(place).first.focus()
-        for key in "ddxab":
-            book.page.keyboard.press(key)
-    book.page.wait_for_timeout(300)
-    assert book.cells() == cells
-    book.panel.locator(".mgp-stop").focus()
-    book.page.keyboard.press("Enter")
-    pill(book.panel, "cancelled")
 
 
 @pytest.fixture
@@ -208,31 +135,6 @@ def test_run_now_instead_and_back_into_the_queue(notebook):
     click(book.panel, "Resume")
     pill(book.panel, "queued")
     expect(book.panel.locator(".mgp-how")).to_have_text("queue default")
-    click(book.panel, "Cancel")
-    pill(book.panel, "cancelled")
-
-
-def test_pause_limit_and_unpause_by_click(notebook, picture):
-    book = started(notebook)
-    book.panel.get_by_role("button", name="Limits").click()
-    book.panel.get_by_label("Objects at once", exact=True).fill("many")
-    click(book.panel, "Apply")
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("a whole number, such as 64, not 'many'")
-    book.panel.get_by_label("Objects at once", exact=True).fill("8")
-    book.panel.get_by_label("Bytes a second", exact=True).fill("20MiB")
-    picture(book.page, "lab-limits")
-    click(book.panel, "Apply")
-    expect(book.panel.locator(".mgp-limits-now")).to_have_text("20 MiB/s · 8 at once")
-    click(book.panel, "Pause")
-    pill(book.panel, "paused")
-    book.page.wait_for_timeout(1500)  # what was in flight
-    seen = done(book.panel)
-    book.page.wait_for_timeout(1500)
-    assert done(book.panel) == seen
-    picture(book.page, "lab-paused")
-    click(book.panel, "Unpause")
-    pill(book.panel, "running")
-    grows(book.panel)
     click(book.panel, "Cancel")
     pill(book.panel, "cancelled")
 
@@ -314,20 +216,74 @@ def test_a_past_run_opens_below_and_can_be_worked(notebook, picture):
     expect(book.page.locator(".mgp-panel").first.locator(".mgp-pill")).to_have_text("completed")
 
 
-def test_looks(notebook, picture):
-    book = started(notebook)
+# From here on of one run that goes on from test to test; what is hardest on it comes last.
+
+
+def test_prints_land_in_no_cell(book):
+    book.run(2)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+    assert book.output(1) == ""
+    assert "Error" not in book.output(0)
+
+
+def test_keys_stay_in_the_panel(book):
+    cells = book.cells()
+    book.js("{const n = jupyterapp.shell.currentWidget.content; n.activeCellIndex = 0; n.mode = 'command'}")
+    book.panel.get_by_role("button", name="Limits").click()
+    places = (
+        ".mgp-log",
+        ".mgp-stop",
+        ".mgp-follow",
+        ".mgp-tab:visible",
+        ".mgp-copy >> nth=0",
+        ".mgp-fold",
+        ".mgp-field",
+    )
+    for place in places:
+        book.panel.locator(place).first.focus()
+        for key in "ddxab":
+            book.page.keyboard.press(key)
+    book.page.wait_for_timeout(300)
+    assert book.cells() == cells
+    book.panel.locator(".mgp-stop").focus()
+    book.page.keyboard.press("Enter")
+    pill(book.panel, "cancelled")
+
+
+def test_pause_limit_and_unpause_by_click(book, picture):
+    if not book.panel.get_by_label("Objects at once", exact=True).is_visible():
+        book.panel.get_by_role("button", name="Limits").click()
+    book.panel.get_by_label("Objects at once", exact=True).fill("many")
+    click(book.panel, "Apply")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("a whole number, such as 64, not 'many'")
+    book.panel.get_by_label("Objects at once", exact=True).fill("8")
+    book.panel.get_by_label("Bytes a second", exact=True).fill("20MiB")
+    picture(book.page, "lab-limits")
+    click(book.panel, "Apply")
+    expect(book.panel.locator(".mgp-limits-now")).to_have_text("20 MiB/s · 8 at once")
+    click(book.panel, "Pause")
+    pill(book.panel, "paused")
+    book.page.wait_for_timeout(1500)  # what was in flight
+    seen = done(book.panel)
+    book.page.wait_for_timeout(1500)
+    assert done(book.panel) == seen
+    picture(book.page, "lab-paused")
+    click(book.panel, "Unpause")
+    pill(book.panel, "running")
+    grows(book.panel)
+
+
+def test_looks(book, picture):
     for theme in ("Dark High Contrast", "Dark", "Light"):
         command = f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
         book.js(f"{command}.then(() => null)")
         grows(book.panel, 10)
         expect(book.panel.locator(".mgp-follow")).to_have_attribute("aria-pressed", "true")
         picture(book.page, f"lab-{theme.replace(' ', '-').lower()}")
-    click(book.panel, "Cancel")
-    pill(book.panel, "cancelled")
 
 
-def test_live_while_the_kernel_is_busy(notebook):
-    book = started(notebook)
+def test_live_while_the_kernel_is_busy(book):
     book.write(1, "import time\ntime.sleep(4)")
     book.run(1, wait=False)
     grows(book.panel, 20)
@@ -335,10 +291,47 @@ def test_live_while_the_kernel_is_busy(notebook):
     pill(book.panel, "cancelled")
 
 
-def test_prints_land_in_no_cell(notebook):
-    book = started(notebook)
-    book.run(2)
+def test_cancel_and_resume_by_click(book):
+    click(book.panel, "Cancel")
+    expect(book.panel.locator(".mgp-stop")).to_have_text("Cancelling…")
+    pill(book.panel, "cancelled")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("Resume goes on")
+    click(book.panel, "Resume")
+    pill(book.panel, "running")
+    grows(book.panel)
     click(book.panel, "Cancel")
     pill(book.panel, "cancelled")
-    assert book.output(1) == ""
-    assert "Error" not in book.output(0)
+
+
+def test_refresh_with_the_kernel_alive(book):
+    expect(book.panel.locator(".mgp-log")).to_contain_text("unit ")
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    pill(book.panel, "running")
+    expect(book.panel.locator(".mgp-log")).to_contain_text("unit ")
+    grows(book.panel)
+    click(book.panel, "Cancel")
+    pill(book.panel, "cancelled")
+
+
+def test_run_outlives_the_kernel(book, picture):
+    run_id = book.panel.get_attribute("data-run")
+    found = re.search(r"pid (\d+)", book.panel.inner_text())
+    assert found
+    pid = found[1]
+    before = done(book.panel)
+    book.restart_kernel()
+    expect(book.panel.locator(".mgp-notes")).to_contain_text(f'MigrationPanel("{run_id}")', timeout=LONG)
+    picture(book.page, "lab-kernel-gone")
+    book.write(0, f'{IMPORTS}panel = MigrationPanel("{run_id}")\npanel')
+    book.run(0)
+    pill(book.panel, "running")
+    assert f"pid {pid}" in book.panel.inner_text()  # the same process went on meanwhile
+    assert done(book.panel) > before
+    grows(book.panel)
+    book.shut_down_kernel()
+    assert Path(f"/proc/{pid}").exists()
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("No word from the kernel", timeout=LONG)
+    assert Path(f"/proc/{pid}").exists()
+    os.kill(int(pid), 15)

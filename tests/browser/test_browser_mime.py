@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from labs import KERNEL, TOKEN, Lab, running_lab
+from labs import KERNEL, LONG, TOKEN, Desk, Lab, Standing, click, new_page, pill
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import TimeoutError as TooLate
-from test_browser_lab import IMPORTS, LONG, click, done, pill
+from test_browser_lab import IMPORTS, done
 
 HERE = Path(__file__).parent
-PANEL = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=6000))\npanel"
+PANEL = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=20000))\npanel"
 # A search that backtracks for a quarter of a minute, in C, with the interpreter's lock held.
 GIL = "import re; re.match(r'(a+)+$', 'a' * 29 + 'b')"
 
@@ -25,11 +25,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(browser: Browser, extended_lab: Lab) -> Lab:
     """JupyterLab with our server extension and renderer."""
-    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
-        shutil.copy(HERE / "slow.py", started.root)
-        yield started
+    return extended_lab
 
 
 def lives(panel: Any) -> None:
@@ -48,18 +46,22 @@ def lives(panel: Any) -> None:
                 raise
 
 
+@pytest.fixture(scope="module")
+def standing(browser: Browser, lab: Lab) -> Iterator[Standing]:
+    cells = (PANEL, "import time; time.sleep(30)", "1 + 1")
+    made = Standing(Desk(lab, partial(new_page, browser)), "standing.ipynb", *cells)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def book(notebook: Any) -> Iterator[Any]:
-    """A run that was started by a click, in a notebook of three cells."""
-    made = notebook(PANEL, "import time; time.sleep(30)", "1 + 1")
-    made.run(0)
-    click(made.panel, "Run")
-    pill(made.panel, "running")
+def book(standing: Standing, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A run that was started by a click and goes on from test to test, in a notebook of three cells."""
+    made = standing.take()
     lives(made.panel)
     yield made
-    if made.panel.count() and made.panel.locator(".mgp-stop").is_visible():
-        click(made.panel, "Cancel")
-        pill(made.panel, "cancelled")
+    if getattr(request.node, "failed", False):
+        standing.close()
 
 
 def kinds(book: Any, cell: int = 0) -> list[str]:
@@ -68,130 +70,44 @@ def kinds(book: Any, cell: int = 0) -> list[str]:
     return sorted(book.js(f"Object.keys({model}[0].data)"))
 
 
-def test_the_bundle_carries_a_run_and_nothing_else(book: Any, picture: Any) -> None:
-    assert kinds(book) == ["application/vnd.migrator.run+json", "text/html", "text/plain"]
-    picture(book.page, "mime-running")
-
-
-def test_it_is_live_after_a_refresh_and_in_a_second_tab(book: Any, browser: Browser) -> None:
-    book.command("docmanager:save")
-    book.page.reload()
-    book.ready()
-    lives(book.panel)
-    other = book.page.context.new_page()
-    other.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}")
-    lives(other.locator(".mgp-panel"))
-    other.close()
+# The shortest time from one change of the figure to the next (ms): the first below a bound, or that of ten seconds.
+OFTEN = """(bound) => new Promise((done) => {
+  const figure = document.querySelector(".mgp-figure b"), ends = performance.now() + 10000;
+  let text = figure.textContent, at = Infinity, least = Infinity;
+  requestAnimationFrame(function look(now) {
+    if (figure.textContent !== text) {
+      if (at < now) least = Math.min(least, now - at);
+      [text, at] = [figure.textContent, now];
+    }
+    least < bound || now > ends ? done(least) : requestAnimationFrame(look);
+  });
+})"""
 
 
 # Mutation: let hub.Watch read once in three seconds, and the page is late.
-def test_it_is_live_while_a_cell_runs_and_cancels_too(book: Any) -> None:
-    book.run(1, wait=False)
-    lives(book.panel)
-    assert book.cancel() < 2
-    assert book.js(f"{KERNEL}.status") == "busy"  # for half a minute yet
-
-
-def test_it_is_live_while_c_code_holds_the_kernel_and_after_a_refresh_then(book: Any) -> None:
-    book.write(1, GIL)
-    book.run(1, wait=False)
-    lives(book.panel)
-    book.command("docmanager:save")
-    book.page.reload()
-    expect(book.panel).to_be_visible(timeout=LONG)
-    lives(book.panel)
-
-
-def test_it_is_live_when_the_kernel_is_restarted_refreshed_and_shut_down(book: Any) -> None:
-    book.restart_kernel()
-    lives(book.panel)
-    book.command("docmanager:save")
-    book.page.reload()
-    book.ready()
-    lives(book.panel)
-    book.shut_down_kernel()
-    lives(book.panel)
-
-
-def test_it_is_live_in_a_fresh_browser_with_a_new_kernel_and_with_none(
-    book: Any, browser: Browser, picture: Any
-) -> None:
-    book.command("docmanager:save")
-    book.shut_down_kernel()
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}&reset")
-    lives(page.locator(".mgp-panel"))
-    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=LONG)
-    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    page.goto(f"{book.lab.url}lab/workspaces/none?token={TOKEN}&reset")
-    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LONG)
-    none = "kernelPreference: {shouldStart: false, canStart: false, autoStartDefault: false}"
-    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{book.name}', {none}}}).then(() => null)")
-    lives(page.locator(".mgp-panel"))
-    assert page.evaluate(f"{KERNEL} ?? null") is None
-    click(page.locator(".mgp-panel"), "Pause")
-    pill(page.locator(".mgp-panel"), "paused")
-    click(page.locator(".mgp-panel"), "Unpause")
-    pill(page.locator(".mgp-panel"), "running")
-    picture(page, "mime-no-kernel")
-    context.close()
-
-
-def test_it_is_live_in_a_notebook_that_nobody_trusts(book: Any) -> None:
-    run_id = book.panel.get_attribute("data-run")
-    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel")])
-    data = {"application/vnd.migrator.run+json": {"run_id": run_id}, "text/plain": "a panel"}
-    sheet.cells[0].outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
-    nbformat.write(sheet, book.lab.root / "untrusted.ipynb")
-    page = book.page.context.new_page()
-    page.goto(f"{book.lab.url}lab/tree/untrusted.ipynb?token={TOKEN}")
-    lives(page.locator(".mgp-panel"))
-    page.close()
-
-
-def test_a_notebook_that_says_it_can_not_start_or_harm_anything(lab: Lab, book: Any) -> None:
-    hostile = ("../../etc/passwd", "<img src=x onerror=alert(1)>", "x" * 500, {"a": 1}, None)
-    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel") for _ in hostile])
-    for cell, bad in zip(sheet.cells, hostile, strict=True):
-        data = {"application/vnd.migrator.run+json": {"run_id": bad}, "text/plain": "a panel"}
-        cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
-    nbformat.write(sheet, lab.root / "hostile.ipynb")
-    page = book.page.context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"it ran: {dialog.message}"))
-    page.goto(f"{lab.url}lab/tree/hostile.ipynb?token={TOKEN}")
-    for number in range(len(hostile)):
-        expect(page.locator(".jp-OutputArea-output").nth(number)).to_be_visible(timeout=LONG)
-    page.wait_for_timeout(500)
-    assert page.locator(".mgp-panel").count() == 0
-    page.close()
-
-
-def test_the_end_is_left_in_the_notebook_with_no_kernel_to_write_it(book: Any) -> None:
-    book.shut_down_kernel()
-    assert book.cancel() < 2
-    model = "jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data"
-    book.page.wait_for_function(f"() => {model}['text/html'].includes('cancelled')", timeout=LONG)
-    book.command("docmanager:save")
-    saved = nbformat.read(book.lab.root / book.name, 4).cells[0].outputs[0].data
-    assert "cancelled" in saved["text/html"]
-    assert saved["text/html"].startswith("<table>")
-    assert "cancelled" in saved["text/plain"]
 
 
 def test_a_start_is_taken_by_the_kernel_also_while_a_cell_runs(notebook: Any) -> None:
+    """Within two seconds, after which the server takes it: a busy machine has three tries."""
     book = notebook(
-        "import os; os.environ['ONLY_HERE'] = 'yes'\n" + PANEL.replace("items=6000", "items=20"),
+        f"{IMPORTS}from IPython.display import display\nfrom slow import Slow\n"
+        "panels = [MigrationPanel(Slow(items=20)) for _ in range(3)]\ndisplay(*panels)",
         "import time; time.sleep(90)",
-        "print(panel.run.id, open(f'/proc/{os.getpid()}/environ').read().count('x') > 0)",
+        "print([panel.run.id for panel in panels if panel.run])",
     )
     book.run(0)
     book.run(1, wait=False)
-    click(book.panel, "Run")
-    pill(book.panel, "completed")
-    run_id = book.panel.get_attribute("data-run")
-    assert re.fullmatch(r"[a-z2-9]{5}-slow-\d{4}", run_id or "")
-    expect(book.panel.locator(".mgp-how")).to_have_text("streaming · started by the kernel")
+    for panel in (book.panel.nth(number) for number in range(3)):
+        click(panel, "Run")
+        pill(panel, "completed")
+        run_id = panel.get_attribute("data-run")
+        assert re.fullmatch(r"[a-z2-9]{5}-slow-\d{4}", run_id or "")
+        how = panel.locator(".mgp-how")
+        expect(how).to_have_text(re.compile("streaming · started by the (kernel|Jupyter server)"))
+        if how.inner_text().endswith("kernel"):
+            break
+    else:
+        pytest.fail("the server took each start")
     assert book.js(f"{KERNEL}.status") == "busy"
     book.js(f"{KERNEL}.interrupt()")
     book.page.wait_for_function(f"{KERNEL}.status === 'idle'", timeout=LONG)
@@ -200,7 +116,7 @@ def test_a_start_is_taken_by_the_kernel_also_while_a_cell_runs(notebook: Any) ->
 
 
 def test_a_start_with_no_kernel_is_the_servers(notebook: Any) -> None:
-    book = notebook(PANEL.replace("items=6000", "items=20"))
+    book = notebook(PANEL.replace("items=20000", "items=20"))
     book.run(0)
     expect(book.panel.get_by_role("button", name="Run", exact=True)).to_be_visible()
     book.shut_down_kernel()
@@ -265,16 +181,6 @@ def test_a_plan_is_seen_and_a_part_of_it_approved_by_the_keyboard(notebook: Any,
     )
 
 
-def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
-    book.page.context.set_offline(True)
-    book.js("globalThis[Symbol.for('migrator.hub')].socket.close()")
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("No connection to the Jupyter server")
-    expect(book.panel).to_have_class(re.compile("mgp-off"))
-    book.page.context.set_offline(False)
-    lives(book.panel)
-    expect(book.panel.locator(".mgp-notes")).not_to_contain_text("No connection")
-
-
 def test_inside_another_widget_the_kernel_feeds_it(notebook: Any) -> None:
     book = notebook(
         f"{IMPORTS}from slow import Slow\nfrom ipywidgets import VBox\n"
@@ -291,3 +197,131 @@ def test_another_state_db_is_said_and_the_kernel_feeds_it(notebook: Any, tmp_pat
     book.run(0)
     expect(book.panel.locator(".mgp-notes")).to_contain_text("uses another state DB")
     assert "application/vnd.jupyter.widget-view+json" in kinds(book)
+
+
+# From here on of one run that goes on from test to test; what is hardest on it comes last.
+
+
+def test_the_bundle_carries_a_run_and_nothing_else(book: Any, picture: Any) -> None:
+    assert kinds(book) == ["application/vnd.migrator.run+json", "text/html", "text/plain"]
+    picture(book.page, "mime-running")
+
+
+def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
+    book.page.context.set_offline(True)
+    book.js("globalThis[Symbol.for('migrator.hub')].socket.close()")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("No connection to the Jupyter server")
+    expect(book.panel).to_have_class(re.compile("mgp-off"))
+    book.page.context.set_offline(False)
+    lives(book.panel)
+    expect(book.panel.locator(".mgp-notes")).not_to_contain_text("No connection")
+
+
+def test_it_is_live_in_a_notebook_that_nobody_trusts(book: Any) -> None:
+    run_id = book.panel.get_attribute("data-run")
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel")])
+    data = {"application/vnd.migrator.run+json": {"run_id": run_id}, "text/plain": "a panel"}
+    sheet.cells[0].outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    nbformat.write(sheet, book.lab.root / "untrusted.ipynb")
+    page = book.page.context.new_page()
+    page.goto(f"{book.lab.url}lab/tree/untrusted.ipynb?token={TOKEN}")
+    lives(page.locator(".mgp-panel"))
+    page.close()
+
+
+def test_a_notebook_that_says_it_can_not_start_or_harm_anything(lab: Lab, book: Any) -> None:
+    hostile = ("../../etc/passwd", "<img src=x onerror=alert(1)>", "x" * 500, {"a": 1}, None)
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel") for _ in hostile])
+    for cell, bad in zip(sheet.cells, hostile, strict=True):
+        data = {"application/vnd.migrator.run+json": {"run_id": bad}, "text/plain": "a panel"}
+        cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    nbformat.write(sheet, lab.root / "hostile.ipynb")
+    page = book.page.context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"it ran: {dialog.message}"))
+    page.goto(f"{lab.url}lab/tree/hostile.ipynb?token={TOKEN}")
+    for number in range(len(hostile)):
+        expect(page.locator(".jp-OutputArea-output").nth(number)).to_be_visible(timeout=LONG)
+    page.wait_for_timeout(500)
+    assert page.locator(".mgp-panel").count() == 0
+    page.close()
+
+
+def test_it_is_live_after_a_refresh_and_in_a_second_tab(book: Any, browser: Browser) -> None:
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    lives(book.panel)
+    other = book.page.context.new_page()
+    other.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}")
+    lives(other.locator(".mgp-panel"))
+    other.close()
+
+
+def test_it_is_live_while_a_cell_runs_and_cancels_too(book: Any) -> None:
+    book.run(1, wait=False)
+    lives(book.panel)
+    assert book.page.evaluate(OFTEN, 2_000) < 2_000
+    assert book.cancel() < 10  # what it is where cores are free is measured in tests/benchmarks/panel_cost.py
+    assert book.js(f"{KERNEL}.status") == "busy"  # for half a minute yet
+    book.js(f"{KERNEL}.interrupt()")
+    book.page.wait_for_function(f"{KERNEL}.status === 'idle'", timeout=LONG)
+
+
+def test_it_is_live_while_c_code_holds_the_kernel_and_after_a_refresh_then(book: Any) -> None:
+    book.write(1, GIL)
+    book.run(1, wait=False)
+    lives(book.panel)
+    book.command("docmanager:save")
+    book.page.reload()
+    expect(book.panel).to_be_visible(timeout=LONG)
+    lives(book.panel)
+    book.get_another_kernel()
+
+
+def test_it_is_live_when_the_kernel_is_restarted_refreshed_and_shut_down(book: Any) -> None:
+    book.restart_kernel()
+    lives(book.panel)
+    book.command("docmanager:save")
+    book.page.reload()
+    book.ready()
+    lives(book.panel)
+    book.shut_down_kernel()
+    lives(book.panel)
+    book.get_another_kernel()
+
+
+def test_it_is_live_in_a_fresh_browser_with_a_new_kernel_and_with_none(
+    book: Any, browser: Browser, picture: Any
+) -> None:
+    book.command("docmanager:save")
+    book.shut_down_kernel()
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.goto(f"{book.lab.url}lab/tree/{book.name}?token={TOKEN}&reset")
+    lives(page.locator(".mgp-panel"))
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=LONG)
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.goto(f"{book.lab.url}lab/workspaces/none?token={TOKEN}&reset")
+    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LONG)
+    none = "kernelPreference: {shouldStart: false, canStart: false, autoStartDefault: false}"
+    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{book.name}', {none}}}).then(() => null)")
+    lives(page.locator(".mgp-panel"))
+    assert page.evaluate(f"{KERNEL} ?? null") is None
+    click(page.locator(".mgp-panel"), "Pause")
+    pill(page.locator(".mgp-panel"), "paused")
+    click(page.locator(".mgp-panel"), "Unpause")
+    pill(page.locator(".mgp-panel"), "running")
+    picture(page, "mime-no-kernel")
+    context.close()
+
+
+def test_the_end_is_left_in_the_notebook_with_no_kernel_to_write_it(book: Any) -> None:
+    book.shut_down_kernel()
+    book.cancel()
+    model = "jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data"
+    book.page.wait_for_function(f"() => {model}['text/html'].includes('cancelled')", timeout=LONG)
+    book.command("docmanager:save")
+    saved = nbformat.read(book.lab.root / book.name, 4).cells[0].outputs[0].data
+    assert "cancelled" in saved["text/html"]
+    assert saved["text/html"].startswith("<table>")
+    assert "cancelled" in saved["text/plain"]

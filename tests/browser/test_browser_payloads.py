@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import PAYLOADS
-from labs import TOKEN, Lab, running_lab
+from labs import LONG, TOKEN, Lab, click
 from playwright.sync_api import Browser, Page, expect
-from test_browser_lab import IMPORTS, LONG, click
+from test_browser_lab import IMPORTS
 
 HERE = Path(__file__).parent
 START = """from hostile import Hostile, PAYLOADS
@@ -29,10 +28,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running_lab(tmp_path_factory.mktemp("lab"), extended=True) as started:
-        shutil.copy(HERE / "hostile.py", started.root)
-        yield started
+def lab(browser: Browser, extended_lab: Lab) -> Lab:
+    shutil.copy(HERE / "hostile.py", extended_lab.root)
+    return extended_lab
 
 
 def unharmed(page: Page) -> None:
@@ -67,19 +65,20 @@ def list_all(board: Any) -> None:
 
 
 # Mutations: innerHTML in details.js (for the key) and in head.js (for the title); no escape in reprs.py and report.py.
-@pytest.mark.parametrize("bundle", ["mime", "widget"])
-def test_nothing_of_a_hundred_payloads_runs(bundle: str, notebook: Any, lab: Lab) -> None:
-    book = notebook(
-        f"{IMPORTS}{START}", f"MigrationPanel(run, bundle={bundle!r})", f"MigrationPanel(bundle={bundle!r})",
-        "from IPython.display import HTML; HTML(''.join(each._repr_html_() for each in waiting))",
-        fresh=True,
-    )  # fmt: skip
+def test_nothing_of_a_hundred_payloads_runs(notebook: Any, lab: Lab) -> None:
+    """Panel and list, fed by the server and by the kernel, and what is exported of the notebook with all four."""
+    shown = [f"MigrationPanel({what}bundle={bundle!r})" for bundle in ("mime", "widget") for what in ("run, ", "")]
+    tables = "from IPython.display import HTML; HTML(''.join(each._repr_html_() for each in waiting))"
+    book = notebook(f"{IMPORTS}{START}", *shown, tables, fresh=True)
+    book.page.set_viewport_size({"width": 1200, "height": 6000})  # what is not in sight is not drawn
     dialogs: list[str] = []
     book.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    for cell in range(4):
+    for cell in range(6):
         book.run(cell)
-    look_through(book.page, book.page.locator(".mgp-panel").first)
-    list_all(book.page.locator(".mgp-dashboard"))
+    cells = book.page.locator(".jp-Notebook .jp-CodeCell")
+    for panel, board in ((1, 2), (3, 4)):
+        look_through(book.page, cells.nth(panel).locator(".mgp-panel"))
+        list_all(cells.nth(board).locator(".mgp-dashboard"))
     book.command("docmanager:save")
     assert not dialogs
     _export(lab.root / book.name, book.page)

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from labs import HOUSE, TOKEN, Lab, Notebook, environment, running_lab
+from labs import HOUSE, LONG, TOKEN, Lab, Notebook, environment, running_lab
 from playwright.sync_api import Browser, expect
-from test_browser_lab import LONG
 from test_browser_mime import PANEL, click, lives, pill
 
 HERE = Path(__file__).parent
