@@ -85,8 +85,8 @@ class Control:
 
     def spend(self, size: int) -> None:
         """Wait until so many bytes more are within the limit; a change of the limit ends the wait."""
-        rate, debt = self.throttle.rate, self.throttle.take(size)
-        if debt <= 0:
+        rate = self.throttle.rate
+        if rate is None or (debt := self.throttle.take(size)) <= 0:
             return
         over = time.monotonic() + debt
         with self.gate.aside():

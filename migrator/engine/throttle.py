@@ -35,8 +35,6 @@ class Throttle:
 
     def take(self, size: int) -> float:
         """Take ``size`` bytes from the bucket, into debt if need be; the seconds until that is paid."""
-        if self._rate is None:
-            return 0.0
         with self._lock:
             rate, now = self._rate, time.monotonic()
             if rate is None or size <= 0:

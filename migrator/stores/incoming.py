@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 _LINE, _LINES = 1 << 16, 256
@@ -97,9 +98,12 @@ class Answers:
                 break
         if len(lines) > _LINES:
             raise WireError("too many headers")
-        parts = [line.partition(":") for line in lines]
-        headers = {name.strip(_BLANK).lower(): value.strip(_BLANK) for name, colon, value in parts if colon}
-        close = headers.get("connection", "").lower()
+        headers = {}
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name.strip(_BLANK).lower()] = value.strip(_BLANK)
+        close = headers["connection"].lower() if "connection" in headers else ""
         return Head(status, headers, close != "close" if version == "HTTP/1.1" else close == "keep-alive")
 
     def body(self, method: str, head: Head) -> tuple[bytes, bool]:
@@ -192,6 +196,7 @@ def _length(headers: Mapping[str, str]) -> int:
     return int(length)
 
 
+@lru_cache(maxsize=64)  # a server says few
 def _status(line: str) -> tuple[str, int]:
     words = line.split(None, 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():

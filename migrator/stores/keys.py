@@ -20,6 +20,8 @@ CLOSING_DOT = "a segment that ends in a dot"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _CLOSING_DOT = re.compile(r"[^/]\.(?:/|$)")
+# As nearly all keys are; and this is asked for each object.
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_=-][A-Za-z0-9_=.-]*/)*+[A-Za-z0-9_=-][A-Za-z0-9_=.-]*+")
 _UNTIDY = re.compile(rf"^/|//|/$|{_CONTROL.pattern}|{_DOTS.pattern}")
 # A key of each kind, to try with: what stands before the mark is the trial's own name.
 SAMPLES = {
@@ -27,6 +29,11 @@ SAMPLES = {
     CONTROL: "{}/\x01\t\nx", BACKSLASH: "{}/a\\x",
     CLOSING_DOT: "{}/x./y.",
 }  # fmt: skip
+
+
+def is_plain(key: str) -> bool:
+    """Whether a key is short and of plain names: then neither `refusal` nor `oddities` has anything to say of it."""
+    return len(key) <= KEY_BYTES // 4 and _PLAIN.fullmatch(key) is not None
 
 
 def refusal(below: str, key: str) -> str | None:

@@ -213,8 +213,7 @@ class LocalStore:
         return written
 
     def _path(self, key: str, size: int = 0) -> str:
-        reason = self.refusal(key, size)
-        if reason:
+        if reason := self.refusal(key, size):
             raise StoreError(f"{key!r} can't be kept in {self._root!r}: {reason}.")
         return self._base + key
 

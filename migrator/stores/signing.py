@@ -8,14 +8,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from .credentials import Keys
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
-# Headers that are another object's with each request: to remember them would push out what comes again.
-_OF_ONE = frozenset({"if-match", "range", "x-amz-copy-source"})
+# Headers that are other ones with each object. The rest is the same for all requests of a second, as a rule.
+_OF_ONE = frozenset({
+    "if-match", "range", "x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-range",
+    "x-amz-checksum-sha256",
+})  # fmt: skip
+_GAP = "\0"  # which no header has
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -53,36 +58,49 @@ def sign(
     payload
         The SHA-256 of the body in hexadecimal, or ``UNSIGNED-PAYLOAD``.
     """
-    stamp = _stamp(now)
+    own = _OF_ONE.intersection(headers)
+    alike = {**headers, **dict.fromkeys(own, _GAP)} if own else headers
+    frame = _frame(keys, tuple(alike.items()), payload, region, service, now)
+    values = tuple([" ".join(headers[name].split()) for name in sorted(own)]) if own else ()
+    request = f"{method}\n{path}\n{query}\n{frame.canonical % values}"
+    text = frame.text + hashlib.sha256(request.encode()).hexdigest()
+    return {**frame.added, "authorization": frame.authorization + frame.hmac(text.encode())}
+
+
+class _Frame(NamedTuple):
+    """What is the same for all requests of a second that differ in their paths and the headers of `_OF_ONE` only.
+
+    ``canonical`` has a ``%s`` where each of those goes, in the order of their names.
+    """
+
+    added: Mapping[str, str]
+    canonical: str
+    text: str
+    authorization: str
+    hmac: Callable[[bytes], str]
+
+
+@lru_cache(maxsize=64)
+def _frame(
+    keys: Keys, headers: tuple[tuple[str, str], ...], payload: str, region: str, service: str, now: datetime
+) -> _Frame:
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
     added = {"x-amz-date": stamp}
     if service == "s3":
         added["x-amz-content-sha256"] = payload
     if keys.token:
         added["x-amz-security-token"] = keys.token
-    signed = tuple({**headers, **added}.items())
-    names, canonical = (_remembered if _OF_ONE.isdisjoint(headers) else _canonical)(signed)
-    request = f"{method}\n{path}\n{query}\n{canonical}\n{names}\n{payload}"
+    signed = sorted({**dict(headers), **added}.items())
+    lines = "".join([f"{name}:{' '.join(value.split())}\n" for name, value in signed])
+    names = ";".join([name for name, _ in signed])
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    signature = _hmac_of_day(keys.secret_access_key, stamp[:8], region, service)(text.encode())
-    added["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return _Frame(
+        added,
+        f"{lines}\n{names}\n{payload}".replace("%", "%%").replace(_GAP, "%s"),
+        f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n",
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature=",
+        _hmac_of_day(keys.secret_access_key, stamp[:8], region, service),
     )
-    return added
-
-
-def _canonical(headers: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    headers = tuple(sorted(headers))
-    lines = "".join([f"{name}:{' '.join(value.split())}\n" for name, value in headers])
-    return ";".join([name for name, _ in headers]), lines
-
-
-_remembered = lru_cache(maxsize=64)(_canonical)  # of small objects one second's writes differ in their paths only
-
-
-@lru_cache(maxsize=4)
-def _stamp(now: datetime) -> str:
-    return now.strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=16)

@@ -173,7 +173,7 @@ def _keep_alive(connection: socket.socket) -> None:
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+    lines = [f"{method} {target} HTTP/1.1", *map(": ".join, headers.items())]
     if body or method in ("PUT", "POST"):
         lines.append(f"content-length: {len(body)}")
     text = "\r\n".join(lines)

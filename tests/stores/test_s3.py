@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_s3 import FakeS3, Reply, error, page
+from hypothesis import example, given
+from hypothesis import strategies as st
 from servers import OTHER_BUCKET, OTHER_KEY, OTHER_SECRET, REGION
 
 from migrator.errors import AlreadyExists, BadInput, Denied, NotFound, SourceChanged, StoreError, Unreachable
-from migrator.stores import Attributes, Location, listing, open_store, retries
+from migrator.stores import Attributes, Location, keys, listing, open_store, retries
 from migrator.stores import s3 as s3_module
 from migrator.stores.checksums import Cyclic
 from migrator.stores.keys import tidy
@@ -323,6 +325,15 @@ def test_obstore_keeps_what_we_let_through():
         except ValueError:
             kept = False
         assert kept == tidy(key), key
+
+
+# Mutation: let a segment of `keys._PLAIN` begin with a dot, or be empty.
+@given(st.lists(st.sampled_from(["a", "x.csv", ".", "..", "", "a\\b", "\x01", "é", " "]), max_size=4).map("/".join))
+@example("a//a")
+@example("a/./a")
+def test_nothing_is_to_be_asked_of_a_plain_key(key):
+    assert keys.is_plain("d0001/o=1_2-3.bin")
+    assert not keys.is_plain(key) or (keys.refusal("", key) is None and not keys.oddities(key, 1))
 
 
 def test_pages_follow_their_tokens():

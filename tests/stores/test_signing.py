@@ -41,6 +41,8 @@ def test_the_published_vectors(method, query, signature):
     )
 
 
+# What one request of a second leaves for the next must not be of its own object. Mutations: fill the gaps of
+# `canonical` in the order in which the headers came (`own` unsorted), or leave its percent signs as they are.
 @pytest.mark.parametrize("key", ["a", "a b+c", "e\u0301/é", "a%2Fb", "a//b", "~'()*!", "q?x=1&y#z"])
 def test_botocore_signs_the_same(key, monkeypatch):
     auth = pytest.importorskip("botocore.auth")
@@ -49,7 +51,8 @@ def test_botocore_signs_the_same(key, monkeypatch):
 
     keys = Keys(KEYS.access_key_id, KEYS.secret_access_key, "session/token")
     path, query = encode_path(f"/bucket/{key}"), encode_query([("uploads", ""), ("prefix", key)])
-    headers = {"x-amz-meta-x": "  two   words "}
+    headers = {"x-amz-meta-x": "  two   words ", "x-amz-meta-50%s": "%", "x-amz-copy-source": f"/b/{len(key)}"}
+    headers |= {"x-amz-copy-source-if-match": f'"{path}"', "if-match": f'"{query}"'}
     request = AWSRequest("PUT", f"https://host.example{path}?{query}", headers=headers, data=b"body")
     signer = auth.S3SigV4Auth(Credentials(keys.access_key_id, keys.secret_access_key, keys.token), "s3", "eu-west-1")
     signer.add_auth(request)
