@@ -12,8 +12,10 @@ from ..migrations import Control
 from ..migrations.losses import differing
 from ..migrations.verify import DIFFERENT
 from ..model import Item, Receipt
-from ..stores import Store
+from ..stores import Attributes, Store
 from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, md5_told, sizes_of_parts, told
+
+Version = tuple[Store, str, str | None]  # where, key, and what it is pinned to
 
 
 class Stopped(Exception):
@@ -66,20 +68,33 @@ class Comparer:
         if self._remote == (True, True):
             if told(here) is not None and told(here) == told(there):
                 return Verdict("listed")
-            return None if md5_told(here) and md5_told(there) else Verdict("size-only")
-        if self._remote == (False, False):
-            return None
-        store, key, pinned = self._of_file(item)
-        tag = there if self._remote[1] else here
-        verdict = self._against(store, key, pinned, item.bytes, told(tag))
+            return None if md5_told(here) and md5_told(there) else self._by_checksums(item)
+        return None if self._remote == (False, False) else self._file_by_word(item)
+
+    def _file_by_word(self, item: Item) -> Verdict | None:
+        """A file against what the bucket tells of the object."""
+        file, object_ = (self._there(item), self._here(item))[:: 1 if self._remote[0] else -1]
+        tag = object_[2]
+        if md5_told(tag) is None and (checksum := _checksum(*object_)):
+            algorithm, _, digest = checksum.partition(":")
+            return Verdict("server-hash", checksum) if self._hash(*file, algorithm) == digest else None
+        verdict = self._against(*file, item.bytes, told(tag))
         if verdict and verdict.evidence == "server-hash" and not told(tag, checked=True):
             return verdict._replace(evidence="listed")  # what somebody said that it is, and nobody checked
         return verdict
 
-    def _of_file(self, item: Item) -> tuple[Store, str, str | None]:
-        if self._remote[0]:
-            return self._target, item.target_key or item.key, _standing(item)
+    def _by_checksums(self, item: Item) -> Verdict | None:
+        """What two stores tell of all bytes, where they tell the same kind; None where it differs."""
+        here, there = _checksum(*self._here(item)), _checksum(*self._there(item))
+        if not here or not there or here.partition(":")[0] != there.partition(":")[0]:
+            return Verdict("size-only")
+        return Verdict("server-hash", here) if here == there else None
+
+    def _here(self, item: Item) -> Version:
         return self._source, item.key, item.etag
+
+    def _there(self, item: Item) -> Version:
+        return self._target, item.target_key or item.key, _standing(item)
 
     def _against(self, store: Store, key: str, pinned: str | None, size: int, told_there: str | None) -> Verdict | None:
         """A file against what an object's tag tells; what is not the file's hash may be no hash at all."""
@@ -92,17 +107,14 @@ class Comparer:
         return Verdict("server-hash", f"md5-parts:{told_there}") if told_there in digests else Verdict("size-only")
 
     def _by_reading(self, item: Item) -> Verdict:
-        here = self._hash(self._source, item.key, item.etag, "xxh3")
-        there = self._hash(self._target, item.target_key or item.key, _standing(item), "xxh3")
+        here = self._hash(*self._here(item), "xxh3")
+        there = self._hash(*self._there(item), "xxh3")
         if here == there:
             return Verdict("re-read", f"xxh3:{here}")
         return Verdict(None, difference=f"changed: the bytes differ (XXH3 {here[:12]}… here, {there[:12]}… there)")
 
     def _attributes_differ(self, item: Item) -> str | None:
-        with self._source.open(item.key, item.etag) as body:
-            here = body.attributes
-        with self._target.open(item.target_key or item.key, _standing(item)) as body:
-            there = body.attributes
+        here, there = (_attributes(*version) for version in (self._here(item), self._there(item)))
         told = [
             f"{name.replace(':', ' ', 1)} {ours!r} here, {theirs!r} there"
             for name, ours, theirs in differing(here, there)
@@ -119,6 +131,17 @@ class Comparer:
                 raise Stopped
             self._control.spend(len(chunk))
             yield chunk
+
+
+def _checksum(store: Store, key: str, pinned: str | None) -> str | None:
+    """What a store tells of all bytes without their being read; few do."""
+    ask = getattr(store, "checksum", None)
+    return ask(key, pinned) if ask else None
+
+
+def _attributes(store: Store, key: str, pinned: str | None) -> Attributes:
+    with store.open(key, pinned) as body:
+        return body.attributes
 
 
 def _standing(item: Item) -> str | None:

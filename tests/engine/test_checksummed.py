@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from exact_s3 import ExactS3, Reply
 
+from migrator.engine.comparing import Comparer
 from migrator.engine.control import Control
 from migrator.engine.copying import Copier
 from migrator.errors import AlreadyExists, StoreError
@@ -77,6 +79,37 @@ def test_a_file_is_proved_by_the_checksum_of_its_source(exact: ExactS3, tmp_path
     receipt = copy(source, open_store(str(tmp_path)), row)
     assert (receipt.evidence, receipt.digest, reads(exact)) == ("server-hash", crc(data), 1)
     assert (tmp_path / "k").read_bytes() == data
+
+
+# Uploaded by tools that cut it otherwise. Mutation: leave `_by_checksums` out; believe that what differs is the same.
+@pytest.mark.parametrize("sides", ["buckets", "file"])
+def test_a_check_asks_for_checksums_where_etags_do_not_compare(exact: ExactS3, tmp_path: Path, sides: str) -> None:
+    data = os.urandom(20 * MIB)
+    source = at(exact, "s3://here") if sides == "buckets" else open_store(str(tmp_path))
+    target = at(exact, "s3://there")
+    for key, there in (("same", data), ("other", data[:-1] + bytes([data[-1] ^ 1]))):
+        if sides == "buckets":
+            given(source, data, key)
+            exact.objects[f"here/{key}"].told = f"{'a' * 32}-4"
+        else:
+            (tmp_path / key).write_bytes(data)
+        given(target, there, key)
+        exact.objects[f"there/{key}"].told = f"{'b' * 32}-20"
+    comparer = Comparer(source, target, Control("v"), metadata=False)
+    exact.asked.clear()
+    same, other = (comparer.compare(planned(source, target, key)) for key in ("same", "other"))
+    assert (same.status, same.evidence, same.digest) == ("skipped", "server-hash", crc(data))
+    assert (other.status, other.error) == ("failed", other.error)
+    assert "the bytes differ" in (other.error or "")
+    assert reads(exact) == (2 if sides == "buckets" else 1)  # of the other one alone
+
+
+def planned(source: Store, target: Store, key: str) -> Item:
+    here, there = source.head(key), target.head(key)
+    assert here
+    assert there
+    before = json.dumps({"size": there.size, "mtime": there.mtime, "etag": there.etag})
+    return Item(1, key, key, "compare", None, here.size, here.mtime, here.etag, before)
 
 
 # In parts of another size than ours an ETag would not show it. Mutation: let Witness.check believe all.
