@@ -7,6 +7,7 @@
     │   └── UnknownRun         no run of that id in the state DB
     ├── StoreError             a store said no
     │   ├── NotFound           no such object, bucket or folder
+    │   │   └── PlaceGone      the bucket or folder itself; the run waits until it is back
     │   ├── AlreadyExists      a conditional write met an object
     │   ├── SourceChanged      the object is not the one that was planned
     │   ├── Denied             these rights do not allow it
@@ -84,6 +85,12 @@ class StoreError(MigratorError):
 
 class NotFound(StoreError):
     """No such object, bucket or folder."""
+
+
+class PlaceGone(NotFound):
+    """The bucket or folder itself is not there: no object of it will fare better."""
+
+    ends = "run"
 
 
 class AlreadyExists(StoreError):

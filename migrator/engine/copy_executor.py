@@ -22,7 +22,7 @@ from .uploads import UploadNotes
 from .weather import HOPELESS, Streak
 
 # What is no more as it was planned: another try of the same plan would meet that again.
-DRIFTED = (SourceChanged, NotFound, AlreadyExists)
+DRIFTED = (SourceChanged, NotFound, AlreadyExists)  # but of a place that is gone
 # Files this small are copied faster by one thread than by several that share the interpreter.
 SMALL_FILES = 1 << 20
 
@@ -90,7 +90,8 @@ class CopyExecutor:
                 control.until_room(error)
             except StoreError as error:
                 if not self._streak.grows(error):
-                    status = "refused" if isinstance(error, DRIFTED) else "failed"
+                    drifted = isinstance(error, DRIFTED) and error.ends == "item"
+                    status = "refused" if drifted else "failed"
                     return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
                 with suppress(Stopped):
                     self._streak.hold(error, next(waits))

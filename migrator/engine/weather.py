@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..errors import Denied, StoreError, Unreachable
+from ..errors import Denied, PlaceGone, StoreError, Unreachable
 from ..stores.weather import Weather, weather
 from .gate import Gate, Stopped
 
@@ -103,7 +103,7 @@ class Streak:
     def grows(self, error: StoreError) -> bool:
         """An object failed; whether that was one too many, which must not count as failed."""
         with self._lock:
-            self._length = self._length + 1 if isinstance(error, Denied | Unreachable) else 0
+            self._length = self._length + 1 if isinstance(error, Denied | Unreachable | PlaceGone) else 0
             return self._length >= self.most
 
     def hold(self, error: StoreError, seconds: float) -> None:

@@ -15,6 +15,7 @@ from ..errors import (
     MigratorError,
     NotFound,
     OtherBytes,
+    PlaceGone,
     StoreError,
     Throttled,
     Unreachable,
@@ -66,9 +67,11 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
     """Our error for a server's answer. What it says is repeated; what was sent to it never is."""
     bucket, where, code = place.bucket, place.endpoint, refusal.code
     what = f"{place.url}{key}" if key is not None else place.url
+    if code == "NoSuchUpload":
+        return StoreError(f"The upload in parts of {what} is not known at {where} any more; resume begins it anew.")
     if code == "NoSuchBucket" or (refusal.status == 404 and key is None):
         check = "AWS_ENDPOINT_URL" if place.kind == "s3" else "the endpoint"
-        return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and {check}.")
+        return PlaceGone(f"There is no bucket {bucket!r} at {where}; create it, or check the name and {check}.")
     if refusal.status in (301, 307, 308) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
         other = f"region {refusal.region!r}" if refusal.region else "another region"
         return BadInput(f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or region=.")
@@ -82,6 +85,8 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
         )
     if refusal.status == 507 or code in _FULL:  # it may pass: who waits is told when room was made
         return Unreachable(f"{where} has no room for {what} ({refusal.said}); make room there, or raise its quota.")
+    if code.startswith("KMS."):
+        return Denied(f"{where} can't use the key that encrypts {what} ({refusal.said}); check kms_key and its rights.")
     if refusal.status == 403:
         return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
     if refusal.status == 404:

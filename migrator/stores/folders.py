@@ -67,6 +67,14 @@ class Folders:
                 folder = self._keep(at, self._step(folder, name, at, make))
             return folder
 
+    def stand(self) -> bool:
+        """Whether the root is still where it was when it was opened: it may be deleted, or its disk unmounted."""
+        root = self._held.get("")
+        try:
+            return root is None or os.path.samestat(os.fstat(root.fd), os.stat(self._root))
+        except OSError:
+            return False
+
     def forget(self) -> None:
         """Open every folder anew from here on."""
         with self._turn:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from ..errors import NotFound, SourceChanged, StoreError
+from ..errors import NotFound, PlaceGone, SourceChanged, StoreError
 from . import names
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .files import (
@@ -100,10 +100,10 @@ class LocalStore:
         try:
             at = self._folder(folder, make=False)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound(f"{path!r} is not there (any more).") from None
+            raise self._missing(path) from None
         except OSError as error:
             raise failed(error, path) from None
-        return LocalBody(at, name, path, pinned) if name else MarkerBody()
+        return LocalBody(at, name, path, pinned, self._missing) if name else MarkerBody()
 
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
@@ -216,6 +216,12 @@ class LocalStore:
         if reason := self.refusal(key, size):
             raise StoreError(f"{key!r} can't be kept in {self._root!r}: {reason}.")
         return self._base + key
+
+    def _missing(self, path: str) -> NotFound:
+        """What to say of a file that is not there: it may be all of them."""
+        if self._folders.stand():
+            return NotFound(f"{path!r} is not there (any more).")
+        return PlaceGone(f"The folder {self._root!r} is gone, or another one stands in its place; bring it back.")
 
     def _folder(self, folder: str, *, make: bool) -> Folder:
         return self._folders.held(folder) or self._folders.open(folder, make=make)

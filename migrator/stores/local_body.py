@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from ..errors import NotFound
 from .base import Attributes
 from .files import changed, check_unchanged, failed, open_pinned, version
 from .folders import Folder
@@ -16,10 +17,12 @@ class LocalBody:
     """One open file, pinned to its version."""
 
     checksum = None
-    __slots__ = ("_folder", "_name", "attributes", "fd", "path", "pinned", "size")
+    __slots__ = ("_folder", "_missing", "_name", "attributes", "fd", "path", "pinned", "size")
 
-    def __init__(self, folder: Folder, name: str, path: str, pinned: str | None) -> None:
-        self._folder, self._name, self.path = folder, name, path
+    def __init__(
+        self, folder: Folder, name: str, path: str, pinned: str | None, missing: Callable[[str], NotFound]
+    ) -> None:
+        self._folder, self._name, self.path, self._missing = folder, name, path, missing
         self.pinned = pinned or ""
         self.fd = -1
         self.size = 0
@@ -28,6 +31,8 @@ class LocalBody:
     def __enter__(self) -> LocalBody:
         try:
             self.fd, status = open_pinned(self._folder, self._name, self.path, self.pinned or None)
+        except FileNotFoundError:
+            raise self._missing(self.path) from None
         except OSError as error:
             raise failed(error, self.path) from None
         self.pinned, self.size = self.pinned or version(status), status.st_size

@@ -223,13 +223,17 @@ def test_rotated_credentials_are_picked_up_in_mid_run(
     assert len([text for text in warnings(run) if "credentials" in text]) == (0 if told else 1)
 
 
-# Mutation: let Streak.grows count without a bound, and all objects fail.
-def test_rights_that_are_missing_hold_the_run_before_twenty_objects_failed(exact: ExactS3, source: Path) -> None:
+# Mutation: let Streak.grows count without a bound, and all objects fail; let it not know PlaceGone, or let that be
+# drift, and a bucket that is away for a moment has all objects refused for good.
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket")])
+def test_rights_or_a_bucket_that_are_missing_hold_the_run_before_twenty_objects_failed(
+    status: int, code: str, exact: ExactS3, source: Path
+) -> None:
     allowed = threading.Event()
 
     def before(method: str, key: str, _headers: dict[str, str]) -> Reply | None:
         denied = method == "PUT" and key.isdigit() and not allowed.is_set()
-        return refused(403, "AccessDenied") if denied else None
+        return refused(status, code) if denied else None
 
     exact.before = before
     run = api.start(CopyObjects(source, "s3://lake"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from migrator.errors import AlreadyExists, NotFound, SourceChanged, StoreError
-from migrator.stores import Attributes, Store
+from migrator.errors import AlreadyExists, NotFound, PlaceGone, SourceChanged, StoreError
+from migrator.stores import Attributes, Store, open_store
 
 NONE = Attributes()
 MIB = 1 << 20
@@ -233,3 +234,41 @@ def test_many_pages_are_listed_once_each(store):
         put(store, f"n{number % 7}/{number}", b"")
     found = [info.key for page in store.list() for info in page]
     assert len(found) == len(set(found)) == 1100
+
+
+def taken_away(kind: str, server, name: str) -> None:
+    """A bucket with one object, deleted by the server's own client."""
+    if kind == "gs":
+        server.client().bucket(name).delete(force=True)
+        return
+    with server.client() as client:
+        client.delete_container(name)
+
+
+# An object that is gone is drift, and is refused for good; a bucket that is gone may come back, and is waited for.
+# Mutation: say NotFound of both.
+@pytest.mark.parametrize(("kind", "fixture"), [("local", ""), ("gs", "gcs"), ("az", "azure")])
+def test_a_place_that_is_gone_is_told_from_an_object_that_is(kind, fixture, request, tmp_path, monkeypatch):
+    name = f"gone{tmp_path.name[-2:]}"
+    if kind == "local":
+        server, place = None, tmp_path / name
+        place.mkdir()
+    else:
+        server = request.getfixturevalue(fixture)
+        for variable, value in server.env().items():
+            monkeypatch.setenv(variable, value)
+        place = f"{kind}://{server.make_bucket(name)}/x"
+    store = open_store(place)
+    etag = put(store, "k", b"data")
+    with pytest.raises(NotFound) as caught, store.open("other", None) as body:
+        body.read()
+    assert not isinstance(caught.value, PlaceGone)
+    if server is None:
+        shutil.rmtree(place)
+    else:
+        taken_away(kind, server, name)
+    with pytest.raises(PlaceGone, match=name), store.open("k", etag) as body:
+        body.read()
+    if server is not None:
+        with pytest.raises(PlaceGone, match=name):
+            put(store, "k2", b"data")

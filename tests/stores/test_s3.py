@@ -368,6 +368,8 @@ def test_a_listing_that_makes_no_sense_is_an_error(body):
         (error(404, "NoSuchBucket"), NotFound, "no bucket 'b'"),
         (Reply(404), NotFound, "no bucket 'b'"),  # what is no S3 server says so little
         (Reply(507), Unreachable, "no room"),
+        (error(404, "NoSuchUpload"), StoreError, "anew"),
+        (error(400, "KMS.DisabledException"), Denied, "kms_key"),
         (error(403, "QuotaExceeded"), Unreachable, "no room"),
         (error(403, "AccessDenied"), Denied, "denies"),
         (error(403, "InvalidAccessKeyId"), Denied, "credentials"),

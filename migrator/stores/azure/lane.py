@@ -10,7 +10,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from urllib.parse import parse_qsl
 
-from ...errors import CredentialsRefused, MigratorError, NotFound
+from ...errors import CredentialsRefused, MigratorError, PlaceGone
 from ..answers import Refusal
 from ..native import PROBE_S, Answer, Lane
 from ..wire import Incoming
@@ -32,8 +32,8 @@ class AzureLane(Lane):
 
     def explain(self, refusal: Refusal, key: str | None = None) -> MigratorError:
         where, bucket = self.place.endpoint, self.place.bucket
-        if refusal.code == "ContainerNotFound":
-            return NotFound(f"There is no container {bucket!r} at {where}; create it, or check the name and account.")
+        if refusal.code in ("ContainerNotFound", "ContainerBeingDeleted"):
+            return PlaceGone(f"There is no container {bucket!r} at {where}; create it, or check the name and account.")
         if refusal.code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
             return CredentialsRefused(f"{where} does not accept the credentials for {bucket!r}; check them.")
         return super().explain(refusal, key)

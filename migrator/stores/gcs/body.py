@@ -43,6 +43,7 @@ class GoogleBody(S3Body):
             if refusal.status == 412:
                 raise changed(self._what) from None
             if refusal.status == 404:
+                self._lane.check_bucket()  # one status tells of both
                 raise NotFound(f"{self._what} is not there (any more).") from None
             raise self._lane.explain(refusal, self._key) from None
 

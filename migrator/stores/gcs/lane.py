@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import Denied, MigratorError, NotFound, StoreError
+from ...errors import Denied, MigratorError, PlaceGone, StoreError
 from ..answers import Refusal
 from ..locations import Location
 from ..native import PROBE_S, READ_S, Answer, Lane
@@ -53,7 +53,7 @@ class GoogleLane(Lane):
         about = None if (key or "").startswith(("/storage/", "/upload/")) else key
         if refusal.status == 404 and about is None:
             bucket, where = self.place.bucket, self.place.endpoint
-            return NotFound(f"There is no bucket {bucket!r} at {where}; create it, or check the name and the account.")
+            return PlaceGone(f"There is no bucket {bucket!r} at {where}; create it, or check the name and the account.")
         if "requester pays" in refusal.said.lower():
             return Denied(
                 f"Who reads the bucket {self.place.bucket!r} pays for it: name the project by billing_project=."
@@ -63,6 +63,10 @@ class GoogleLane(Lane):
     def with_query(self, path: str, query: Iterable[tuple[str, str]]) -> str:
         """A path for `open`, which takes no query of its own."""
         return f"{path}?{encode_query(query)}"
+
+    def check_bucket(self) -> None:
+        """Raises PlaceGone where there is no bucket."""
+        self.ask("GET", f"{self.bucket_path}/o", [("maxResults", "1"), ("fields", "items(name)")])
 
     def _probe(self) -> None:
         below = f"{self.place.prefix}/" if self.place.prefix else ""

@@ -143,6 +143,11 @@ class GoogleStore(Bucket[GoogleLane]):
         self._check_arrived(key, size, int(written.get("size") or 0))
         return Written(listing.tag(written), None, dropped)
 
+    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+        if refusal.status == 404:  # nothing need be there to be written to but the bucket
+            return self._lane.explain(refusal)
+        return super()._explain_write(refusal, key)
+
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back an upload that a run has left; ``upload_id`` is the address of its session."""
         upload.cancel(self._lane, upload_id)
