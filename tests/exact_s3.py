@@ -248,8 +248,12 @@ class ExactS3:
                 return error(404, "NoSuchKey")
             if headers.get("x-amz-copy-source-if-match", origin.etag) != origin.etag:
                 return error(412, "PreconditionFailed")
-            self.objects[name] = Stored(origin.body, origin.headers, origin.tags)
-            return xml(f"<CopyObjectResult><ETag>{escape(origin.etag)}</ETag></CopyObjectResult>")
+            told = self.checksum(origin.body)
+            self.objects[name] = made = Stored(
+                origin.body, origin.headers, origin.tags, told=origin.told, checksum=told
+            )
+            made.salt = b"copy" if self.opaque else b""
+            return xml(f"<CopyObjectResult><ETag>{escape(made.etag)}</ETag></CopyObjectResult>")
         if not self.compare(headers, body):
             return error(400, "BadDigest")
         kept = self.kept(headers)

@@ -14,6 +14,7 @@ from ..migrations.verify import DIFFERENT
 from ..model import Item, Receipt
 from ..stores import Attributes, Store
 from ..stores.digests import MIB, PLAIN_MD5, digest_of, digests_of_parts, md5_told, sizes_of_parts, told
+from .standing import before_of, checksum_of, name_of
 
 Version = tuple[Store, str, str | None]  # where, key, and what it is pinned to
 
@@ -64,7 +65,7 @@ class Comparer:
 
     def _by_word(self, item: Item) -> Verdict | None:
         """What the ETags tell without reading a bucket; None where both have to be read."""
-        here, there = item.etag, _standing(item)
+        here, there = item.etag, before_of(item)
         if self._remote == (True, True):
             if told(here) is not None and told(here) == told(there):
                 return Verdict("listed")
@@ -75,7 +76,7 @@ class Comparer:
         """A file against what the bucket tells of the object."""
         file, object_ = (self._there(item), self._here(item))[:: 1 if self._remote[0] else -1]
         tag = object_[2]
-        if md5_told(tag) is None and (checksum := _checksum(*object_)):
+        if md5_told(tag) is None and (checksum := checksum_of(*object_)):
             algorithm, _, digest = checksum.partition(":")
             return Verdict("server-hash", checksum) if self._hash(*file, algorithm) == digest else None
         verdict = self._against(*file, item.bytes, told(tag))
@@ -85,7 +86,7 @@ class Comparer:
 
     def _by_checksums(self, item: Item) -> Verdict | None:
         """What two stores tell of all bytes, where they tell the same kind; None where it differs."""
-        here, there = _checksum(*self._here(item)), _checksum(*self._there(item))
+        here, there = checksum_of(*self._here(item)), checksum_of(*self._there(item))
         if not here or not there or here.partition(":")[0] != there.partition(":")[0]:
             return Verdict("size-only")
         return Verdict("server-hash", here) if here == there else None
@@ -94,7 +95,7 @@ class Comparer:
         return self._source, item.key, item.etag
 
     def _there(self, item: Item) -> Version:
-        return self._target, item.target_key or item.key, _standing(item)
+        return self._target, name_of(item), before_of(item)
 
     def _against(self, store: Store, key: str, pinned: str | None, size: int, told_there: str | None) -> Verdict | None:
         """A file against what an object's tag tells; what is not the file's hash may be no hash at all."""
@@ -133,19 +134,9 @@ class Comparer:
             yield chunk
 
 
-def _checksum(store: Store, key: str, pinned: str | None) -> str | None:
-    """What a store tells of all bytes without their being read; few do."""
-    ask = getattr(store, "checksum", None)
-    return ask(key, pinned) if ask else None
-
-
 def _attributes(store: Store, key: str, pinned: str | None) -> Attributes:
     with store.open(key, pinned) as body:
         return body.attributes
-
-
-def _standing(item: Item) -> str | None:
-    return json.loads(item.before)["etag"] if item.before else None
 
 
 def _receipt(item: Item, verdict: Verdict) -> Receipt:

@@ -23,8 +23,9 @@ from ..model import Item, Receipt
 from ..stores import Attributes, Body, ObjectInfo, Store, Written
 from ..stores.checksums import SUMMED_BYTES, WIDTHS
 from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
-from .evidence import Asked, Evidence, corrupt, name_of
+from .evidence import Asked, Evidence
 from .sidecar import write_sidecar
+from .standing import before_of, checksum_of, conflict_at, corrupt, name_of
 from .torn import discard_torn
 from .witness import Witness
 
@@ -81,7 +82,7 @@ class Copier:
             return self._copy_file(item)
         if self._server_side and md5_told(item.etag):
             target: ServerSide = self._target  # pyright: ignore[reportAssignmentType]
-            guarded = target.guards_copies(_before(item))
+            guarded = target.guards_copies(before_of(item))
             if (guarded or item.bytes >= SERVER_COPY_BYTES) and (receipt := self._copy_on_server(item, guarded)):
                 return receipt
         elif self._server_side and item.bytes > LARGE_BYTES and (receipt := self._copy_parts_on_server(item)):
@@ -140,12 +141,12 @@ class Copier:
     def _copy_on_server(self, item: Item, guarded: bool) -> Receipt | None:
         """Have the server copy; None where it can't, or where its word can't be compared."""
         target: ServerSide = self._target  # pyright: ignore[reportAssignmentType]
-        key, etag, before = name_of(item), item.etag or "", _before(item)
+        key, etag, before = name_of(item), item.etag or "", before_of(item)
         digest = md5_told(etag)
         if not guarded:  # then a copy replaces in silence, so look first
             standing = target.head(key)
             if (standing.etag if standing else None) != before:
-                return self._adopt(item, None, None, _conflict(item, standing))
+                return self._adopt(item, None, None, conflict_at(item, standing))
         try:
             written = target.copy_from(self._source, item.key, key, etag, before=before, size=item.bytes)
         except AlreadyExists as conflict:
@@ -163,7 +164,7 @@ class Copier:
         try:
             with self._watch() as watch:
                 written: Written | None = copy(
-                    self._source, item.key, name_of(item), etag, item.bytes, watch, before=_before(item)
+                    self._source, item.key, name_of(item), etag, item.bytes, watch, before=before_of(item)
                 )
         except AlreadyExists as conflict:
             return self._adopt(item, None, None, conflict)
@@ -172,7 +173,10 @@ class Copier:
         return _receipt(item, "copied", "server-hash", f"md5-parts:{etag}", written, None)
 
     def _doubt(self, item: Item, written: Written) -> Receipt:
-        """The server copied, and does not tell the hash of what it wrote: read both."""
+        """The server copied, and its tag does not tell the hash of what it wrote: by checksums, or reading both."""
+        checksum = checksum_of(self._source, item.key, item.etag)
+        if checksum and checksum == checksum_of(self._target, name_of(item), written.etag):
+            return _receipt(item, "copied", "server-hash", checksum, written, None)
         here = self._read_source(item, "xxh3")
         there = self._evidence.read(self._target, name_of(item), written.etag, Hasher("xxh3"))
         if here.hexdigest() != there.hexdigest():
@@ -184,7 +188,7 @@ class Copier:
         by reading it. A checksum of the bytes that were read would say too little."""
         standing = self._target.head(name_of(item))
         if standing is None or standing.size != item.bytes:
-            raise _conflict(item, standing) from conflict
+            raise conflict_at(item, standing) from conflict
         written = Written(standing.etag)
         word = word_of(standing.etag)
         if word and word.checked and word == word_of(item.etag):
@@ -194,7 +198,7 @@ class Copier:
                 hasher = self._read_source(item, word.algorithm if word and word.algorithm not in WIDTHS else "xxh3")
             evidence = self._evidence.find(item, written, hasher, None, ours=False)
         except StoreError:
-            raise _conflict(item, standing) from conflict
+            raise conflict_at(item, standing) from conflict
         return _receipt(item, "adopted", evidence, hasher.told(), written, losses)
 
     def _hasher(self, item: Item, word: Word | None) -> Hasher:
@@ -244,7 +248,7 @@ class Copier:
             yield chunk
 
     def _terms(self, item: Item, *, mtime: bool = True) -> dict[str, Any]:
-        terms: dict[str, Any] = {"before": _before(item), "scratch": self._scratch(item, self._control.attempt)}
+        terms: dict[str, Any] = {"before": before_of(item), "scratch": self._scratch(item, self._control.attempt)}
         if mtime:
             terms["mtime"] = item.mtime
         return terms
@@ -281,24 +285,8 @@ def _of_type(content_type: str) -> Attributes:
     return Attributes({"content-type": content_type})
 
 
-def _before(item: Item) -> str | None:
-    return json.loads(item.before)["etag"] if item.before else None
-
-
 def _receipt(item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None) -> Receipt:
     now = time.time_ns() // 1_000_000
     if written.dropped:
         losses = ",".join(filter(None, (losses, *written.dropped)))
     return Receipt(item.item_no, status, evidence, digest, item.bytes, written.etag, losses, None, now)
-
-
-def _conflict(item: Item, standing: ObjectInfo | None) -> StoreError:
-    key = repr(name_of(item))
-    if standing is None:
-        return AlreadyExists(
-            f"What stood at the target's {key} is gone since the plan; nothing was written. Plan again."
-        )
-    there = f"{standing.size:,} B of {datetime.fromtimestamp(standing.mtime / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return AlreadyExists(
-        f"Something else appeared at the target's {key} since the plan: {there}. It was left as it is. Plan again."
-    )

@@ -12,6 +12,7 @@ from ..migrations.verify import in_sample
 from ..model import Item
 from ..stores import Attributes, Store, Written
 from ..stores.digests import PART_BYTES, Hasher, Strong, Word, told
+from .standing import corrupt, name_of
 
 Chunks = Iterator[bytes]
 
@@ -91,15 +92,3 @@ class Evidence:
         with self._target.open(name_of(item), written.etag) as body:
             kept = body.attributes
         return tuple(name for name, ours, _ in differing(sent, kept) if ours is not None)
-
-
-def name_of(item: Item) -> str:
-    """What it is called at the target."""
-    return item.target_key or item.key
-
-
-def corrupt(item: Item) -> StoreError:
-    return StoreError(
-        f"{name_of(item)!r} was written, but what the target holds is not what was read. "
-        "It may have been replaced meanwhile, or the target is damaged; look at it."
-    )

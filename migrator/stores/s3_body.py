@@ -59,7 +59,7 @@ class S3Body:
 
     @property
     def checksum(self) -> str | None:
-        return told_in(self._headers)
+        return told_in(self._headers) if self._asked else None
 
     def read(self) -> bytes:
         return self._next(self.size)

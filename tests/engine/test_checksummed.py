@@ -81,6 +81,30 @@ def test_a_file_is_proved_by_the_checksum_of_its_source(exact: ExactS3, tmp_path
     assert (tmp_path / "k").read_bytes() == data
 
 
+# Mutation: leave the checksums out of Copier._doubt, and both are read; compare them with nothing.
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_copy_by_the_server_is_proved_by_checksums_where_etags_tell_nothing(exact: ExactS3, damaged: bool) -> None:
+    exact.opaque = True
+    source, target, data = at(exact, "s3://here"), at(exact, "s3://there"), os.urandom(2 * MIB)
+    row = given(source, data)
+
+    def spoil(method: str, key: str, headers: dict[str, str], reply: Reply) -> None:
+        if damaged and key == "k" and "x-amz-copy-source" in headers:
+            made = exact.objects["there/k"]
+            made.told, made.body = made.etag.strip('"'), data[:-1] + b"!"
+            made.checksum = exact.checksum(made.body)
+
+    exact.meddle = spoil
+    exact.asked.clear()
+    copier = Copier(source, target, Control("r"))
+    if damaged:
+        with pytest.raises(StoreError, match="not what was read"):
+            copier.copy(row)
+        return
+    receipt = copier.copy(row)
+    assert (receipt.evidence, receipt.digest, reads(exact)) == ("server-hash", crc(data), 0)
+
+
 # Uploaded by tools that cut it otherwise. Mutation: leave `_by_checksums` out; believe that what differs is the same.
 @pytest.mark.parametrize("sides", ["buckets", "file"])
 def test_a_check_asks_for_checksums_where_etags_do_not_compare(exact: ExactS3, tmp_path: Path, sides: str) -> None:
