@@ -7,11 +7,9 @@ same bytes are *adopted* (an attempt that died wrote them), anything else is lef
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,7 @@ from ..errors import AlreadyExists, SourceChanged, StoreError
 from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
-from ..stores import Attributes, Body, ObjectInfo, Store, Written
+from ..stores import Attributes, Body, Store, Written
 from ..stores.checksums import SUMMED_BYTES, WIDTHS
 from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
 from .evidence import Asked, Evidence

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..errors import StoreError
 from ..migrations.copy_objects import CopyObjects
 from ..migrations.losses import differing
 from ..migrations.verify import in_sample
