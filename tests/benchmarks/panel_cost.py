@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), *(str(HERE.parent / name) for name in ("browser", "server"))]
+sys.path[:0] = [str(HERE.parents[1]), *(str(HERE.parent / name) for name in ("browser", "server", "."))]
 
 import jupyter_client  # noqa: E402
 import nbformat  # noqa: E402
