@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 # Headers that are other ones with each object. The rest is the same for all requests of a second, as a rule.
 _OF_ONE = frozenset({
     "if-match", "range", "x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-range",
-    "x-amz-checksum-sha256",
+    "x-amz-checksum-crc64nvme", "x-amz-checksum-sha256",
 })  # fmt: skip
 _GAP = "\0"  # which no header has
 EMPTY = hashlib.sha256(b"").hexdigest()
