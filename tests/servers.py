@@ -110,12 +110,8 @@ class SeaweedFS:
     def stop(self) -> None:
         """End the server that was started here, and remove what it stored."""
         if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)  # nobody wants what it keeps, and it takes its time to end
+            self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:

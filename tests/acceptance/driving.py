@@ -84,7 +84,7 @@ def wait_for(look: Callable[[], T], timeout: float, what: str) -> T:
     deadline = time.monotonic() + timeout
     while not (seen := look()):
         assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
-        time.sleep(0.01)
+        time.sleep(0.02)
     return seen
 
 

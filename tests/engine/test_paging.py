@@ -60,15 +60,21 @@ def whole(folder: Path, shards: Sequence[Shard], statuses: Sequence[str], text: 
 
 
 # Mutation: count `held` of a shard that is half done, or pass over shards with a text, and this fails.
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Shard]]:
+    folder = tmp_path_factory.mktemp("shards")
+    return folder, make_shards(folder, 9, 40)
+
+
 @pytest.mark.parametrize("text", ["", "part-00", "7.BIN", "%"])
 @pytest.mark.parametrize("statuses", ANY, ids=str)
-def test_a_page_is_what_the_whole_shows_there(tmp_path: Path, statuses: list[str], text: str) -> None:
-    shards = make_shards(tmp_path, 9, 40)
-    expected = whole(tmp_path, shards, statuses, text)
+def test_a_page_is_what_the_whole_shows_there(made: tuple[Path, list[Shard]], statuses: list[str], text: str) -> None:
+    folder, shards = made
+    expected = whole(folder, shards, statuses, text)
     assert text == "%" or statuses == ["cancelled"] or expected
 
     def page(offset: int, limit: int | None) -> list[int]:
-        batches = paging.find_items(tmp_path, shards, statuses, text, offset, limit)
+        batches = paging.find_items(folder, shards, statuses, text, offset, limit)
         return [row["item_no"] for rows in batches for row in rows]
 
     for offset in (0, 1, 39, 40, 41, 77, 200, 355, 1000):
@@ -76,10 +82,10 @@ def test_a_page_is_what_the_whole_shows_there(tmp_path: Path, statuses: list[str
     assert page(0, None) == expected
 
 
-def test_a_deep_page_is_read_from_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shards = make_shards(tmp_path, 9, 40)
+def test_a_deep_page_is_read_from_one_shard(made: tuple[Path, list[Shard]], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, shards = made
     read: list[Path] = []
     relate = duck.relate
     monkeypatch.setattr(duck, "relate", lambda c, plans, *rest: read.extend(plans) or relate(c, plans, *rest))
-    assert [len(rows) for rows in paging.find_items(tmp_path, shards, ["copied"], "", 100, 3)] == [3]
+    assert [len(rows) for rows in paging.find_items(folder, shards, ["copied"], "", 100, 3)] == [3]
     assert len(read) == 1

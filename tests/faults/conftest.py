@@ -16,8 +16,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "acceptance")]  # `driving` and `tr
 # Another folder's tests may have imported it before; then it is rewritten, or not, already.
 pytest.register_assert_rewrite(*(name for name in ("driving", "injury") if name not in sys.modules))
 
-from injury import end_what_is_left  # noqa: E402
+from injury import end_what_is_left, facts  # noqa: E402
 from trees import small_tree  # noqa: E402
+
+from migrator import CopyObjects, api  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,14 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """90 small files in some folders; nobody writes to it."""
     return small_tree(tmp_path_factory.mktemp("tree") / "source", 90)
+
+
+@pytest.fixture(scope="session")
+def clean(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """The receipts of a copy of that tree that nothing happens to."""
+    folder = tmp_path_factory.mktemp("clean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIGRATOR_STATE", str(folder / "state.db"))
+        run = api.start(CopyObjects(tree, folder / "to"))
+        run.wait(60)
+        return facts(run)

@@ -16,7 +16,7 @@ from unittest import mock
 import psutil
 import pytest
 from driving import gone, runner_of, runs_recorded, state_file, wait_for
-from injury import assert_as_if_never_hurt, facts, runners_under
+from injury import assert_as_if_never_hurt, runners_under
 from trees import in_folder
 
 from migrator import CopyObjects, api
@@ -24,17 +24,6 @@ from migrator.lifecycle import early
 
 CLAIM = "strace -D -f -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:signal=SIGKILL:when="
 COMMAND_S = 1.2  # what a command on this tree lives
-
-
-@pytest.fixture(scope="module")
-def clean(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
-    """The receipts of a run that nothing happens to."""
-    folder = tmp_path_factory.mktemp("clean")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIGRATOR_STATE", str(folder / "state.db"))
-        run = api.start(CopyObjects(tree, folder / "to"))
-        run.wait(60)
-        return facts(run)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from disks import tmpfs
 from driving import moving, row, wait_for
-from injury import ask, assert_as_if_never_hurt, facts, runners_under
+from injury import ask, assert_as_if_never_hurt, runners_under
 
 from migrator import CopyObjects, api
 from migrator.errors import StateFull
@@ -41,13 +41,6 @@ def filled(disk: Path, but: int = 0) -> Iterator[None]:
     finally:
         os.close(descriptor)
         ballast.unlink()
-
-
-@pytest.fixture
-def clean(tree: Path, tmp_path: Path) -> dict[str, tuple[int, str]]:
-    run = api.start(CopyObjects(tree, tmp_path / "clean"))
-    run.wait(60)
-    return facts(run)
 
 
 def held(run: api.Run, folder: Path) -> str:

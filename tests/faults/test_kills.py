@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from driving import wait_for
-from injury import SEED, assert_as_if_never_hurt, facts, kill_family, runner, runners_under
+from injury import SEED, assert_as_if_never_hurt, kill_family, runner, runners_under
 from trees import in_folder
 
 from migrator import CopyObjects, api
@@ -73,15 +73,6 @@ def die(run: api.Run, moment: Moment) -> bool:
     assert seen.status in ("interrupted", "completed") or "died 4 times" in str(seen.error), (seen, moment)
     print(f"{run.id} attempt {seen.attempt}: {moment}: {seen.status}")
     return seen.status != "completed"
-
-
-@pytest.fixture
-def clean(tree: Path, tmp_path: Path) -> dict[str, tuple[int, str]]:
-    """The receipts of a run that nothing happens to."""
-    with runners_under(tmp_path):
-        run = api.start(CopyObjects(tree, tmp_path / "clean"))
-    run.wait(60)
-    return facts(run)
 
 
 # Mutation: leave Copier._clear out of copy, and a `.part` file stays; let _adopt refuse what an attempt before had

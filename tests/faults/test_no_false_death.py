@@ -41,7 +41,7 @@ def under(clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 # Mutation: let the keeper not renew, and it kills the runner before the lease ends.
-@pytest.mark.parametrize("hold_s", [12, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("hold_s", [10, pytest.param(60, marks=pytest.mark.soak)])
 def test_a_runner_that_holds_the_interpreter_for_longer_than_a_lease_is_not_taken_for_dead(
     hold_s: int, lease_s: float
 ) -> None:

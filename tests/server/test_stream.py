@@ -79,11 +79,10 @@ def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(server: Se
 def test_what_is_asked_elsewhere_is_seen_at_once(page: Page, server: Server, slow: api.Run) -> None:
     page.ask(sub=slow.id)
     page.until(lambda m: m.get("snapshot", {}).get("status") == "running")
-    begun = time.monotonic()
     assert server.ask(f"api/runs/{slow.id}/cancel", {}).status == 200
     page.until(lambda m: m.get("snapshot", {}).get("cancel_requested"))
-    page.until(lambda m: m.get("snapshot", {}).get("status") == "cancelled")
-    assert time.monotonic() - begun < 5
+    told = page.until(lambda m: m.get("snapshot", {}).get("status") == "cancelled")
+    assert time.time() - told["snapshot"]["finished_at"] / 1000 < 5  # how long its end takes is the run's affair
 
 
 # Mutation: give each seat a watch of its own in Hub.sit, and the reads grow with the viewers.

@@ -51,7 +51,7 @@ def _left(db: StateDB) -> bool:
 
 
 # Mutation: let queue._claim lock nothing (twice `lock=False`) and runs.begin any status begin: runs are taken twice.
-@pytest.mark.parametrize("count", [100, FULL])
+@pytest.mark.parametrize("count", [60, FULL])
 def test_six_claimers_take_every_run_once(db: StateDB, count: int) -> None:
     ids = [f"r{number}" for number in range(count)]
     queued(db, *ids)
