@@ -47,10 +47,14 @@ def test_nothing_is_stranded_lost_or_doubled(server: PostgreSQL, tmp_path: Path,
     source, few = _files(tmp_path / "source", 60, 1 << 18), _files(tmp_path / "few", 6, 1000)
     long = api.start(CopyObjects(source, tmp_path / "long"), bytes_per_s=(60 << 18) / seconds)
     api.queue().limit(2)
-    ends, crashes, queued = time.monotonic() + seconds, 0, []
+    crashes, queued = 0, []
     with (tmp_path / "worker.log").open("wb") as log:
         worker = subprocess.Popen(WORKER, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
+        while "Serving the queue" not in (tmp_path / "worker.log").read_text():  # one that can't begin gives up
+            assert worker.poll() is None, (tmp_path / "worker.log").read_text()
+            time.sleep(0.05)
+        ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             queued.append(_insist(partial(_enqueue, few, tmp_path / f"to-{len(queued)}", len(queued))))
             time.sleep(dice.uniform(1, 4))
