@@ -90,9 +90,14 @@ def test_half_an_answer_is_none(answer):
         ask(netloc)
 
 
-def test_a_silent_server_is_given_up():
-    with answering(b"") as netloc, pytest.raises(OSError):
-        ask(netloc, read_s=0.2)
+# Mutation: leave `settimeout` out of `_Connection.send`, and each takes as long as a connection may.
+@pytest.mark.parametrize("size", [0, 64 << 20])
+def test_a_server_that_neither_reads_nor_answers_is_given_up(size):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        netloc, began = f"127.0.0.1:{server.getsockname()[1]}", time.monotonic()
+        with pytest.raises(TimeoutError):
+            Wire("http", netloc, 20, 4).exchange("PUT", "/", {"host": netloc}, bytes(size), 0.2)
+    assert time.monotonic() - began < 15
 
 
 def test_a_connection_is_kept_and_a_dropped_one_is_not_used():
