@@ -10,6 +10,7 @@ a peer has no such figure, so it is held against the peer's whole wall time less
 from __future__ import annotations
 
 import argparse
+import compileall
 import shutil
 import statistics
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tables
-from contenders import OURS, command, missing, our_figures, run
+from contenders import HERE, OURS, command, missing, our_figures, run
 from places import Places, server
 from rows import BY_NAME, ROWS, Row
 
@@ -28,6 +29,8 @@ FIGURES = ("wall", "cpu", "runner", "family", "engine", "course")
 
 def main() -> None:
     arguments = parse_arguments()
+    # As pip leaves what it installs; of a checkout that has none each of our six processes would compile all anew.
+    compileall.compile_dir(HERE.parents[1] / "migrator", quiet=1)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     said = tables.about(arguments.server, arguments.reps)
     try:
