@@ -119,8 +119,14 @@ class Trial:
         return "ignored"
 
     def compares(self, algorithm: Compared, key: str, extra: Mapping[str, str]) -> bool:
-        """Whether a write is refused whose hash is not what its header says."""
-        return _refused(lambda: self.put(key, b"body", {**hash_header(algorithm, b"other"), **extra}, tries=1))
+        """Whether a write is refused whose hash is not what its header says, and taken when it is."""
+        if not _refused(lambda: self.put(key, b"body", {**hash_header(algorithm, b"other"), **extra}, tries=1)):
+            return False
+        try:
+            self.put(key, b"body", {**hash_header(algorithm, b"body"), **extra})
+        except Refusal:
+            return False
+        return True
 
     def compares_parts(self, key: str, extra: Mapping[str, str]) -> bool:
         """The same for the part of an upload, which is then completed with the right one."""
@@ -210,10 +216,7 @@ class Trials:
             try:
                 if in_parts:
                     return one.compares_parts(key, extra) and one.tells(key, b"body")
-                if not one.compares(checksums.SENT, key, extra):
-                    return False
-                one.put(key, b"body", {**hash_header(checksums.SENT, b"body"), **extra})
-                return one.tells(key, b"body")
+                return one.compares(checksums.SENT, key, extra) and one.tells(key, b"body")
             except StoreError:
                 return False
 

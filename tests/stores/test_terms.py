@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exact_s3 import ExactS3, Stored
+from exact_s3 import ExactS3, Stored, refused
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError
 from migrator.stores import Attributes, Location, Store, open_store
@@ -30,6 +30,19 @@ def at(server: ExactS3, url: str = "s3://b/p", **options: Any) -> S3Store:
 
 def put(store: Store, key: str, data: bytes, attributes: Attributes = PLAIN, before: str | None = None) -> Any:
     return store.put(key, data, attributes, before=before, mtime=None, scratch="run-1")
+
+
+# Mutation: let Trial.compares send no right hash after the wrong one.
+def test_a_hash_that_a_server_refuses_in_any_case_is_not_sent(exact: ExactS3) -> None:
+    def refuse(method: str, key: str, headers: dict[str, str]) -> Any:
+        return refused(400, "UnsupportedHeader") if "x-amz-checksum-crc64nvme" in headers else None
+
+    exact.before = refuse
+    store = at(exact)
+    assert (store.hash_of(1 << 20), store.hash_of(1 << 30)) == ("md5", "md5-parts")
+    exact.opaque = True
+    put(at(exact), "k", b"bytes")
+    assert hashes_sent(exact, "p/k") == [{"sha256"}]
 
 
 def hashes_sent(server: ExactS3, key: str) -> list[set[str]]:
