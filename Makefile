@@ -16,6 +16,9 @@ DEMO_ENV := MIGRATOR_STATE="$(DEMO)/state/state.db" MIGRATOR_WORKSPACE="$(DEMO)/
 # The cache is the tests' own: what failed in there is what is tried once more.
 NBVAL := -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg
 
+# Where it is set, as in many images, each process that a test or a run starts compiles all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help link entry demo lab test notebooks lint format portraits bench clean
 .DELETE_ON_ERROR:
