@@ -47,6 +47,13 @@ class Outputs:
         with self._lock:
             self._seen = True
 
+    def close(self) -> None:
+        """The widget is gone, and does not come back."""
+        with self._lock:
+            self._bare = False
+            if self._back:
+                self._back.cancel()
+
     def settle(self, in_cell: bool = False) -> None:
         """Write the end down, once for each end of the run. From any thread.
 

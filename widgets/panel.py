@@ -135,6 +135,7 @@ class MigrationPanel(Verbs, anywidget.AnyWidget):
         """Close the widget; the run goes on."""
         if hasattr(self, "_feed"):  # not in a panel whose making failed
             self._feed.stop()
+            self._outputs.close()
         super().close()
 
     def _answer(self, _widget: Any, content: Any, _buffers: Any) -> None:

@@ -93,6 +93,17 @@ def test_the_widget_comes_back_after_each_cell_until_a_page_shows_it(desk: Any, 
     assert WIDGET in handle.written[-1]
 
 
+# Mutation: leave `_outputs.close` out of `MigrationPanel.close`, and its thread fails in whatever runs then.
+def test_the_widget_of_a_panel_that_is_closed_does_not_come_back(desk: Any, handle: Handle) -> None:
+    panel = desk(FakeRun(status="completed"), bundle="widget").panel
+    panel._ipython_display_()
+    outputs._settle()
+    assert WIDGET not in handle.written[-1]
+    panel.close()
+    panel._outputs._back.join()
+    assert WIDGET not in handle.written[-1]
+
+
 # Mutation: leave out the look at the end of a cell (`_watch_cells`), or the widget's leaving, and it fails.
 def test_an_executed_notebook_has_the_end_in_html_and_markdown_too(run_notebook: Any) -> None:
     """For both bundles, with nobody looking and the poller asleep: the kernel is gone right after the last cell."""
