@@ -67,9 +67,10 @@ BY_NAME = {row.name: row for row in ROWS}
 LIMITS = {
     "start-up": "the loading of Arrow, DuckDB, SQLAlchemy and pydantic by the runner, then thirteen fsyncs",
     "start-up-s3": "the same, then the trials of what the server heeds",
-    "small-s3-s3": "one request an object, 65 µs of a core, as much again for the server; receipts over a pipe, 20 µs",
+    "small-s3-s3": "one request an object, 65 µs of a core, as much again for the server; receipts over a pipe, 15 µs",
     "small-streamed": "two requests an object, 140 µs of a core and 110 µs for the server, with an MD5 between them",
-    "small-local-s3": "a PUT, 110 µs of a core and 60 µs for the server: half of ours is the interpreter, flat",
+    "small-local-s3": "a PUT, 110 µs of a core (two thirds the interpreter, flat; 17 waits and wakes, 6 MD5) and 50 µs "
+    "for the server; receipts over a pipe, 15 µs",
     "small-s3-local": "a GET, a file made and linked: 110 µs of a core",
     "small-local-local": "both files read again and hashed, then link and unlink; `cp` does neither",
     "large-local-s3": "the server's one core, with its MD5 of what it takes",
