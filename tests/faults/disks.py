@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ class Disk:
             if subprocess.run(["umount", str(self.place)], capture_output=True).returncode == 0:
                 return
             time.sleep(0.05)
-        _run("umount", str(self.place))
+        raise AssertionError(f"{self.place} is held by {_holders(self.place)}")
 
 
 @contextmanager
@@ -77,6 +77,17 @@ def tmpfs(place: Path, size: int) -> Iterator[Path]:
 
 def _let_go(place: Path) -> None:
     subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
+
+
+def _holders(place: Path) -> list[str]:
+    """Who has files open there: process, command and file."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if link.readlink().is_relative_to(place):
+                words = (link.parents[1] / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found.append(f"{link.parents[1].name} {words[:120]}: {link.readlink()}")
+    return found
 
 
 def _run(*words: str) -> None:
