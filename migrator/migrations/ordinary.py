@@ -72,7 +72,7 @@ def _ordinary(table: pa.Table, source: Store, target: Store, how: CopyObjects) -
     absent = pc.is_null(table["t_size"])
     same = _false(table) if how.overwrite == "always" or how.compare != "listed" else alike(table, source, target)
     plain = pc.invert(pc.match_substring_regex(pc.fill_null(table["t_etag"], scalar("")), _IN_JSON))
-    return _all([*clear, absent]), _all([*clear, pc.invert(absent), same, plain])
+    return _all([*clear, absent]), _all([*clear, same, plain])  # `alike` is null where nothing stands there
 
 
 def _settled(table: pa.Table, same: pa.Array, source: str | None) -> pa.Table:
