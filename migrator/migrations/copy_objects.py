@@ -252,6 +252,9 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
                 planned = ordinary.decide_all(table, sources, target, self)
                 self.check_amounts(ordinary.amounts(planned), sofar)
                 yield planned
+        for source in sources if not self.chooses else ():
+            if empty := getattr(source, "empty_folders", 0):
+                ctx.warn(f"Folders of {source.location} without a file have no key, and are not copied: {empty:,}.")
         if not found and not self.chooses:
             ctx.warn(f"Nothing is listed at {' or '.join(map(str, self.sources))}: there is nothing to copy.")
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 _CANT_CLONE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM})
 _STRETCH = 64 << 20  # between two looks at whether to go on
 _BUFFER = 1 << 20
+_BLOCK = 512  # what `st_blocks` counts, wherever
 _TICK = 10_000_000  # nanoseconds: the coarsest clock of a kernel's files, at 100 Hz
 
 
@@ -177,11 +178,40 @@ def remove_quietly(folder: Folder, name: str) -> None:
 
 
 def copy_bytes(source: int, target: int, size: int, watch: Watch | None = None) -> int:
-    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't.
+    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't; holes stay holes.
 
-    ``watch`` is told of each stretch but the last, and may end the copy by raising.
+    ``watch`` is told of each stretch but the last, and may end the copy by raising. Returns how many there were.
     """
-    ways, done = [_inside, _by_sendfile, _by_hand], 0
+    if os.fstat(source).st_blocks * _BLOCK >= size:
+        return _copy_stretch(source, target, 0, size, watch)
+    done = 0
+    for start, end in _stretches_of_data(source, size):
+        for fd in (source, target):
+            os.lseek(fd, start, os.SEEK_SET)
+        if (done := _copy_stretch(source, target, start, end, watch)) != end:
+            return done
+    os.ftruncate(target, size)
+    return size
+
+
+def _stretches_of_data(source: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where a file is no hole, as beginnings and ends below ``size``; all of it where its filesystem can't tell."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(source, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # that there is no more data
+                yield end, size
+            return
+        end = min(os.lseek(source, start, os.SEEK_HOLE), size)
+        if start < end:
+            yield start, end
+
+
+def _copy_stretch(source: int, target: int, done: int, size: int, watch: Watch | None) -> int:
+    """Copy from ``done``, where both files stand, to ``size``; how far it came."""
+    ways = [_inside, _by_sendfile, _by_hand]
     while done < size:
         moved = ways[0](source, target, min(_STRETCH, size - done), done)
         if moved is None:  # not between these two files

@@ -42,6 +42,7 @@ class LocalStore:
         self._base = self._root.rstrip("/") + "/"
         self._room = len(os.fsencode(self._base))
         self._folders = Folders(self._root)
+        self.empty_folders = 0  # that were met by the last listing
 
     @property
     def location(self) -> Location:
@@ -69,7 +70,8 @@ class LocalStore:
         return []
 
     def list(self) -> Iterator[list[ObjectInfo]]:
-        return walk(self._root)
+        self.empty_folders = 0
+        return walk(self._root, self._count_empty)
 
     def refusal(self, key: str, size: int = 0) -> str | None:
         return names.refusal(key, size, self._room)
@@ -216,6 +218,9 @@ class LocalStore:
         if reason := self.refusal(key, size):
             raise StoreError(f"{key!r} can't be kept in {self._root!r}: {reason}.")
         return self._base + key
+
+    def _count_empty(self) -> None:
+        self.empty_folders += 1
 
     def _missing(self, path: str) -> NotFound:
         """What to say of a file that is not there: it may be all of them."""

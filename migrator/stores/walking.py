@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import NotFound
@@ -25,13 +25,16 @@ _KINDS = (
 )
 
 
-def walk(root: str) -> Iterator[list[ObjectInfo]]:
-    """Pages of the files below ``root``. A folder that can't be read raises: no listing has holes."""
+def walk(root: str, empty: Callable[[], None] = lambda: None) -> Iterator[list[ObjectInfo]]:
+    """Pages of the files below ``root``. A folder that can't be read raises: no listing has holes.
+
+    ``empty`` is called for each folder below it in which nothing is, and which therefore no key names.
+    """
     page: list[ObjectInfo] = []
     tree, folders = Folders(root), [""]
     while folders:
         folder = folders.pop()
-        for info in _entries(tree, root, folder, folders):
+        for info in _entries(tree, root, folder, folders, empty):
             page.append(info)
             if len(page) >= PAGE:
                 yield page
@@ -56,16 +59,21 @@ def problem_of(status: os.stat_result) -> str | None:
     return f"it is {kind}, which holds no bytes to copy"
 
 
-def _entries(tree: Folders, root: str, path: str, folders: list[str]) -> Iterator[ObjectInfo]:
+def _entries(
+    tree: Folders, root: str, path: str, folders: list[str], empty: Callable[[], None]
+) -> Iterator[ObjectInfo]:
     try:
         folder = tree.open(path, make=False)
         with _scan(folder) as entries:
+            entry = None
             for entry in entries:
                 name = f"{path}/{entry.name}" if path else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(name)
                 elif (info := _describe(entry, name)) is not None:
                     yield info
+            if entry is None and path:
+                empty()
     except (FileNotFoundError, NotADirectoryError):
         if not path:
             raise NotFound(f"There is no folder {root!r}. Make it, or check the path.") from None

@@ -23,6 +23,7 @@ from driving import (
     command_here,
     command_json,
     ends,
+    events_of,
     gone,
     keeper_of,
     moving,
@@ -87,10 +88,12 @@ def test_no_runs_are_an_empty_list() -> None:
 # Mutation: take `shown` out of the lines of failures, or of the table's cells: a key then says what a line says.
 def test_resume_with_json_prints_the_snapshot_at_its_end(source: Path, tmp_path: Path) -> None:
     (source / "li\nnk").symlink_to("d00")
+    (source / "empty").mkdir()
     first = command_json("copy", source, tmp_path / "to", code=10)
     assert (first["status"], first["refused"], first["copied"]) == ("partial", 1, 12)
     again = command_json("resume", first["id"], code=10)
     assert (again["id"], again["attempt"], again["copied"]) == (first["id"], 2, 12)
+    assert [note["text"].endswith("not copied: 1.") for note in events_of(first["id"], "warning")] == [True]
     for words in (["show"], ["items", "--status", "refused"]):
         assert r"li\nnk" in command_here(*words, first["id"]).out
 

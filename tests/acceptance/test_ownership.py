@@ -243,7 +243,8 @@ def test_a_pause_that_somebody_makes_by_a_signal_is_survived_if_it_is_short(few:
     assert run.wait(60).attempt == 1
 
 
-# Mutation: drop the token from runs.fence, and the old one's figures are written over the new one's.
+# Mutation: drop token and status from runs.fence, and the old one's figures are written over the new one's. (Here that
+# one has ended, so either keeps the old one out; the token alone: `test_an_owner_that_lost_its_run_writes_nothing`.)
 @pytest.mark.parametrize("leases", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_a_runner_that_slept_through_its_lease_finds_its_run_taken_and_writes_nothing(
     leases: int, few: Path, tmp_path: Path, lease_s: float

@@ -49,8 +49,10 @@ def test_what_is_no_file_is_listed_with_its_reason(folder):
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "sock"))
-        found = everything(open_store(folder))
+        store = open_store(folder)
+        found = everything(store)
     assert set(found) == {"file", "link", "dangling", "folder-link", "pipe", "sock"}
+    assert store.empty_folders == 1
     assert found["file"].problem is None
     assert "symbolic link" in found["link"].problem
     assert "symbolic link" in found["folder-link"].problem
@@ -344,6 +346,22 @@ def test_a_clone_keeps_bytes_mode_and_time(folder, tmp_path, way, size):
     with pytest.raises(AlreadyExists):
         target.clone(source, "k", "sub/k2", pinned=etag, before=None, scratch="run-1")
     assert files_below(tmp_path / "target") == [str(copied)]
+
+
+# Mutation: copy it as one stretch, and it has as many blocks as bytes; leave out the truncation, and it is refused.
+def test_holes_of_a_file_stay_holes(folder, tmp_path, way):
+    with (folder / "k").open("wb") as file:
+        for start in (1 << 20, 9 << 20):
+            file.seek(start)
+            file.write(os.urandom(5000))
+        file.truncate(16 << 20)
+    if (folder / "k").stat().st_blocks > 1000:
+        pytest.skip("this filesystem keeps no holes")
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    target.clone(source, "k", "k", pinned=None, before=None, scratch="run-1")
+    copied = tmp_path / "target/k"
+    assert copied.read_bytes() == (folder / "k").read_bytes()
+    assert copied.stat().st_blocks <= (folder / "k").stat().st_blocks + 64
 
 
 def test_a_clone_of_another_version_is_refused(folder, tmp_path, monkeypatch):
