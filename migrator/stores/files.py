@@ -190,6 +190,8 @@ def copy_bytes(source: int, target: int, size: int, watch: Watch | None = None) 
             os.lseek(fd, start, os.SEEK_SET)
         if (done := _copy_stretch(source, target, start, end, watch)) != end:
             return done
+        if watch and end < size:  # there may be very many of them, each short
+            watch((end - start) % _STRETCH or _STRETCH)
     os.ftruncate(target, size)
     return size
 
