@@ -6,7 +6,6 @@ under a tidier name. So nothing is written on trust that could land elsewhere, o
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,11 +42,17 @@ Compared = Literal["crc64nvme", "sha256"]
 def hash_header(algorithm: Compared, body: bytes) -> dict[str, str]:
     """What a server compares the bytes with (AWS S3 API reference, PutObject, ``x-amz-checksum-…``)."""
     if algorithm == "sha256":
-        return {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+        return {"x-amz-checksum-sha256": checksums.in_base64(hashlib.sha256(body).digest())}
     return {checksums.HEADER + algorithm: checksums.sent_with(body)}
 
 
 Heed = Literal["enforced", "ignored", "refused"]
+# How copies are checked where ETags tell nothing, by the hash that the server compares.
+_CHECKED: Mapping[Compared | None, str] = {
+    "crc64nvme": "copies are checked by a CRC64NVME; large ones are read again if the server tells none of theirs.",
+    "sha256": "copies of large objects are read again to be checked.",
+    None: "every copy is read again to be checked.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,7 @@ class Findings:
         elif self.replaces != "enforced":
             said.append(f"Replacing objects at {endpoint} is not conditional: If-Match is {self.replaces} there.")
         if not self.md5:
-            again = "copies of large objects are" if self.compares else "every copy is"
-            said.append(f"The ETags of {endpoint} are no MD5: {again} read again to be checked.")
+            said.append(f"The ETags of {endpoint} are no MD5: {_CHECKED[self.compares]}")
         if self.forgets:
             said.append(f"{endpoint} does not keep {', '.join(sorted(self.forgets))}; each counts as a loss.")
         if self.left:

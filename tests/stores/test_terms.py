@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exact_s3 import ExactS3, Stored, refused
+from exact_s3 import ExactS3, Stored, at, refused
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError
 from migrator.stores import Attributes, Location, Store, open_store
-from migrator.stores.s3 import S3Store
 
 PLAIN = Attributes({"content-type": "text/plain"}, {"owner": "me"})
 
@@ -22,14 +21,23 @@ def exact() -> Iterator[ExactS3]:
         yield server
 
 
-def at(server: ExactS3, url: str = "s3://b/p", **options: Any) -> S3Store:
-    store = open_store(Location.parse(url, endpoint=server.endpoint, anonymous=True, **options))
-    assert isinstance(store, S3Store)
-    return store
-
-
 def put(store: Store, key: str, data: bytes, attributes: Attributes = PLAIN, before: str | None = None) -> Any:
     return store.put(key, data, attributes, before=before, mtime=None, scratch="run-1")
+
+
+# Mutation: say of a server that compares checksums what is true of one that compares none.
+@pytest.mark.parametrize(
+    ("checks", "words"),
+    [
+        (("crc64nvme", "sha256"), "copies are checked by a CRC64NVME"), (("sha256",), "large objects are read again"),
+        ((), "every copy is read again"),
+    ],
+)  # fmt: skip
+def test_how_copies_are_checked_where_etags_tell_nothing_is_said(
+    exact: ExactS3, checks: tuple[str, ...], words: str
+) -> None:
+    exact.opaque, exact.checks = True, checks
+    assert words in said(at(exact))
 
 
 # Mutation: let Trial.compares send no right hash after the wrong one.
