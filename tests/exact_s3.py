@@ -23,12 +23,15 @@ from xml.sax.saxutils import escape
 from awscrt import checksums
 from exact_parts import Parts, Reply, Sparse, dechunked, error, md5, refused, xml
 
+from migrator.stores import Location, open_store
+from migrator.stores.s3 import S3Store
+
 KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language")
 WRITES = ("PUT", "POST", "DELETE")
 CHECKSUM = "x-amz-checksum-"
 
 
-__all__ = ["ExactS3", "Reply", "refused"]
+__all__ = ["ExactS3", "Reply", "at", "refused"]
 
 Meddle = Callable[[str, str, dict[str, str], Reply], Reply | None]
 
@@ -324,6 +327,13 @@ class ExactS3:
             return error(403, "AccessDenied")
         self.objects.pop(name, None)
         return 204, {}, b""
+
+
+def at(server: ExactS3, url: str = "s3://b/p", **options: Any) -> S3Store:
+    """Our store of a place there, asked anonymously."""
+    store = open_store(Location.parse(url, endpoint=server.endpoint, anonymous=True, **options))
+    assert isinstance(store, S3Store)
+    return store
 
 
 def checksum(name: str, body: bytes) -> str:

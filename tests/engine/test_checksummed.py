@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exact_s3 import ExactS3, Reply
+from exact_s3 import ExactS3, Reply, at
 
 from migrator.engine.comparing import Comparer
 from migrator.engine.control import Control
 from migrator.engine.copying import Copier
 from migrator.errors import AlreadyExists, StoreError
 from migrator.model import Item, Receipt
-from migrator.stores import Attributes, Location, Store, open_store, retries
+from migrator.stores import Attributes, Store, open_store
 from migrator.stores.checksums import Cyclic
-from migrator.stores.s3 import S3Store
 
 MIB = 1 << 20
 SIZES = [2 * MIB, 20 * MIB + 5]
-
-
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
-    with ExactS3() as server:
-        yield server
-
-
-def at(exact: ExactS3, url: str) -> S3Store:
-    return S3Store(Location.parse(url, endpoint=exact.endpoint, anonymous=True))
 
 
 def given(source: Store, data: bytes, key: str = "k") -> Item:

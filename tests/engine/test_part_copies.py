@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from exact_parts import Sparse
-from exact_s3 import ExactS3, Reply, Stored
+from exact_s3 import ExactS3, Reply, Stored, at
 
 from migrator.engine.control import Control
 from migrator.engine.copying import Abandoned, Copier
 from migrator.engine.uploads import UploadNotes, left
 from migrator.errors import AlreadyExists, SourceChanged
 from migrator.model import Item, Receipt
-from migrator.stores import Location, retries
 from migrator.stores.digests import PART_BYTES, digest_of
 from migrator.stores.part_copies import ranges_of
-from migrator.stores.s3 import S3Store
 
 GIB, MIB = 1 << 30, 1 << 20
 PLAIN = {"content-type": "text/plain", "x-amz-meta-owner": "me"}
-
-
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
-    with ExactS3() as server:
-        yield server
-
-
-def at(exact: ExactS3, url: str) -> S3Store:
-    return S3Store(Location.parse(url, endpoint=exact.endpoint, anonymous=True))
 
 
 def large(exact: ExactS3, size: int = 12 * GIB + 5, part: int = 512 * MIB) -> Item:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from exact_s3 import ExactS3, Stored
+from exact_s3 import ExactS3, Stored, at
 
 from migrator.engine.control import Control
 from migrator.engine.copying import Copier
 from migrator.errors import AlreadyExists, SourceChanged
 from migrator.model import Item, Receipt
-from migrator.stores import Attributes, Location
+from migrator.stores import Attributes
 from migrator.stores.s3 import S3Store
 
 PLAIN = Attributes({"content-type": "text/plain"}, {"owner": "me"}, {"team": "one"})
 
 
-@pytest.fixture
-def exact() -> Iterator[ExactS3]:
-    with ExactS3() as server:
-        yield server
-
-
 def places(server: ExactS3) -> tuple[S3Store, S3Store]:
-    def at(url: str) -> S3Store:
-        return S3Store(Location.parse(url, endpoint=server.endpoint, anonymous=True))
-
-    return at("s3://here/p"), at("s3://there/p")
+    return at(server, "s3://here/p"), at(server, "s3://there/p")
 
 
 def put(store: S3Store, data: bytes) -> Item:

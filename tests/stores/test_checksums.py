@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from exact_s3 import ExactS3, refused
+from exact_s3 import ExactS3, at, refused
 
-from migrator.stores import Attributes, Location, retries
+from migrator.stores import Attributes, retries
 from migrator.stores.checksums import Cyclic, told_in
 from migrator.stores.digests import Word, word_of
 from migrator.stores.s3 import S3Store
@@ -24,10 +24,6 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
     monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
     with ExactS3() as server:
         yield server
-
-
-def at(exact: ExactS3) -> S3Store:
-    return S3Store(Location.parse("s3://b/p", endpoint=exact.endpoint, anonymous=True))
 
 
 def put(store: S3Store, key: str, data: bytes) -> Any:
