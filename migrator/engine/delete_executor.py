@@ -16,6 +16,7 @@ from ..stores import Attributes, Store, open_store
 from .crew import Crew
 from .pace import Pace
 from .quarantine import Quarantine
+from .standing import name_of
 
 
 class DeleteExecutor:
@@ -78,7 +79,7 @@ class DeleteExecutor:
 
 
 def _copy_is_lost(item: Item, target: Store) -> str | None:
-    there = target.head(item.target_key or item.key)
+    there = target.head(name_of(item))
     if there is None:
         return "its copy is gone"
     return None if there.etag == json.loads(item.before or "{}")["etag"] else "its copy is another version now"

@@ -15,6 +15,7 @@ from ..stores import Attributes, Store
 from .copying import Abandoned, Copier
 from .crew import Crew
 from .pace import Pace
+from .standing import name_of
 
 
 class Quarantine:
@@ -98,7 +99,7 @@ def _aside(item: Item, run_id: str) -> Item:
     if item.action == "delete":
         return item._replace(target_key=f"{QUARANTINE}{run_id}/{item.key}", action="create", before=None)
     standing = json.loads(item.before or "{}")
-    name = item.target_key or item.key
+    name = name_of(item)
     return Item(
         item.item_no, name, f"{QUARANTINE}{run_id}/{name}", "create", None,
         standing["size"], standing["mtime"], standing["etag"],

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ..stores.digests import PART_BYTES
+from .standing import name_of
 
 if TYPE_CHECKING:
     from ..model import Item
@@ -28,7 +29,7 @@ def discard_torn(source: Store, target: LocalStore, item: Item, watched: Chunks)
     Both are read and compared: each sector that differs must be all zeros. ``watched`` passes chunks on, or raises
     to stop it.
     """
-    key = item.target_key or item.key
+    key = name_of(item)
     standing = target.head(key)
     if standing is None or standing.mtime != item.mtime or standing.size > item.bytes:
         return False

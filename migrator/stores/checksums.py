@@ -49,11 +49,12 @@ def sent_with(body: bytes) -> str:
     """The checksum of a body, as a header or an answer of S3's has it."""
     checksum = Cyclic(SENT)
     checksum.update(body)
-    return in_base64(checksum.hexdigest())
+    return in_base64(checksum.digest())
 
 
-def in_base64(hexadecimal: str) -> str:
-    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
+def in_base64(digest: bytes) -> str:
+    """A hash of any kind, as services write it."""
+    return base64.b64encode(digest).decode()
 
 
 def told_in(headers: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 The byte lane could upload in parts too, but it can't say "only if nothing stands there", which a
 server can check at the moment of completion. What a killed attempt began is carried on: a part that the server has, by
-its MD5, is not sent again.
+its checksum or its MD5, is not sent again.
 """
 
 from __future__ import annotations

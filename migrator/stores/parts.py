@@ -90,7 +90,7 @@ def send_parts(lane: Lane, key: str, standing: Standing, parts: Iterable[bytes],
         made.extend(future.result() for future in flying)
     if sent != size:
         raise SourceChanged(f"{lane.place.url} {key!r} was to get {size} bytes and was given {sent}; not written.")
-    return Sent(made, in_base64(whole.hexdigest()) if whole else None)
+    return Sent(made, in_base64(whole.digest()) if whole else None)
 
 
 def _send_part(lane: Lane, key: str, standing: Standing, number: int, body: bytes) -> Part:

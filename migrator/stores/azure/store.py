@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 import threading
@@ -15,6 +14,7 @@ from .. import keys
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
 from ..bucket import Bucket, nothing
+from ..checksums import in_base64
 from ..digests import PART_BYTES, version_in
 from ..locations import Location
 from ..native import quoted
@@ -97,7 +97,7 @@ class AzureStore(Bucket[AzureLane]):
         self._check_key(key, len(data))
         headers, dropped = sent(attributes)
         # The service compares it with what arrived, and refuses what differs.
-        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        digest = in_base64(hashlib.md5(data, usedforsecurity=False).digest())
         own = {"x-ms-blob-type": "BlockBlob", "content-md5": digest}
         try:
             answer = self._lane.send("PUT", self.full(key), (), headers | own | self._terms(before), data)
@@ -119,7 +119,7 @@ class AzureStore(Bucket[AzureLane]):
             answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
-        etag = listing.tag(base64.b64encode(bytes.fromhex(md5)).decode(), answer.etag)
+        etag = listing.tag(in_base64(bytes.fromhex(md5)), answer.etag)
         return Written(etag, parts if block_bytes(size) == PART_BYTES else None, dropped)
 
     def remove(self, key: str, pinned: str) -> bool:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ...errors import SourceChanged
 from ..answers import Refusal, read_xml
+from ..checksums import in_base64
 from ..digests import PART_BYTES
 from ..native import SLOW_S, Answer
 from ..parts import AT_ONCE, recut
@@ -55,14 +56,14 @@ def put_blocks(
         raise SourceChanged(f"{lane.place.url} {key!r} was to get {size} bytes and was given {given}; not written.")
     listed = "".join(f"<Latest>{name}</Latest>" for name in names)
     body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'.encode()
-    told = {**headers, "x-ms-blob-content-md5": base64.b64encode(whole.digest()).decode()}
+    told = {**headers, "x-ms-blob-content-md5": in_base64(whole.digest())}
     answer = lane.send("PUT", key, [("comp", "blocklist")], told, body, read_s=SLOW_S)
     return answer, whole.hexdigest(), f"{parts.hexdigest()}-{len(names)}"
 
 
 def _put_block(lane: AzureLane, key: str, name: str, digest: bytes, block: bytes) -> None:
     # The service compares this one with what arrived, and refuses a block that differs.
-    headers = {"content-md5": base64.b64encode(digest).decode()}
+    headers = {"content-md5": in_base64(digest)}
     lane.send("PUT", key, [("comp", "block"), ("blockid", name)], headers, block, read_s=SLOW_S)
 
 

@@ -52,10 +52,5 @@ def tag(resource: Mapping[str, Any]) -> str:
     return tag_of(f"crc32c={crc}" if crc else None, generation)
 
 
-def base64_of(digest: bytes) -> str:
-    """A hash as the service writes it."""
-    return base64.b64encode(digest).decode()
-
-
 def _objects(page: Mapping[str, Any], start: int) -> list[ObjectInfo]:
     return [describe(resource, resource["name"][start:]) for resource in page.get("items") or ()]

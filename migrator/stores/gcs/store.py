@@ -13,6 +13,7 @@ from .. import keys
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
 from ..bucket import Bucket, nothing
+from ..checksums import in_base64
 from ..digests import version_in
 from ..locations import Location
 from ..multipart import NoNotes, Notes
@@ -118,7 +119,7 @@ class GoogleStore(Bucket[GoogleLane]):
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
         resource, dropped = self._resource(key, attributes)
-        resource["md5Hash"] = listing.base64_of(hashlib.md5(data, usedforsecurity=False).digest())
+        resource["md5Hash"] = in_base64(hashlib.md5(data, usedforsecurity=False).digest())
         if self._conditional is not True:
             self._check_before(key, before)
         try:
