@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from labs import LONG, TOKEN, Lab, running_lab
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from test_browser_lab import IMPORTS
 
 HERE = Path(__file__).parent
@@ -23,6 +23,8 @@ print(first.id)"""
 MORE = """more = [mg.start(Slow(items=20, failing=failing)) for failing in (10, 0, 0)]
 for run in more:
     run.wait(check=False)"""
+
+WATCHED = re.compile(r"/migrator/api/runs\?limit=50")
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -117,15 +119,21 @@ def test_a_form_starts_what_the_kernel_knows(notebook: Any) -> None:
 
 # Mutations: let watchEnds take `newest` for 0 at first, and runs that ended long ago are announced; give `standing` no
 # `until`, and each end has a notice of its own; leave the look at the page out of `notify`, and what
-# was closed comes again.
+# was closed comes again; renew a notice before it is dismissed, and it stays beside the one that takes its place.
 def test_the_end_of_a_run_is_announced_once_whatever_tab_is_in_front(lab: Lab, notebook: Any, picture: Any) -> None:
     book = notebook(f"{IMPORTS}{RUNS}", "second.cancel()", MORE)
     page = book.page
+    page.emulate_media(reduced_motion="no-preference")  # as most have it: a notice that goes takes its time
     toasts, tab = page.locator(".Toastify__toast"), page.evaluate("jupyterapp.shell.currentWidget.id")
     book.run(0)
     page.wait_for_function("() => document.querySelector('.jp-OutputArea-output')?.innerText.trim()")
     told = toasts.filter(has_text=re.compile("the first: completed|runs ended: .*completed"))  # with what ended before
     expect(told).to_have_count(1, timeout=15_000)
+    _end_another(page)  # before the first notice goes
+    told = toasts.filter(has_text=re.compile("runs ended: [2-9] completed"))
+    expect(told.first).to_be_visible(timeout=15_000)
+    expect(toasts).to_have_count(1, timeout=3000)  # one that came back would go by itself, later
+    page.unroute(WATCHED)
     told.locator(".jp-Notification-Toast-Close").dispatch_event("click")  # it moves, and goes by itself in a while
     expect(toasts).to_have_count(0)
     book.run(1)
@@ -149,6 +157,18 @@ def test_the_end_of_a_run_is_announced_once_whatever_tab_is_in_front(lab: Lab, n
     expect(told).to_have_count(1)  # it stays, since something went wrong
     told.get_by_role("button", name="Show").click()
     expect(entries(page.locator("#migrator-runs")).first).to_contain_text("completed", timeout=LONG)
+
+
+def _end_another(page: Page) -> None:
+    """One more run in the list that the page watches, just ended."""
+
+    def more(route: Route) -> None:
+        answer = route.fetch()
+        newest, *older = answer.json()
+        another = {**newest, "id": "zzzzz-slow-0101", "status": "completed", "created_at": newest["created_at"] + 1}
+        route.fulfill(response=answer, json=[another, newest, *older])
+
+    page.route(WATCHED, more)
 
 
 def test_a_page_of_its_own_shows_all_runs_and_each_by_its_address(lab: Lab, notebook: Any, picture: Any) -> None:

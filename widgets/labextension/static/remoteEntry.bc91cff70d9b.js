@@ -96,9 +96,11 @@
           const how = { autoClose, actions: [{ label: "Show", commandId: OPEN, args: { run } }] };
           if (!app.commands.hasCommand(NOTIFY)) return "";
           // Closed, it is still in Lab's centre: whether it is seen, the page alone tells.
-          if (at && !(document.getElementById(at) && (await app.commands.execute(RENEW, { id: at, message, type, ...how })))) return "";
-          if (at && !afresh) return at;
-          if (at) await app.commands.execute(DISMISS, { id: at }); // Lab goes on counting what was to close by itself
+          if (at && !document.getElementById(at)) return "";
+          if (at && !afresh) return (await app.commands.execute(RENEW, { id: at, message, type, ...how })) ? at : "";
+          // Lab goes on counting what was to close by itself. It is not renewed before: Lab does that a moment later, and
+          // one that goes meanwhile would come back.
+          if (at) await app.commands.execute(DISMISS, { id: at });
           return app.commands.execute(NOTIFY, { message, type, options: how });
         };
         view().then((found) => found.watchEnds(notify, new AbortController().signal), () => {}); // without our extension there is nothing to watch
