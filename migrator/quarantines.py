@@ -94,7 +94,7 @@ def needed_by(db: StateDB, place: Location) -> dict[str, str]:
     for row in unended:
         found[row["id"]] = row["id"]
         if row["migration"] == "copy-objects":
-            there, path = Location.model_validate(row["spec"]["source"]).identity()
+            there, path = Location.parse(row["spec"]["source"]).identity()
             if there == scope and path[: len(here)] == here and len(path) > len(here):
                 found[path[len(here)]] = row["id"]
     return found
@@ -110,7 +110,7 @@ def place_of(seen: Snapshot) -> tuple[Location, Location]:
     """
     if not keeps(seen):
         raise BadInput(f"Run {seen.id} kept nothing in quarantine, so there is nothing to bring back.")
-    place = Location.model_validate(seen.spec[_KEEPS[seen.migration][1]])
+    place = Location.parse(seen.spec[_KEEPS[seen.migration][1]])
     return place.below(f"{QUARANTINE}{seen.id}"), place
 
 

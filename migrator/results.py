@@ -95,8 +95,8 @@ class Results:
         spec = self.snapshot().spec
         if not {"source", "target"} <= spec.keys():
             raise BadInput(f"Run {self.id} is not between two places; there is nothing to try.")
-        sources = [Location.model_validate(place) for place in (spec["source"], *spec.get("more_sources", ()))]
-        return preflight(sources, Location.model_validate(spec["target"]))
+        sources = [Location.parse(place) for place in (spec["source"], *spec.get("more_sources", ()))]
+        return preflight(sources, Location.parse(spec["target"]))
 
     def plan(self) -> duckdb.DuckDBPyRelation:
         """Every intended action with its reason, as a DuckDB relation: ``.df()``, ``.filter("size > 1e6")``.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
 
 from .. import config
 from ..errors import BadInput, ConfigError
@@ -16,10 +15,11 @@ KNOWN = "a folder (/data, ~/data, file:///data), s3://bucket/prefix, or name://b
 _SECRET_KEYS = ("secret_access_key", "access_key_id", "session_token", "secret", "password", "token", "key")
 
 
-class Connection(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Connection:
     """One ``[connections.NAME]`` table of the configuration file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    __pydantic_config__: ClassVar = {"extra": "forbid", "hide_input_in_errors": True}
 
     preset: Name | Other | None = None
     account: str | None = None
@@ -68,12 +68,14 @@ def connection(name: str) -> Connection:
     if not isinstance(table, Mapping):
         raise ConfigError(f"{where} is not a table; write its settings as key = value lines below it.")
     _refuse_secrets(where, table)
+    from pydantic import TypeAdapter, ValidationError  # slow to load, and few runs have a connection
+
     try:
-        return Connection.model_validate(dict(table))
+        return TypeAdapter(Connection).validate_python(dict(table))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
-        known = ", ".join(Connection.model_fields)
+        known = ", ".join(field.name for field in fields(Connection))
         raise ConfigError(f"{where} can't be used: {key}: {first['msg']}. It may hold {known}.") from None
 
 

@@ -1,27 +1,65 @@
-"""Where objects lie: a place as data, safe to write down, since it names credentials and never holds them."""
+"""Where objects lie: a place as data, safe to write down, since it names credentials and never holds them.
+
+Plain values: pydantic reads and checks them where they come from people or a record. A hand gets them from its runner,
+which has done so, and loads no pydantic, since that takes longer than all else that it needs.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..errors import BadInput
 from .addresses import read
 from .presets import Kind
 
-STORAGE_CLASS = r"^[A-Z][A-Z0-9_]{1,63}$"
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema, SchemaValidator
+
 # What has to be known of a place before anything can be sent there.
 _REACH = {
     "local": (), "memory": (), "s3": ("endpoint", "region", "addressing", "credentials"),
     "gs": ("endpoint", "credentials"), "az": ("endpoint", "account", "credentials"),
 }  # fmt: skip
+# What some fields look like, and how people are told.
+_FORMS = {
+    "storage_class": (r"[A-Z][A-Z0-9_]{1,63}", "capital letters, digits and '_', such as STANDARD_IA"),
+    "kms_key": (r"[!-~]{1,2048}", "1 to 2,048 visible ASCII characters, a KMS key's name"),
+    "billing_project": (r"[a-z0-9:.\-]{1,100}", "small letters, digits, ':', '.' and '-', a project's id"),
+}
 
 
-class Credentials(BaseModel):
+class _Read:
+    """Has pydantic read what it is given, and refuse fields that it does not know."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        schema = handler(source)
+        # Under the name of the whole: else the second field of this type in a model would do without the reading.
+        name = schema.pop("ref", None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return core_schema.no_info_before_validator_function(cls._read, schema, ref=name)
+
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        # Before pydantic does: under a model of somebody else its message would repeat the value, maybe a secret.
+        known = [field.name for field in fields(cls)]  # pyright: ignore[reportArgumentType]
+        if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(known))):
+            raise BadInput(f"A {cls.__name__.lower()} has no field {unknown[0]!r}; there are {', '.join(known)}.")
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials(_Read):
     """Where credentials come from; the secret itself is read when it is needed and kept nowhere.
 
     ``env`` names environment variables, ``profile`` a profile of the AWS configuration files, ``file`` a JSON file
@@ -29,7 +67,7 @@ class Credentials(BaseModel):
     requests.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    __pydantic_config__: ClassVar = {"extra": "forbid", "hide_input_in_errors": True}
 
     source: Literal["env", "profile", "file", "default", "anonymous"]
     profile: str | None = None
@@ -41,14 +79,9 @@ class Credentials(BaseModel):
     account_key_env: str | None = None
     sas_env: str | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, given: Any) -> Any:
-        _refuse_unknown(cls, given)
-        return given
 
-
-class Location(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Location(_Read):
     """A folder of a disk or of a bucket.
 
     Made from text (``Location.parse``, or wherever pydantic meets a string or a path), and made
@@ -79,9 +112,11 @@ class Location(BaseModel):
     """
 
     # In a form it is one field of text.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, json_schema_extra={"format": "place"}
-    )
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "hide_input_in_errors": True,
+        "json_schema_extra": {"format": "place"},
+    }
 
     url: str
     kind: Kind
@@ -95,12 +130,16 @@ class Location(BaseModel):
     allow_http: bool | None = None
     account: str | None = None
     credentials: Credentials | None = None
-    storage_class: str | None = Field(default=None, pattern=STORAGE_CLASS)
-    kms_key: str | None = Field(default=None, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
+    storage_class: str | None = None
+    kms_key: str | None = None
     requester_pays: bool = False
-    billing_project: str | None = Field(default=None, pattern=r"^[a-z0-9:.\-]{1,100}$")
+    billing_project: str | None = None
 
-    @model_validator(mode="before")
+    def __post_init__(self) -> None:
+        for name, (form, words) in _FORMS.items():
+            if (given := getattr(self, name)) is not None and not re.fullmatch(form, given):
+                raise BadInput(f"{name}= has {words}.")
+
     @classmethod
     def _read(cls, given: Any) -> Any:
         if isinstance(given, str | os.PathLike):
@@ -110,16 +149,15 @@ class Location(BaseModel):
         if isinstance(given, Mapping) and "url" in given and "kind" not in given:
             options = {name: value for name, value in given.items() if name != "url"}
             return read(given["url"], options)
-        _refuse_unknown(cls, given)
-        return given
+        return super(Location, cls)._read(given)
 
     @classmethod
-    def parse(cls, text: str | os.PathLike[str] | Location, **options: Any) -> Self:
-        """Read a place from text.
+    def parse(cls, text: str | os.PathLike[str] | Mapping[str, Any] | Location, **options: Any) -> Location:
+        """Read a place from text, or from what a run's specification says of it.
 
         Parameters
         ----------
-        text : str or path
+        text : str or path or mapping
             ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``, ``name://bucket/prefix``,
             ``memory://name/prefix``, ``file:///folder`` or a folder.
         **options
@@ -133,8 +171,14 @@ class Location(BaseModel):
             If it is no place, or holds a secret.
         """
         if isinstance(text, Location):
-            return cls.model_validate(text)
-        return cls.model_validate(read(text, options))
+            return text
+        return _reader().validate_python(text if isinstance(text, Mapping) else read(text, options))
+
+    @classmethod
+    def told(cls, values: Mapping[str, Any]) -> Location:
+        """The place that another process has told by ``dataclasses.asdict``, and checked before."""
+        credentials = values["credentials"]
+        return cls(**{**values, "credentials": credentials and Credentials(**credentials)})
 
     @property
     def resolved(self) -> bool:
@@ -172,16 +216,16 @@ class Location(BaseModel):
         if not name:
             raise BadInput(f"{self} is a whole {'disk' if self.kind == 'local' else 'bucket'}, not one object.")
         if self.kind == "local":
-            return self.model_copy(update={"path": folder or "/", "url": folder or "/"}), name
+            return replace(self, path=folder or "/", url=folder or "/"), name
         url = self.url.rstrip("/").removesuffix(name)
-        return self.model_copy(update={"prefix": folder, "url": url}), name
+        return replace(self, prefix=folder, url=url), name
 
     def below(self, name: str) -> Location:
         """A place inside this one."""
         url = f"{self.url.rstrip('/')}/{name}"
         if self.kind == "local":
-            return self.model_copy(update={"path": url, "url": url})
-        return self.model_copy(update={"prefix": f"{self.prefix}/{name}".lstrip("/"), "url": f"{url}/"})
+            return replace(self, path=url, url=url)
+        return replace(self, prefix=f"{self.prefix}/{name}".lstrip("/"), url=f"{url}/")
 
     def needs(self) -> list[str]:
         """What a process must have to use it, resolved: ``env:NAME``, ``profile:NAME``, ``file:PATH``, our memory."""
@@ -218,12 +262,13 @@ def same_place(a: Location, b: Location) -> bool:
 
 
 # The fields of credentials that name something, none of which is a secret itself.
-_NAMED = tuple(name for name in Credentials.model_fields if name != "source")
+_NAMED = tuple(field.name for field in fields(Credentials) if field.name != "source")
 
 
-def _refuse_unknown(model: type[BaseModel], given: Any) -> None:
-    # Before pydantic does: under a model of somebody else its message would repeat the value, maybe a secret.
-    if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(model.model_fields))):
-        raise BadInput(
-            f"A {model.__name__.lower()} has no field {unknown[0]!r}; there are {', '.join(model.model_fields)}."
-        )
+@cache
+def _reader() -> SchemaValidator:
+    from pydantic import TypeAdapter
+    from pydantic_core import CoreConfig, SchemaValidator
+
+    # An error says what is wrong, and never the value, which may be a secret.
+    return SchemaValidator(TypeAdapter(Location).core_schema, CoreConfig(title="Location", hide_input_in_errors=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ..errors import ConfigError
 from .addresses import storage_class_named
@@ -39,12 +40,11 @@ def resolve(location: Location) -> Location:
     allowed = _allow_http(url, plain)
     kind = location.storage_class or (named.storage_class and storage_class_named(named.storage_class))
     style = location.addressing or named.addressing or _addressing(bool(given), location.bucket or "")
-    return location.model_copy(
-        update={
-            "endpoint": url, "region": region, "addressing": style, "allow_http": allowed, "credentials": credentials,
-            "storage_class": kind, "kms_key": location.kms_key or named.kms_key,
-            "requester_pays": location.requester_pays or named.requester_pays,
-        }
+    return replace(
+        location,
+        endpoint=url, region=region, addressing=style, allow_http=allowed, credentials=credentials,
+        storage_class=kind, kms_key=location.kms_key or named.kms_key,
+        requester_pays=location.requester_pays or named.requester_pays,
     )  # fmt: skip
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from migrator.errors import BadInput, ConfigError, Denied
 from migrator.stores import Location, open_store, overlap, same_place
@@ -15,6 +16,8 @@ from migrator.stores import Location, open_store, overlap, same_place
 
 class Move(BaseModel):
     source: Location
+    # Mutation: `ref=name` left out of the schema in locations.py, and a second place is not read from text.
+    target: Location | None = None
 
 
 def config(text: str) -> None:
@@ -80,6 +83,15 @@ def test_bad_options_are_refused(options):
     assert "HUSH" not in str(caught.value)
 
 
+@pytest.mark.parametrize("options", [{"addressing": "HUSH"}, {"kms_key": "HUSH HUSH"}, {"billing_project": "HUSH"}])
+def test_a_value_that_does_not_fit_is_not_repeated(options):
+    # Mutations: `hide_input_in_errors` of the reader; the loop of `__post_init__`.
+    scheme = "gs" if "billing_project" in options else "s3"
+    with pytest.raises((BadInput, ValidationError), match=next(iter(options))) as caught:
+        Location.parse(f"{scheme}://b", **options)
+    assert "HUSH" not in str(caught.value)
+
+
 def test_a_folder_takes_no_bucket_options():
     with pytest.raises(BadInput, match="for buckets"):
         Location.parse("/data", endpoint="http://127.0.0.1:1")
@@ -89,6 +101,7 @@ def test_pydantic_reads_text_paths_and_its_own_json(tmp_path):
     assert Move(source="s3://b/p").source == Location.parse("s3://b/p")
     assert Move(source=tmp_path).source.path == str(tmp_path)
     assert Move(source={"url": "s3://b", "region": "eu-west-1"}).source.region == "eu-west-1"
+    assert Move(source="s3://b", target="s3://c/p").target == Location.parse("s3://c/p")
     move = Move(source=Location.parse("s3://b/p", profile="mine"))
     assert Move.model_validate_json(move.model_dump_json()) == move
     for hushed in ({"secret_access_key": "HUSH"}, {"credentials": {"source": "env", "secret": "HUSH"}}):
@@ -119,11 +132,12 @@ def test_the_environment_is_written_in_once(monkeypatch):
     here = Location.parse("s3://b").resolve()
     assert (here.endpoint, here.region, here.addressing) == ("https://s3.example", "eu-west-1", "path")
     assert here.credentials.source == "env"
-    assert "HUSH" not in here.model_dump_json()
+    assert "HUSH" not in str(asdict(here))
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://other.example")
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
     assert here.resolve() == here
-    assert Location.model_validate(json.loads(here.model_dump_json())).resolve() == here
+    assert Location.parse(json.loads(json.dumps(asdict(here)))).resolve() == here
+    assert Location.told(json.loads(json.dumps(asdict(here)))) == here
 
 
 def test_an_option_wins_over_the_environment(monkeypatch):
@@ -141,7 +155,7 @@ def test_plain_http_wants_leave_except_on_this_machine(monkeypatch):
     far = Location.parse("s3://b", endpoint="http://minio:9000", anonymous=True)
     with pytest.raises(BadInput, match="allow_http=True"):
         far.resolve()
-    assert far.model_copy(update={"allow_http": True}).resolve().endpoint == "http://minio:9000"
+    assert replace(far, allow_http=True).resolve().endpoint == "http://minio:9000"
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     assert far.resolve().allow_http
     monkeypatch.setenv("AWS_ALLOW_HTTP", "perhaps")

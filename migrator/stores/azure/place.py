@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ...errors import BadInput, ConfigError
 from ..addresses import storage_class_named
@@ -28,11 +29,10 @@ def resolve(location: Location) -> Location:
     check_encrypted(url, location.allow_http if location.allow_http is not None else named.allow_http)
     tier = location.storage_class or (named.storage_class and storage_class_named(named.storage_class))
     credentials = location.credentials or _named_credentials(name, named) or _usual_credentials(bool(name))
-    return location.model_copy(
-        update={
-            "endpoint": url, "account": account, "credentials": credentials, "allow_http": url.startswith("http:"),
-            "storage_class": tier,
-        }
+    return replace(
+        location,
+        endpoint=url, account=account, credentials=credentials, allow_http=url.startswith("http:"),
+        storage_class=tier,
     )  # fmt: skip
 
 

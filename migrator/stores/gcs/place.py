@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ...errors import ConfigError
 from ..addresses import storage_class_named
@@ -32,12 +33,11 @@ def resolve(location: Location) -> Location:
     credentials = location.credentials or _named_credentials(location.connection, named)
     kind = location.storage_class or (named.storage_class and storage_class_named(named.storage_class))
     usual = Credentials(source="anonymous" if emulator else "default")
-    return location.model_copy(
-        update={
-            "endpoint": url, "credentials": credentials or usual, "allow_http": url.startswith("http:"),
-            "storage_class": kind, "kms_key": location.kms_key or named.kms_key,
-            "billing_project": location.billing_project or named.billing_project,
-        }
+    return replace(
+        location,
+        endpoint=url, credentials=credentials or usual, allow_http=url.startswith("http:"),
+        storage_class=kind, kms_key=location.kms_key or named.kms_key,
+        billing_project=location.billing_project or named.billing_project,
     )  # fmt: skip
 
 
