@@ -5,9 +5,10 @@ The public names; each is loaded when it is first used, so that importing this c
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazily import names_of
 
 if os.name == "nt":
     raise ImportError("migrator runs on Linux and macOS, not on Windows; use WSL there.")
@@ -48,7 +49,6 @@ _HOMES = {
     "model": ("Event", "Item", "Receipt", "Shard", "Snapshot"),
     "stores": ("Location", "Preflight", "preflight"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CopyObjects", "DeleteExtra", "DeleteSource", "Event", "Executor", "Item", "Kept", "Location", "Migration",
@@ -57,12 +57,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'migrator' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_of(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,6 @@ variable                   meaning                                              
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -96,6 +95,8 @@ def read_config() -> dict[str, Any]:
     ConfigError
         If it cannot be read or is not TOML.
     """
+    import tomllib  # of the processes of a run only the command reads it
+
     path = config_path()
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

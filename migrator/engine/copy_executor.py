@@ -1,16 +1,20 @@
-"""Executes CopyObjects: a crew copies a shard's objects, each failure is a receipt."""
+"""Executes CopyObjects: a crew copies a shard's objects, each failure is a receipt.
+
+What it needs to know of a copy are plain values, so that a hand is told them over its pipe and loads no pydantic.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AlreadyExists, DiskFull, NotDurable, NotFound, SourceChanged, StoreError
-from ..migrations import Control, CopyObjects
 from ..model import Item, Receipt, Shard
-from ..stores import open_store
+from ..stores import Location, open_store
 from ..stores.retries import looks
 from .copying import Abandoned, Copier
 from .crew import Crew
@@ -21,29 +25,56 @@ from .quarantine import Quarantine
 from .uploads import UploadNotes
 from .weather import HOPELESS, Streak
 
+if TYPE_CHECKING:
+    from ..migrations import Control, CopyObjects
+
 # What is no more as it was planned: another try of the same plan would meet that again.
 DRIFTED = (SourceChanged, NotFound, AlreadyExists)  # but of a place that is gone
 # Files this small are copied faster by one thread than by several that share the interpreter.
 SMALL_FILES = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class CopyTask:
+    """What there is to do. ``sources`` by what a plan calls them."""
+
+    sources: Sequence[tuple[str | None, Location]]
+    target: Location
+    keep: bool
+    in_flight: int | None
+    asked: Asked
+
+    @classmethod
+    def of(cls, migration: CopyObjects) -> CopyTask:
+        sources = tuple(migration.named().items())
+        return cls(sources, migration.target, migration.before == "keep", migration.in_flight, Asked.by(migration))
+
+    @classmethod
+    def told(cls, values: Mapping[str, Any]) -> CopyTask:
+        """The one that another process has told by ``dataclasses.asdict``."""
+        sources = [(name, Location.told(place)) for name, place in values["sources"]]
+        target, asked = Location.told(values["target"]), Asked(**values["asked"])
+        return cls(sources, target, values["keep"], values["in_flight"], asked)
+
+
 class CopyExecutor:
     """Copies shards of objects between stores that stay open."""
 
-    def __init__(self, migration: CopyObjects) -> None:
-        self._migration = migration
-        self._sources = {name: open_store(place) for name, place in migration.named().items()}
-        self._target = open_store(migration.target)
+    def __init__(self, task: CopyTask) -> None:
+        self._task = task
+        self._sources = {name: open_store(place) for name, place in task.sources}
+        self._target = open_store(task.target)
         self._tried = False
         self._streak = Streak()
         self._found: Pace | None = None  # kept from shard to shard
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
-        asked = Asked.by(self._migration)
-        copiers = {name: Copier(source, self._target, control, asked) for name, source in self._sources.items()}
+        copiers = {
+            name: Copier(source, self._target, control, self._task.asked) for name, source in self._sources.items()
+        }
         pace = self._pace(rows, control)
-        if self._migration.before == "keep" and any(row.action == "overwrite" for row in rows):
+        if self._task.keep and any(row.action == "overwrite" for row in rows):
             rows, failed = Quarantine(self._target, control).keep(rows, pace)
             yield from failed
         crew: Crew[Receipt] = Crew(pace, control)
@@ -101,7 +132,7 @@ class CopyExecutor:
         return None
 
     def _pace(self, rows: Sequence[Item], control: Control) -> Pace:
-        stores, given = (*self._sources.values(), self._target), self._migration.in_flight
+        stores, given = (*self._sources.values(), self._target), self._task.in_flight
         if given or any(store.capabilities.remote for store in stores):
             self._found = self._found or Pace.between(*stores, shares=control.shares, given=given)
             return self._found

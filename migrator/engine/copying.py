@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import LARGE_BYTES
 from ..errors import AlreadyExists, SourceChanged, StoreError
-from ..migrations import Control
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, Store, Written
@@ -28,6 +27,7 @@ from .torn import discard_torn
 from .witness import Witness
 
 if TYPE_CHECKING:
+    from ..migrations import Control
     from ..stores.base import ServerSide
     from ..stores.local import LocalStore
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..migrations import Control
 from ..model import Item
 from .pace import Pace
+
+if TYPE_CHECKING:
+    from ..migrations import Control
 
 R = TypeVar("R")
 

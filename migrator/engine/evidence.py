@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..migrations.copy_objects import CopyObjects
 from ..migrations.losses import differing
-from ..migrations.verify import in_sample
+from ..migrations.sampling import in_sample
 from ..model import Item
 from ..stores import Attributes, Store, Written
 from ..stores.digests import PART_BYTES, Hasher, Strong, Word, told
 from .standing import corrupt, name_of
+
+if TYPE_CHECKING:
+    from ..migrations import CopyObjects
 
 Chunks = Iterator[bytes]
 

@@ -25,11 +25,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..migrations.registry import load
 from ..model import Item, Receipt, Shard
 from ..stores.weather import under
 from .control import Control, Stopped
-from .executors import executor_of
+from .executors import executor_told
 from .output import log_to_stdout
 
 log = logging.getLogger("migrator")
@@ -52,7 +51,7 @@ def main() -> None:
     control = Control(brief["run_id"], brief["attempt"], brief["shares"], workspace)
     mouth = Mouth(voice, control)
     work = _listen(control, mouth)
-    executor = executor_of(load(brief["migration"]).model_validate(brief["spec"]))
+    executor = executor_told(brief["migration"])
     gc.freeze()  # what was loaded stays; and what an object takes is seldom a circle: collections are a hundredth of it
     gc.set_threshold(GARBAGE)
     while True:

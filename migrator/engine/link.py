@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..migrations import Migration
-from ..migrations.registry import reference
 from ..model import Item, Receipt
 from .control import Control
+from .executors import as_told
 from .work import Work
+
+if TYPE_CHECKING:
+    from ..migrations import Migration
 
 Inbox = queue.SimpleQueue["tuple[Link, dict[str, Any] | None]"]
 
@@ -59,7 +61,7 @@ class Link:
         self._say({
             "runner": os.getpid(), "run_id": control.run_id, "attempt": control.attempt, "shares": shares,
             "workspace": control.workspace and str(control.workspace),
-            "migration": reference(type(migration)), "spec": migration.model_dump(mode="json"),
+            "migration": as_told(migration),
         })  # fmt: skip
         self._ear = threading.Thread(target=self._listen, args=(inbox,), name="hand", daemon=True)
         self._ear.start()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import MANIFESTS, QUARANTINE
 from ..errors import NotFound, SourceChanged, StoreError
-from ..migrations import Control
 from ..model import Item, Receipt
 from ..stores import Attributes, Store
 from .copying import Abandoned, Copier
 from .crew import Crew
 from .pace import Pace
 from .standing import name_of
+
+if TYPE_CHECKING:
+    from ..migrations import Control
 
 
 class Quarantine:

@@ -9,10 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import MigratorError
-from ..migrations import CopyObjects, Migration
 from ..stores import open_store
+
+if TYPE_CHECKING:
+    from ..migrations import Migration
 
 log = logging.getLogger("migrator")
 FOLDER = "uploads"
@@ -73,6 +76,8 @@ def left(folder: Path, before: int | None = None) -> dict[str, str]:
 
 def abort_left(migration: Migration, workspace: Path) -> int:
     """At a run's end, abort what is still open; how many. One that can't be aborted is named in the output."""
+    from ..migrations import CopyObjects  # a hand, which takes notes, loads none of them
+
     found = left(workspace / FOLDER)
     if not found or not isinstance(migration, CopyObjects):
         return 0

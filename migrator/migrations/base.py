@@ -230,7 +230,7 @@ class Migration(BaseModel):
 class Executor(Protocol):
     """How. Made once in each process as ``Executor(migration)``; keeps no state that matters."""
 
-    def __init__(self, migration: Any) -> None: ...
+    def __init__(self, migration: Any, /) -> None: ...
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         """Do the rows, giving a receipt for each after it was checked, in any order.

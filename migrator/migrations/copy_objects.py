@@ -18,7 +18,7 @@ from .deciding import decide, weigh_losses
 from .placing import check_apart, check_distinct, check_folder, check_reached
 from .renaming import RENAMING, Renaming
 from .sameness import Compare
-from .verify import share_of
+from .sampling import share_of
 
 if TYPE_CHECKING:
     from ..model import ItemStatus, Snapshot

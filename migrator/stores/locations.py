@@ -44,9 +44,9 @@ class _Read:
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core import core_schema
 
-        schema = handler(source)
+        schema: Any = handler(source)
         # Under the name of the whole: else the second field of this type in a model would do without the reading.
-        name = schema.pop("ref", None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        name = schema.pop("ref", None)
         return core_schema.no_info_before_validator_function(cls._read, schema, ref=name)
 
     @classmethod

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from ..errors import CredentialsRefused, StoreError, Throttled, Unreachable
@@ -163,6 +162,8 @@ def asked_for(retry_after: str) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after)
     try:
+        from email.utils import parsedate_to_datetime  # slow to load, and folders have no use for it
+
         return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None

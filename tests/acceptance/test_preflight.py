@@ -16,7 +16,7 @@ from trees import listed
 
 import migrator as mg
 from migrator.stores import Location, retries
-from migrator.stores.preflight import _clock
+from migrator.stores.preflights import _clock
 
 
 def states(found: mg.Preflight) -> dict[str, str]:

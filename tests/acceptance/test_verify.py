@@ -13,7 +13,7 @@ from driving import command_here
 
 import migrator as mg
 from migrator.errors import BadInput
-from migrator.migrations.verify import Sampling, bound
+from migrator.migrations.sampling import Sampling, bound
 from migrator.stores.digests import MIB, digests_of_parts, sizes_of_parts
 
 NFC, NFD = "caf\u00e9.txt", "cafe\u0301.txt"

@@ -17,7 +17,7 @@ from migrator import CopyObjects
 from migrator.config import QUARANTINE
 from migrator.engine import files
 from migrator.engine.control import Control
-from migrator.engine.copy_executor import CopyExecutor
+from migrator.engine.copy_executor import CopyExecutor, CopyTask
 from migrator.engine.planning import Planning, make_plan
 from migrator.engine.work import PLANNED, Work
 from migrator.model import Item, Receipt, Shard
@@ -62,7 +62,7 @@ class World:
 
     def apply(self, shards: Sequence[Shard], folder: Path) -> list[tuple[Item, Receipt]]:
         done = []
-        control, executor = Control(f"r{next(_numbers)}"), CopyExecutor(self.migration)
+        control, executor = Control(f"r{next(_numbers)}"), CopyExecutor(CopyTask.of(self.migration))
         for shard in shards:
             work = Work.load(shard, folder)
             for receipt in executor.execute(shard, work.todo, control):

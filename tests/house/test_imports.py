@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from migrator import api
+from migrator.engine.executors import as_told
+from migrator.migrations import CopyObjects
+from migrator.stores import Location
 
 HEAVY = {"IPython", "anywidget", "boto3", "duckdb", "ipywidgets", "obstore", "pandas", "pyarrow", "tornado"}
 
@@ -38,13 +42,48 @@ def test_the_cli_needs_no_widgets_and_draws_when_a_run_is_on_its_way() -> None:
     ("process", "without"),
     [
         ("migrator.runner", set()),
-        ("migrator.engine.hand", {"sqlalchemy"}),
+        ("migrator.engine.hand", {"sqlalchemy", "pydantic", "email", "tomllib", "ssl"}),
         ("migrator.keeper", {"sqlalchemy", "pydantic"}),
     ],
 )
 def test_a_process_of_a_run_begins_light(process: str, without: set[str]) -> None:
     # Mutation: import `migrator.state` at the top of the keeper.
     assert loaded_after(f"import {process}") & (HEAVY | {"rich", "sqlalchemy.dialects.postgresql"} | without) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "needless"),
+    [
+        ("/data/in", {"obstore", "email", "ssl", "urllib3"}),
+        ("s3://b/in", {"urllib3", "asyncio"}),
+    ],
+)
+def test_a_hand_that_copies_loads_nothing_that_it_does_not_need(source: str, needless: set[str]) -> None:
+    # What its start takes is time in which small objects wait. Mutations: `Control` imported in crew.py for more than
+    # its type; `as_told` tells a copy as any migration.
+    place = Location.parse(source, **({"anonymous": True} if source.startswith("s3") else {}))
+    brief = {"run_id": "r", "attempt": 1, "shares": 2, "workspace": None, "runner": os.getpid(),
+             "migration": as_told(CopyObjects(place, "/data/out").resolve())}  # fmt: skip
+    shard = {"no": 1, "rows": [], "shard": {"no": 0, "items": 0, "bytes": 0, "plan_file": "none"}}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "migrator.engine.hand"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"},
+    ) as hand:  # fmt: skip
+        assert hand.stdin
+        assert hand.stdout
+        assert hand.stderr
+        hand.stdin.writelines(json.dumps(line).encode() + b"\n" for line in (brief, shard))
+        hand.stdin.flush()
+        assert any("done" in json.loads(line) for line in hand.stdout)
+        hand.stdin.close()
+        loaded = imported(hand.stderr.read().decode())
+    assert {"migrator.engine.copying", "json"} <= loaded
+    assert loaded & (HEAVY - {"obstore"} | needless | {"sqlalchemy", "pydantic", "tomllib"}) == set()
+
+
+def imported(told: str) -> set[str]:
+    """The modules in what ``-X importtime`` tells."""
+    return set(re.findall(r"^import time:.*\| +(\S+)$", told, re.M))
 
 
 def test_a_copy_between_folders_loads_nothing_that_it_does_not_need(
@@ -60,7 +99,7 @@ def test_a_copy_between_folders_loads_nothing_that_it_does_not_need(
     [run] = api.runs()
     run.wait(60)
     told = (tmp_path / "state" / "runs" / run.id / "output.log").read_text()
-    loaded = set(re.findall(r"^import time:.*\| +(\S+)$", told, re.M))
+    loaded = imported(told)
     assert "duckdb" in loaded  # the list is one of the whole run
     needless = {"numpy", "pandas", "pyarrow.dataset", "obstore", "boto3", "polars", "rich",
                 "sqlalchemy.dialects.postgresql"}  # fmt: skip
