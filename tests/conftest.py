@@ -8,6 +8,11 @@ import pytest
 from clouds import Azurite, FakeGCS, RcloneS3, azurite, fake_gcs, rclone
 from databases import MariaDB, PostgreSQL, mariadb_programs, postgresql_programs
 from servers import SeaweedFS, weed
+from warm import Warm
+
+from migrator.lifecycle import detached, spawn
+
+COLD = detached.start_detached
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +69,21 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'made' / 'state.db'}"
     return request.getfixturevalue(request.param).fresh()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_runners() -> Iterator[None]:
+    """Runners that this process starts are forked off one that has loaded already: most of what a short one takes."""
+    env = detached.environment("sqlite:////state.db", detached.import_path())
+    with Warm(COLD, env) as warm, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spawn, "start_detached", warm.start)
+        yield
+
+
+@pytest.fixture
+def cold_runners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runners are started as everywhere, by a new interpreter: where that, or the moment of it, is the point."""
+    monkeypatch.setattr(spawn, "start_detached", COLD)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from migrator import CopyObjects, api
 SEED = int(os.environ.get("MIGRATOR_SEED", "0")) or secrets.randbits(32)
 SEEN_WITHIN_S = 15
 
+pytestmark = pytest.mark.usefixtures("cold_runners")  # what is killed is what users have
+
 
 def kill_at_random(start: Callable[[int], api.Run], phase: str, rng: random.Random) -> tuple[api.Run, psutil.Process]:
     """A run whose runner was killed in a phase, at a random moment of it.

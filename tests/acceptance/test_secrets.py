@@ -25,6 +25,8 @@ from widgets import MigrationPanel
 # Each has characters that an address or base64 spells otherwise.
 CANARIES = {where: f"cana/ry+{where}=" for where in ("env", "token", "profile", "userinfo", "signature", "account")}
 
+pytestmark = pytest.mark.usefixtures("cold_runners")  # one that was forked has no words of its own in its argv
+
 
 def spellings(secret: str) -> set[str]:
     coded = base64.b64encode(secret.encode()).decode()

@@ -23,7 +23,7 @@ from migrator import CopyObjects, api  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold_runners: None) -> Iterator[Path]:
     """A state DB and workspaces that no other test and no user has; what was left running is ended."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "MIGRATOR_")) and name != "MIGRATOR_SEED":
