@@ -1,4 +1,4 @@
-"""The command: `migrator`."""
+"""The command: `migrator`. What a command does is loaded when it is called: help and the tab key wait for none."""
 
 import atexit
 import gc

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from .. import api
+import migrator as mg
+
 from ..model import Mode
 from . import output
 from .doors import json_option, run_argument, show_run
@@ -55,7 +56,7 @@ def verify(
         Location.parse(target, **read_options(target_options)),
         sample=sample, download=download, metadata=metadata, in_flight=in_flight, **take(terms),
     )  # fmt: skip
-    show_run(api.start(migration, mode, name=name, tags=tags), no_follow, as_json)
+    show_run(mg.start(migration, mode, name=name, tags=tags), no_follow, as_json)
 
 
 @click.command(cls=GroupedCommand)
@@ -91,7 +92,7 @@ def preflight(
               help="Markdown, a whole HTML page, or everything as JSON.")  # fmt: skip
 def report(run: str, form: str) -> None:
     """Print the record of RUN: what, by whom, by which plan, and what came of it by which evidence."""
-    made = api.attach(run).report()
+    made = mg.attach(run).report()
     text = {"md": made.to_markdown, "html": made.to_html, "json": made.to_json}[form]()
     click.echo(text, nl=False)
 
@@ -102,7 +103,7 @@ def report(run: str, form: str) -> None:
               show_default=True, help="parquet goes to a pipe or a file: > duplicates.parquet")  # fmt: skip
 def duplicates(run: str, form: str) -> None:
     """List objects of the same bytes under several keys, as far as RUN's plan and receipts tell."""
-    output.show_items(api.attach(run).duplicates(), form)
+    output.show_items(mg.attach(run).duplicates(), form)
 
 
 @click.command("map")
@@ -111,4 +112,4 @@ def duplicates(run: str, form: str) -> None:
               show_default=True, help="parquet goes to a pipe or a file: > map.parquet")  # fmt: skip
 def key_map(run: str, form: str) -> None:
     """List which key of the source stands under which name at the target now."""
-    output.show_items(api.attach(run).key_map(), form)
+    output.show_items(mg.attach(run).key_map(), form)

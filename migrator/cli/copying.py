@@ -6,10 +6,9 @@ from typing import Any, get_args
 
 import click
 
-from .. import api
-from ..migrations.base import Duplicates
-from ..migrations.copy_objects import Before, OnLoss, Overwrite, SourceAfter
-from ..migrations.sameness import Compare
+import migrator as mg
+
+from ..migrations.choices import Before, Compare, Duplicates, OnLoss, Overwrite, SourceAfter
 from ..model import Mode
 from ..stores.digests import Strong
 from .doors import json_option, run_argument, show_run
@@ -115,7 +114,7 @@ def copy(
         Location.parse(target, **read_options(target_options)),
         **take(terms, *HOW),
     )
-    show_run(api.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)
+    show_run(mg.start(migration, mode, dry_run, key, name, tags, **terms), no_follow, as_json)
 
 
 @click.command()
@@ -133,8 +132,8 @@ def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_
     from ..migrations import CopyObjects
 
     changes = {} if overwrite is None else {"overwrite": overwrite}
-    again = CopyObjects.retry(api.attach(run), **changes)
-    show_run(api.start(again, mode, dry_run), no_follow, as_json)
+    again = CopyObjects.retry(mg.attach(run), **changes)
+    show_run(mg.start(again, mode, dry_run), no_follow, as_json)
 
 
 @click.command()
@@ -145,7 +144,7 @@ def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_
 @json_option
 def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
     """Bring back what RUN replaced, as a new run. What stands there now is kept in turn."""
-    show_run(api.restore(run, mode=mode, dry_run=dry_run), no_follow, as_json)
+    show_run(mg.restore(run, mode=mode, dry_run=dry_run), no_follow, as_json)
 
 
 @click.command("delete-source")
@@ -170,5 +169,5 @@ def delete_source(
     """
     from ..migrations import DeleteSource
 
-    migration = DeleteSource.of(api.attach(run), source=source, before=before, max_objects=max_objects)
-    show_run(api.start(migration, mode, dry_run=not yes), no_follow, as_json)
+    migration = DeleteSource.of(mg.attach(run), source=source, before=before, max_objects=max_objects)
+    show_run(mg.start(migration, mode, dry_run=not yes), no_follow, as_json)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
-from .. import api
+import migrator as mg
+
 from ..errors import BadInput, MigratorError, RunNotCompleted
 from ..model import EXIT_CODES
 from . import output
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from ..state import StateDB
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 SENTENCE = 300  # characters, more than any has
@@ -41,9 +46,20 @@ class Door(Listing):
         except MigratorError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
-        except ValidationError as error:
+        except ValueError as error:
+            from pydantic import ValidationError
+
+            if not isinstance(error, ValidationError):
+                raise
             click.echo(f"Error: {_first_mistake(error)}", err=True)
             ctx.exit(2)
+
+
+def open_state() -> StateDB:
+    """The state DB that the command is about."""
+    from .. import api
+
+    return api.open_state()
 
 
 def _first_mistake(error: ValidationError) -> str:
@@ -53,13 +69,13 @@ def _first_mistake(error: ValidationError) -> str:
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Run ids for the shell's tab key."""
-    return [run.id for run in api.runs(200) if run.id.startswith(incomplete)]
+    return [run.id for run in mg.runs(200) if run.id.startswith(incomplete)]
 
 
 run_argument = click.argument("run", shell_complete=complete_run)
 
 
-def show_run(run: api.Run, no_follow: bool, as_json: bool) -> None:
+def show_run(run: mg.Run, no_follow: bool, as_json: bool) -> None:
     """Watch a run, or name it and return; a program gets JSON. Ends with the exit code of the run's end."""
     if no_follow:
         output.print_json(run.snapshot().to_dict()) if as_json else click.echo(run.id)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from .. import __version__, api
+import migrator as mg
+
 from ..errors import BadInput
 from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
@@ -22,7 +23,7 @@ COMPARED = ("key", "size", "status", "other_status", "error", "other_error")
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="migrator")
+@click.version_option(mg.__version__, prog_name="migrator")
 @click.option("--state", metavar="URL", help="State DB: a path or SQLAlchemy URL. Default: $MIGRATOR_STATE.")
 def main(state: str | None) -> None:
     """Move objects between stores in detached runs that can be watched, stopped and resumed.
@@ -63,7 +64,7 @@ def _has_password(url: sa.URL) -> bool:
 @json_option
 def plan(run: str, as_json: bool) -> None:
     """Show what the plan of RUN would do, by action and reason; `migrator items RUN` lists every row."""
-    summary = api.attach(run).plan_summary()
+    summary = mg.attach(run).plan_summary()
     output.print_json(summary.to_dict()) if as_json else click.echo(str(summary))
 
 
@@ -78,7 +79,7 @@ def plan(run: str, as_json: bool) -> None:
 @json_option
 def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
-    show_run(api.apply(run, **terms), no_follow, as_json)
+    show_run(mg.apply(run, **terms), no_follow, as_json)
 
 
 @main.command()
@@ -89,7 +90,7 @@ def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
 @click.option("--tag", help="Only runs with this tag.")
 def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str | None) -> None:
     """List runs, newest first."""
-    found = api.runs(limit, status=status, text=text, tag=tag)
+    found = mg.runs(limit, status=status, text=text, tag=tag)
     output.show_runs([run.snapshot() for run in found], as_json)
 
 
@@ -100,7 +101,7 @@ def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str
               show_default=True, help="parquet goes to a pipe or a file: > differences.parquet")  # fmt: skip
 def compare(run: str, other: str, form: str) -> None:
     """List the items in which RUN and OTHER differ: only in one of them, or with another outcome."""
-    output.show_items(api.attach(run).compare(api.attach(other)), form, COMPARED)
+    output.show_items(mg.attach(run).compare(mg.attach(other)), form, COMPARED)
 
 
 @main.command()
@@ -108,7 +109,7 @@ def compare(run: str, other: str, form: str) -> None:
 @json_option
 def show(run: str, as_json: bool) -> None:
     """Show what is true of RUN now."""
-    output.show_snapshot(api.attach(run), as_json)
+    output.show_snapshot(mg.attach(run), as_json)
 
 
 @main.command()
@@ -116,7 +117,7 @@ def show(run: str, as_json: bool) -> None:
 @json_option
 def follow(run: str, as_json: bool) -> None:
     """Watch RUN until it ends. Ctrl-C stops watching, not the run."""
-    show_run(api.attach(run), False, as_json)
+    show_run(mg.attach(run), False, as_json)
 
 
 @main.command()
@@ -124,7 +125,7 @@ def follow(run: str, as_json: bool) -> None:
 @click.option("--wait", is_flag=True, help="Return when it has stopped.")
 def cancel(run: str, wait: bool) -> None:
     """Ask RUN to stop. What is in flight is finished or aborted; `resume` goes on later."""
-    handle = api.attach(run)
+    handle = mg.attach(run)
     handle.cancel()
     if not wait:
         click.echo(f"Asked {run} to stop.")
@@ -149,7 +150,7 @@ def resume(run: str, no_follow: bool, mode: Mode | None, here: bool, as_json: bo
     """
     if here and mode == "queue":
         raise click.UsageError("--here starts it now; it can't go with --mode queue.")
-    show_run(api.attach(run).resume("streaming" if here else mode), no_follow, as_json)
+    show_run(mg.attach(run).resume("streaming" if here else mode), no_follow, as_json)
 
 
 @main.command()
@@ -159,14 +160,14 @@ def resume(run: str, no_follow: bool, mode: Mode | None, here: bool, as_json: bo
               show_default=True, help="parquet goes to a pipe or a file: > items.parquet")  # fmt: skip
 def items(run: str, status: ItemStatus | None, form: str) -> None:
     """List the items of RUN: its plan joined with the receipts."""
-    output.show_items(api.attach(run).items(status), form)
+    output.show_items(mg.attach(run).items(status), form)
 
 
 @main.command()
 @run_argument
 def log(run: str) -> None:
     """Print the output of RUN."""
-    handle, cursor = api.attach(run), 0
+    handle, cursor = mg.attach(run), 0
     while True:
         text, cursor = handle.log(cursor)
         if not text:

@@ -7,8 +7,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from ..migrations.choosing import CHOICE
-from ..migrations.renaming import RENAMING, Collisions
+from ..migrations.choices import Collisions
 from ..model import Mode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,6 +98,9 @@ place_options = grouped(
 
 def take(terms: dict[str, Any], *more: str) -> dict[str, Any]:
     """Take what was given of a choice, of names and of ``more`` out of a command's words."""
+    from ..migrations.choosing import CHOICE
+    from ..migrations.renaming import RENAMING
+
     found = {name: terms.pop(name) for name in (*CHOICE, *RENAMING, *more) if name in terms}
     return {name: given for name, given in found.items() if given not in (None, (), False)}
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from .. import api
+import migrator as mg
+
 from ..model import Mode
 from . import lists, output
 from .copying import restore
@@ -29,7 +30,7 @@ def list_kept(place: str, as_json: bool, options: tuple[str, ...]) -> None:
     """List what is kept at PLACE, where runs wrote: by run, how much, since when, and from when on a purge takes it."""
     from ..stores import Location
 
-    kept = api.quarantine(Location.parse(place, **read_options(options)))
+    kept = mg.quarantine(Location.parse(place, **read_options(options)))
     output.print_json([asdict(one) for one in kept]) if as_json else lists.show_kept(kept, place)
 
 
@@ -39,7 +40,7 @@ def list_kept(place: str, as_json: bool, options: tuple[str, ...]) -> None:
               show_default=True, help="parquet goes to a pipe or a file: > kept.parquet")  # fmt: skip
 def show(run: str, form: str) -> None:
     """Show what RUN keeps: what stood where, its size, hash, headers, and where it is now."""
-    output.show_items(api.attach(run).kept(), form, ("key", "size", "because", "digest", "kept_as"))
+    output.show_items(mg.attach(run).kept(), form, ("key", "size", "because", "digest", "kept_as"))
 
 
 @quarantine.command()
@@ -64,7 +65,7 @@ def purge(
 
     at = Location.parse(place, **read_options(options))
     migration = PurgeQuarantine(at, older_than=older_than, run=run)
-    show_run(api.start(migration, mode, dry_run=not yes), no_follow, as_json)
+    show_run(mg.start(migration, mode, dry_run=not yes), no_follow, as_json)
 
 
 quarantine.add_command(restore)

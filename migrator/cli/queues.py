@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from .. import api
-from ..lifecycle.worker import Worker
+import migrator as mg
+
 from . import lists
-from .doors import Listing, json_option
+from .doors import Listing, json_option, open_state
 
 name_argument = click.argument("name", default="default")
 
@@ -28,8 +28,10 @@ def worker(name: str, concurrency: int, once: bool, idle_s: float | None) -> Non
     It can be stopped at any time, with Ctrl-C or SIGTERM: it takes nothing new and ends at once, and the runs it
     started go on by themselves. How many run at once over all workers is the queue's limit: `migrator queue limit`.
     """
+    from ..lifecycle.worker import Worker
+
     logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    with Worker(api.open_state(), name, concurrency) as working:
+    with Worker(open_state(), name, concurrency) as working:
         click.echo(f"Serving the queue {name!r}, {concurrency} at a time. Ctrl-C stops this; runs go on.")
         working.work(0 if once else idle_s)
 
@@ -47,7 +49,7 @@ def queue(ctx: click.Context) -> None:
 @json_option
 def show(name: str = "default", as_json: bool = False) -> None:
     """Who runs, who waits and for what, and who works."""
-    lists.show_queue(api.queue(name), as_json)
+    lists.show_queue(mg.queue(name), as_json)
 
 
 @queue.command()
@@ -57,28 +59,28 @@ def limit(most: str, name: str) -> None:
     """Let N runs of the queue run at once, over all workers; `none` for no limit."""
     if most != "none" and not most.isdigit():
         raise click.UsageError(f"A limit is a number or none, not {most!r}.")
-    api.queue(name).limit(None if most == "none" else int(most))
-    click.echo(repr(api.queue(name)))
+    mg.queue(name).limit(None if most == "none" else int(most))
+    click.echo(repr(mg.queue(name)))
 
 
 @queue.command()
 @name_argument
 def pause(name: str) -> None:
     """Let nothing new start. What runs goes on."""
-    api.queue(name).pause()
-    click.echo(repr(api.queue(name)))
+    mg.queue(name).pause()
+    click.echo(repr(mg.queue(name)))
 
 
 @queue.command()
 @name_argument
 def unpause(name: str) -> None:
     """Let the queue go on."""
-    api.queue(name).unpause()
-    click.echo(repr(api.queue(name)))
+    mg.queue(name).unpause()
+    click.echo(repr(mg.queue(name)))
 
 
 @queue.command()
 @name_argument
 def stop(name: str) -> None:
     """Ask the queue's workers on this host to end. The runs they started go on."""
-    click.echo(f"Asked {api.queue(name).stop_workers()} worker(s) to end.")
+    click.echo(f"Asked {mg.queue(name).stop_workers()} worker(s) to end.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .. import api
+import migrator as mg
+
 from .doors import run_argument
 
 
@@ -12,7 +13,7 @@ from .doors import run_argument
 @run_argument
 def pause(run: str) -> None:
     """Stop RUN's writing until `unpause`. It keeps its process, and what it may write."""
-    api.attach(run).pause()
+    mg.attach(run).pause()
     click.echo(f"Asked {run} to pause; `migrator unpause {run}` goes on.")
 
 
@@ -20,7 +21,7 @@ def pause(run: str) -> None:
 @run_argument
 def unpause(run: str) -> None:
     """Let RUN go on after `pause`."""
-    api.attach(run).unpause()
+    mg.attach(run).unpause()
     click.echo(f"{run} goes on.")
 
 
@@ -30,8 +31,8 @@ def unpause(run: str) -> None:
 @click.option("--in-flight", type=click.IntRange(1, 512), help="Objects at once.")
 def limit(run: str, bytes_per_s: str | None, in_flight: int | None) -> None:
     """Set what RUN may use, at once and while it runs. What is not given has no limit of its own."""
-    api.attach(run).limit(bytes_per_s, in_flight)
-    limits = api.attach(run).snapshot().limits
+    mg.attach(run).limit(bytes_per_s, in_flight)
+    limits = mg.attach(run).snapshot().limits
     click.echo(f"{run}: " + (", ".join(f"{name} {value:,}" for name, value in limits.items()) or "no limits") + ".")
 
 
@@ -39,5 +40,5 @@ def limit(run: str, bytes_per_s: str | None, in_flight: int | None) -> None:
 @run_argument
 def run_now(run: str) -> None:
     """Take RUN out of its queue and start it at once, in a process of its own."""
-    api.attach(run).run_now()
+    mg.attach(run).run_now()
     click.echo(f"{run} starts. `migrator follow {run}` watches it.")

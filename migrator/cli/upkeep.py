@@ -7,11 +7,8 @@ import sys
 
 import click
 
-from .. import api, upkeep
-from ..lifecycle import leases as held
-from ..state.upkeep import give_back
 from . import lists
-from .doors import Listing, json_option, run_argument
+from .doors import Listing, json_option, open_state, run_argument
 
 
 @click.group(cls=Listing, invoke_without_command=True)
@@ -19,15 +16,19 @@ from .doors import Listing, json_option, run_argument
 @click.pass_context
 def leases(ctx: click.Context, as_json: bool) -> None:
     """Who may write where: the places that live runs hold."""
+    from ..lifecycle import leases as held
+
     if ctx.invoked_subcommand is None:
-        lists.show_leases(held.list_held(api.open_state()), as_json)
+        lists.show_leases(held.list_held(open_state()), as_json)
 
 
 @leases.command("break")
 @run_argument
 def break_(run: str) -> None:
     """End RUN, which holds a lease and is not known to live. Refused while its process lives."""
-    why = held.break_lease(api.open_state(), run)
+    from ..lifecycle import leases as held
+
+    why = held.break_lease(open_state(), run)
     click.echo(f"The lease of {run} is free. {why}")
 
 
@@ -52,7 +53,9 @@ def state() -> None:
 @json_option
 def check(as_json: bool) -> None:
     """Look whether the state DB is whole and every file is there that its runs name. Exit code 1 if not."""
-    health = upkeep.check(api.open_state())
+    from .. import upkeep
+
+    health = upkeep.check(open_state())
     lists.show_health(health, as_json)
     sys.exit(0 if health.well else 1)
 
@@ -63,6 +66,8 @@ def upgrade() -> None:
 
     Any command does it by itself when no run is starting or running; this one also looks whether they live.
     """
+    from .. import upkeep
+
     shown, version = upkeep.upgrade()
     click.echo(f"The state DB {shown} has schema {version}.")
 
@@ -70,7 +75,9 @@ def upgrade() -> None:
 @state.command()
 def vacuum() -> None:
     """Give the space of what was purged back."""
-    give_back(api.open_state())
+    from ..state.upkeep import give_back
+
+    give_back(open_state())
     click.echo("The space is given back.")
 
 
@@ -83,5 +90,7 @@ def purge(older_than: float, yes: bool, as_json: bool) -> None:
 
     What was copied stays. A dry run stays while a run that applies it lives.
     """
-    db = api.open_state()
+    from .. import upkeep
+
+    db = open_state()
     lists.show_old(upkeep.purge(db, older_than) if yes else upkeep.find_old(db, older_than), yes, as_json)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from ..migrations.renaming import Collisions
+    from ..migrations.choices import Collisions
     from ..stores.names import Folding
 
 BATCH = 10_000

@@ -25,7 +25,7 @@ from .listings import Expect, Listings, View, sieve_of
 if TYPE_CHECKING:
     import duckdb
 
-    from ..migrations.base import Duplicates
+    from ..migrations.choices import Duplicates
     from .control import Control
 
 Actions = dict[str, dict[str, int]]

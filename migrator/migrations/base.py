@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from ..model import Snapshot
     from ..stores import Location, Store
+    from .choices import Duplicates
     from .choosing import Choosing
     from .renaming import Renaming
 
-Duplicates = Literal["copy", "report", "once"]
 # Rows of a plan: dicts with some of Item's fields (never item_no: the engine numbers them),
 # or an Arrow table of the same columns.
 Batch: TypeAlias = "Sequence[dict[str, Any]] | pa.Table"

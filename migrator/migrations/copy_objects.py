@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import BadInput
 from ..stores import Location
 from ..stores.digests import Strong, check_strong
-from .base import Batch, Duplicates, Ended, Migration, PlanContext, Target
+from .base import Batch, Ended, Migration, PlanContext, Target
+from .choices import Before, Compare, Duplicates, OnLoss, Overwrite, SourceAfter
 from .choosing import CHOICE, LIMITS, Choosing
 from .deciding import decide, weigh_losses
 from .placing import check_apart, check_distinct, check_folder, check_reached
 from .renaming import RENAMING, Renaming
-from .sameness import Compare
 from .sampling import share_of
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 # One interpreter keeps one core busy. A process more costs a third of a second and 50 MB: a few thousand small objects.
 MANY_OBJECTS, SMALL_BYTES, MOST_PROCESSES = 5_000, 1 << 20, 4
-Overwrite = Literal["never", "if-different", "always"]
-Before = Literal["keep", "none"]
-OnLoss = Literal["report", "refuse", "sidecar"]
-SourceAfter = Literal["keep", "delete-verified", "quarantine-verified"]
 
 
 class CopyObjects(Choosing, Renaming, Migration, defer_build=True):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..stores import ObjectInfo, Store
 from ..words import storable, unescape
 from .losses import look_for_losses
-from .sameness import Compare, identical, same
+from .sameness import identical, same
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .choices import Compare
     from .copy_objects import CopyObjects
 
 

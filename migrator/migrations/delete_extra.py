@@ -11,8 +11,8 @@ from ..errors import BadInput
 from ..stores import Location
 from ..words import unescape
 from .base import Batch, Migration, PlanContext, Target
+from .choices import Before
 from .choosing import Choosing
-from .copy_objects import Before
 from .placing import check_reached
 from .renaming import Renaming
 

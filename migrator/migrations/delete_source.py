@@ -11,8 +11,9 @@ from pydantic import ByteSize, Field
 from ..errors import BadInput
 from ..stores import Location
 from .base import Batch, Ended, Migration, PlanContext, Target
+from .choices import Before
 from .choosing import Choosing
-from .copy_objects import Before, CopyObjects
+from .copy_objects import CopyObjects
 from .placing import check_reached
 
 # By which evidence a copy is proved: the target's own hash of the bytes, or a second reading of them.

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from string import Formatter
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from ..errors import BadInput
 from ..stores import ObjectInfo
+from .choices import Collisions
 
-Collisions = Literal["refuse", "rename", "keep-newest", "keep-identical-once"]
 # Names with the regular expression replaced in each; the engine has one that can't run away.
 Substitute = Callable[[Sequence[str], str, str], Sequence[str]]
 

@@ -8,7 +8,7 @@ A hash that the store keeps and never checked is no more than ``listed``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..stores import ObjectInfo, Store
 from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
@@ -16,7 +16,7 @@ from ..stores.digests import PART_BYTES, PLAIN_MD5, digest_of, parts_of, told
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Compare = Literal["listed", "etag", "checksum"]
+    from .choices import Compare
 
 
 def same(
