@@ -14,8 +14,6 @@ from ..model import EXIT_CODES
 from . import output
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from ..state import StateDB
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
@@ -46,13 +44,6 @@ class Door(Listing):
         except MigratorError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
-        except ValueError as error:
-            from pydantic import ValidationError
-
-            if not isinstance(error, ValidationError):
-                raise
-            click.echo(f"Error: {_first_mistake(error)}", err=True)
-            ctx.exit(2)
 
 
 def open_state() -> StateDB:
@@ -60,11 +51,6 @@ def open_state() -> StateDB:
     from .. import api
 
     return api.open_state()
-
-
-def _first_mistake(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import DiskFull
+from ..errors import BadForm, DiskFull
 from ..model import Item, Receipt, Shard
+from .faults import faults_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -179,6 +180,18 @@ class Migration(BaseModel):
     processes: Annotated[
         int | None, Field(ge=0, le=64, description="Shards at a time, each in a process of its own; 0: in the runner.")
     ] = 0
+
+    def __init__(self, **data: Any) -> None:
+        """Raise BadForm, which says what is wrong with each field, where one does not fit."""
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise BadForm(faults_of(type(self), error)) from None  # its own words would repeat the values
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What was said of it, without all that was left as it is by default."""
+        fields = type(self).model_fields.items()
+        yield from ((name, getattr(self, name)) for name, field in fields if getattr(self, name) != field.get_default())
 
     @property
     def title(self) -> str:

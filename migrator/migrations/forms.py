@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel
 
 from ..errors import BadForm, BadInput, MigrationLoadError
 from . import registry
 from .base import Migration
 from .choosing import CHOICE, Choosing
+from .faults import needed, spoken
 from .renaming import RENAMING, Renaming
 
 # A name of numpy's docstring style, and what stands indented below it.
@@ -58,7 +58,7 @@ def form_of(kind: type[Migration]) -> dict[str, Any]:
     reference = registry.reference(kind)
     return {
         "migration": reference,
-        "title": _words(kind.__name__),
+        "title": spoken(kind.__name__),
         "summary": _plain(text.partition("\n\n")[0]),
         "fields": [asdict(each) for each in sorted(fields, key=lambda each: not each.own)],
         "code": _code(kind, reference),
@@ -81,55 +81,34 @@ def filled(kind: type[Migration], given: Mapping[str, Any]) -> Migration:
         If it does not fit; it says what is wrong with each field.
     """
     if unasked := kind.unformed & set(given):
-        raise BadForm({name: f"{_words(name)} is not asked for in a form; it is written in code." for name in unasked})
+        raise BadForm({name: f"{spoken(name)} is not asked for in a form; it is written in code." for name in unasked})
     try:
         return kind.model_validate(given)
-    except ValidationError as error:
-        raise BadForm(_faults(error)) from None  # its own words would repeat the values
+    except BadForm:
+        raise
     except BadInput as error:  # ours pass through pydantic, which then can't say where
         raise BadForm(_each_alone(kind, given) or {"": str(error)}) from None
 
 
 def _each_alone(kind: type[Migration], given: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with each field, looked at without the others."""
-    found = {name: _needed(name) for name, info in kind.model_fields.items() if info.is_required()}
+    found = {name: needed(name) for name, info in kind.model_fields.items() if info.is_required()}
     for name, value in given.items():
         found.pop(name, None)
         try:
             kind.model_validate({name: value})
+        except BadForm as error:
+            found |= {at: said for at, said in error.fields.items() if at == name}
         except BadInput as error:
             found[name] = str(error)
-        except ValidationError as error:
-            found |= {at: said for at, said in _faults(error).items() if at == name}
     return found
-
-
-def _faults(error: ValidationError) -> dict[str, str]:
-    return {str(one["loc"][0]) if one["loc"] else "": _sentence(one) for one in error.errors()}
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """Pydantic's words as one sentence. Never the value: it may be a secret."""
-    name = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "missing" and len(error["loc"]) == 1:
-        return _needed(name)
-    if error["type"] == "extra_forbidden":
-        return f"There is no field {name!r} to fill in."
-    said = error["msg"].removeprefix("Value error, ").replace("Input should be", "This should be")
-    said = said.partition(", unable to parse")[0]
-    where = ".".join(str(part) for part in error["loc"][1:])
-    return f"{where}: {said}." if where else f"{said.removesuffix('.')}."
-
-
-def _needed(name: str) -> str:
-    return f"{_words(name)} is needed."
 
 
 def _field(name: str, each: Mapping[str, Any], schema: Mapping[str, Any], help_: str, kind: type[Migration]) -> Field:
     shape, choices = _shape(each, schema.get("$defs", {}))
     return Field(
         name=name,
-        label=_words(name),
+        label=spoken(name),
         kind=shape,
         help=help_ or str(each.get("description", "")),
         required=name in schema.get("required", ()),
@@ -168,12 +147,6 @@ def _helps(text: str) -> dict[str, str]:
 def _plain(text: str) -> str:
     """One line, without the marks of the docstring's language."""
     return " ".join(text.replace("``", "`").split())
-
-
-def _words(name: str) -> str:
-    """``in_flight`` and ``CopyObjects`` as people write them."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").strip()
-    return apart[:1].upper() + apart[1:].lower()
 
 
 def _code(kind: type[Migration], reference: str) -> dict[str, Any]:

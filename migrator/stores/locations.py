@@ -172,7 +172,14 @@ class Location(_Read):
         """
         if isinstance(text, Location):
             return text
-        return _reader().validate_python(text if isinstance(text, Mapping) else read(text, options))
+        from pydantic_core import ValidationError
+
+        try:
+            return _reader().validate_python(text if isinstance(text, Mapping) else read(text, options))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            said = first["msg"].replace("Input should be", "this should be")
+            raise BadInput(f"A place can't be read: {'.'.join(map(str, first['loc']))}: {said}.") from None
 
     @classmethod
     def told(cls, values: Mapping[str, Any]) -> Location:
@@ -242,6 +249,13 @@ class Location(_Read):
 
     def __str__(self) -> str:
         return self.url
+
+    def __repr__(self) -> str:
+        """The address, and what it does not say."""
+        shown = {"url", "kind", "path", "bucket", "prefix"}
+        told = [(each.name, getattr(self, each.name), each.default) for each in fields(self) if each.name not in shown]
+        options = "".join(f", {name}={value!r}" for name, value, default in told if value != default)
+        return f"Location({self.url!r}{options})"
 
 
 def overlap(a: Location, b: Location) -> Literal["same", "a inside b", "b inside a"] | None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from migrator import CopyObjects
 from migrator.engine import files
@@ -68,7 +67,7 @@ def test_a_name_is_made_step_by_step(key: str, how: dict[str, Any], name: str) -
     ],
 )
 def test_what_is_no_renaming_is_told_in_a_sentence(how: dict[str, Any], said: str) -> None:
-    with pytest.raises((BadInput, ValidationError), match=said):
+    with pytest.raises(BadInput, match=said):
         CopyObjects("/a", "/b", **how)
 
 

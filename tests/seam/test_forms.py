@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,9 @@ import pytest
 from pydantic import Field
 
 import migrator as mg
-from migrator.errors import BadForm
+from migrator.errors import BadForm, BadInput
 from migrator.migrations import CopyObjects, forms, registry
+from migrator.migrations.faults import OF_A_START
 
 sys.path.insert(0, str(Path(__file__).parent))
 from backfill import Backfill
@@ -99,7 +101,7 @@ def test_what_another_process_can_not_find_is_not_offered() -> None:
             "in_flight": "This should be greater than or equal to 1.",
         }),
         (Everything, {"table": "t", "days": "many", "odd": 1}, {
-            "days": "This should be a valid integer.", "odd": "There is no field 'odd' to fill in.",
+            "days": "This should be a valid integer.", "odd": "Everything has no such field; help(Everything) has all.",
         }),
         (Everything, {"table": "t", "names": ["a", 3]}, {"names": "1: This should be a valid string."}),
     ],
@@ -110,6 +112,38 @@ def test_a_mistake_stands_beside_its_field(
     with pytest.raises(BadForm) as refused:
         forms.filled(kind, given)
     assert refused.value.fields == faults
+
+
+# Mutations: let Migration.__init__ not translate, and pydantic's own words with the value come through; take `key` from
+# OF_A_START, and it is no field like another.
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"overwritte": "always"}, "overwritte: CopyObjects has no such field; did you mean overwrite?"),
+        ({"overwrite": "maybe"}, "overwrite: This should be 'never', 'if-different' or 'always'."),
+        ({"dry_run": True}, "dry_run: CopyObjects has no such field; it is said where the run is started: "
+                            "mg.start(…, dry_run=…)."),
+        ({"quux": 1}, "quux: CopyObjects has no such field; help(CopyObjects) has all."),
+        ({"max_bytes": "5 bananas"}, "max_bytes: This is no number of bytes; write 20000000, 20MB or 20MiB."),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_code_is_one_sentence(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        CopyObjects("/a", "/b", **given)
+    assert str(refused.value) == said
+    said_at_a_start = set(inspect.signature(mg.start).parameters) - {"migration", "in_flight", "connection"}
+    assert said_at_a_start == OF_A_START
+
+
+# Mutation: give every field in __repr_args__, and forty of them hide the one that was said.
+def test_a_migration_says_of_itself_what_was_said_of_it() -> None:
+    place = mg.Location.parse("s3://lake/in", region="eu-central-1", storage_class="STANDARD_IA")
+    assert repr(CopyObjects("/data", place, overwrite="always")) == (
+        "CopyObjects(source=Location('/data'), target=Location('s3://lake/in/', region='eu-central-1', "
+        "storage_class='STANDARD_IA'), overwrite='always')"
+    )
+    with pytest.raises(BadInput, match=r"^s3://lake/in: storage_class: this should match pattern"):
+        mg.Location.parse("s3://lake/in", storage_class="!")
 
 
 def test_a_secret_that_was_typed_is_not_repeated() -> None:
