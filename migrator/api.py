@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed, reprs
 from .admission import bounded, check_arguments, check_choice, check_unneeded, check_worth, earlier
@@ -16,7 +16,7 @@ from .handle import Run
 from .limits import read_limits
 from .migrations import CopyObjects, Migration, forms, registry
 from .migrations.stakes import stakes
-from .model import Mode
+from .model import Mode, Status
 from .quarantines import Kept, look, place_of
 from .queueing import Queue
 from .recording import Taken, Terms, check_plan, launch, new_row
@@ -159,9 +159,16 @@ def runs(limit: int = 50, *, status: Sequence[str] | str = (), text: str = "", t
         Only runs with this in their id, name or title, whatever the case.
     tag : str, optional
         Only runs with this tag.
+
+    Raises
+    ------
+    BadInput
+        If there is no such status.
     """
-    db = open_state()
     status = (status,) if isinstance(status, str) else status
+    if unknown := sorted(set(status) - set(get_args(Status))):
+        raise BadInput(f"There is no run status {unknown[0]!r}; there are {', '.join(get_args(Status))}.")
+    db = open_state()
     return [Run(snapshot.id, db) for snapshot in feed.snapshots(db, limit, status=status, text=text, tag=tag)]
 
 

@@ -18,6 +18,7 @@ from ..words import disarmed, lasting, shown, sized, unescape
 
 if TYPE_CHECKING:
     import duckdb
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from ..api import Run
@@ -28,6 +29,7 @@ COLOURS = {
 }  # fmt: skip
 ITEM_COLUMNS = ("key", "size", "action", "status", "evidence", "error")
 TABLE_ROWS = 1000
+UNBROKEN = 10_000  # where a program reads it: one run is one line
 
 
 def print_json(value: Any) -> None:
@@ -47,20 +49,54 @@ def show_runs(seen: Sequence[Snapshot], as_json: bool) -> None:
     if not seen:
         click.echo("No runs yet. `migrator copy SOURCE TARGET` starts one.")
         return
+    console = _console()
+    for line in _lines_of_runs(seen, console):
+        console.print(line, soft_wrap=True)
+
+
+def _console() -> Console:
+    """As wide as the terminal; what a program reads is not broken."""
     from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = UNBROKEN
+    return console
+
+
+def _lines_of_runs(seen: Sequence[Snapshot], console: Console) -> Iterator[RenderableType]:
+    """A line for each run; in a terminal that is too narrow for that, what it does stands below it."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (("run", "left"), ("status", "left"), ("done", "right"), ("bytes", "right"),
                           ("started", "left"), ("what", "left")):  # fmt: skip
-        table.add_column(name, justify=justify, no_wrap=name != "what", overflow="fold")  # pyright: ignore
-    for one in seen:
-        done = f"{one.done:,} / {one.total:,}" if one.total else ""
-        table.add_row(
-            one.id, status_text(one), done, sized(one.bytes_done), moment(one.started_at)[5:16], Text(plain(one.title))
-        )
-    Console().print(table)
+        table.add_column(name, justify=justify, no_wrap=True)  # pyright: ignore
+    whats = [Text(plain(one.title)) for one in seen]
+    for one, what in zip(seen, whats, strict=True):
+        if one.name != one.id:
+            what.append(f"  {plain(one.name)}", "dim")
+        table.add_row(one.id, status_text(one), *_sums(one), moment(one.started_at)[5:16], what)
+    needed = console.measure(table, options=console.options.update(max_width=UNBROKEN)).maximum
+    if needed <= console.width:
+        yield table
+        return
+    table.columns.pop()
+    with console.capture() as drawn:
+        console.print(table)
+    head, *rows = drawn.get().splitlines()
+    yield Text.from_ansi(head)
+    for row, what in zip(rows, whats, strict=True):
+        yield Text.from_ansi(row)
+        yield Text.assemble("  ", what)
+
+
+def _sums(seen: Snapshot) -> tuple[str, str]:
+    """Objects and bytes: of a plan that is ready what it holds, since nothing of it is done."""
+    if seen.dry_run and seen.status == "completed":
+        return f"{seen.total:,}", sized(seen.bytes_total)
+    return f"{seen.done:,} / {seen.total:,}" if seen.total else "", sized(seen.bytes_done)
 
 
 def show_snapshot(run: Run, as_json: bool) -> None:
@@ -68,14 +104,13 @@ def show_snapshot(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(seen.to_dict())
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
     for name, value in _facts(seen):
         grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
-    Console().print(grid)
+    _console().print(grid)
     for failure in run.exceptions(5):
         click.echo(plain(f"  {failure['status']}  {shown(str(failure['key']))}: {failure['error']}"))
 
@@ -131,7 +166,6 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
     columns = [name for name in wanted if name in relation.columns]
     columns = columns if "size" in columns else relation.columns
     rows = relation.select(*columns).limit(TABLE_ROWS + 1).fetchall()
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -140,21 +174,25 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
         table.add_row(*map(_cell, row))
-    Console().print(table if rows else Text("None.", "dim"))
+    _console().print(table if rows else Text("None.", "dim"))
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)
 
 
 def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
-    tallies = ("copied", "adopted", "skipped", "failed", "refused", "losses")
-    counts = ", ".join(f"{getattr(seen, name):,} {name}" for name in tallies if getattr(seen, name))
     holder = f"pid {seen.holder['pid']} on {seen.holder['host']}" if seen.holder else ""
+    ready = seen.dry_run and seen.status == "completed"
+    planned = f"{seen.total:,} objects · {sized(seen.bytes_total)}"
+    done = f"{seen.done:,} of {seen.total:,} · {sized(seen.bytes_done)} of {sized(seen.bytes_total)}"
     facts: list[tuple[str, str | Text]] = [
         ("run", seen.id),
+        ("name", seen.name if seen.name != seen.id else ""),
+        ("tags", ", ".join(seen.tags)),
+        ("key", seen.key or ""),
         ("what", seen.title),
         ("status", status_text(seen)),
-        ("done", f"{seen.done:,} of {seen.total:,} · {sized(seen.bytes_done)} of {sized(seen.bytes_total)}"),
-        ("counts", counts),
+        ("plan" if ready else "done", planned if ready else done),
+        ("counts", ", ".join(filter(None, [seen.outcome, f"{seen.losses:,} losses" if seen.losses else ""]))),
         ("attempt", f"{seen.attempt}, {holder}" if holder else str(seen.attempt)),
         ("mode", f"queue {seen.queue}" if seen.mode == "queue" else seen.mode),
         (

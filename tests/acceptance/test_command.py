@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -32,10 +33,14 @@ from driving import (
     state_file,
     wait_for,
 )
+from rich.console import Console
 from trees import in_folder, small_tree
 from wayside import Wayside
 
+import migrator as mg
 from migrator import CopyObjects, api
+from migrator.cli import output
+from migrator.errors import BadInput
 
 SNAPSHOT = {
     "id", "name", "tags", "owner", "migration", "spec", "mode", "dry_run", "status", "attempt", "phase", "phases",
@@ -79,6 +84,22 @@ def test_every_command_with_json_prints_one_value_and_nothing_else(source: Path,
     assert [run["id"] for run in runs] == [applied["id"], dry["id"], copied["id"]]
     assert all(map(is_snapshot, runs))
     assert [run["id"] for run in command_json("runs", "--limit", "1")] == [applied["id"]]
+
+
+# Mutations: give `runs` the status unlooked at, and a typo lists nothing; let `_sums` count what is done of a plan, and
+# it says 0 of 12; take `_console` for `Console`, and what a program reads is broken at 80 columns.
+def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: Path, tmp_path: Path) -> None:
+    place = tmp_path / ("long" * 20)
+    dry = command_json("copy", source, place, "--dry-run", "--name", "a plan")
+    [line] = [line for line in command_here("runs").out.splitlines() if dry["id"] in line]
+    assert re.fullmatch(rf"{dry['id']}  plan ready +12  \S+ kB  .*→ {place}  a plan *", line)
+    assert f"{source} → {place}" in command_here("show", dry["id"]).out
+    [seen] = [run.snapshot() for run in mg.runs(status="completed")]
+    console = Console(width=90, file=io.StringIO(), force_terminal=True, color_system=None)
+    *_, row, below = output._lines_of_runs([seen], console)
+    assert (str(row).split()[0], str(below)) == (dry["id"], f"  {source} → {place}  a plan")
+    with pytest.raises(BadInput, match="There is no run status 'fail'; there are draft"):
+        mg.runs(status="fail")
 
 
 def test_no_runs_are_an_empty_list() -> None:
