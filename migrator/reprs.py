@@ -1,6 +1,7 @@
 """A run, some runs or a queue as a plain table: for notebooks, saved pages and viewers that run no script.
 
-There is no style and no script in it, what comes from outside is escaped, and times are UTC: it is read anywhere.
+There is no script in it, what comes from outside is escaped, and times are UTC: it is read anywhere. Its one style keeps
+text at the left, where Jupyter puts a table's to the right.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from html import escape
 from .model import Snapshot
 from .words import moment, sized
 
+_TH, _TD = '<th style="text-align: left">', '<td style="text-align: left">'
 LISTED = ("Run", "Status", "Migration", "Objects", "Started")
 
 
@@ -40,13 +42,13 @@ _NO_RUNS = "<p>No runs yet.</p>"
 
 
 def _upright(facts: Mapping[str, str]) -> str:
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in facts.items())
+    cells = "".join(f"<tr>{_TH}{escape(name)}</th>{_TD}{escape(text)}</td></tr>" for name, text in facts.items())
     return f"<table>{cells}</table>"
 
 
 def _across(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    head = "".join(f"{_TH}{escape(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'{_TD}{escape(text)}</td>' for text in row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>" if rows else ""
 
 
@@ -61,7 +63,7 @@ def _facts(seen: Snapshot) -> dict[str, str]:
         "Waits for": seen.waiting_for,
         "Held": None if seen.pause_requested else seen.held_for,
         "Started": moment(seen.started_at),
-        "Ended": moment(seen.finished_at),
+        "Finished": moment(seen.finished_at),
         "Error": seen.error,
     }
     return facts | {name: text for name, text in more.items() if text}

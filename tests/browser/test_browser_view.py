@@ -10,7 +10,8 @@ from migrator.words import CALLED, OUTCOMES
 WORDS = {
     "draft": "not started", "starting": "starting", "running": "running", "planning": "running",
     "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "completed": "completed",
-    "partial": "partial", "failed": "failed", "cancelled": "cancelled", "interrupted": "interrupted",
+    "partial": "partial", "refusals": "partial", "failed": "failed", "cancelled": "cancelled",
+    "interrupted": "interrupted",
     "trouble": "running", "title": "running",
     "queued": "queued", "next": "queued", "workerless": "queued", "requeued": "queued",
     "pausing": "pausing…", "paused": "paused", "held": "held", "throttled": "running", "limits": "running",
@@ -20,6 +21,7 @@ WORDS = {
 OFFERS = {
     "draft": ["Plan it"], "backfill": ["Run"], "running": ["Pause", "Cancel"], "cancelling": ["Cancelling…"],
     "completed": ["Report"], "plan": ["Apply this plan"], "partial": ["Report", "Plan these 7 again", "Resume"],
+    "refusals": ["Report", "Plan these 7 again"],
     "failed": ["Report", "Resume"], "interrupted": ["Report", "Resume"],
     "queued": ["Run now instead", "Cancel"], "workerless": ["Run now instead", "Cancel", "Start a worker"],
     "pausing": ["Unpause", "Cancel"], "paused": ["Unpause", "Cancel"], "held": ["Pause", "Cancel"],
@@ -84,6 +86,13 @@ def test_older_runs_come_once_each_and_stay_though_new_ones_come(harness):
 def test_offers_what_can_be_done(harness, state, labels):
     page = harness(show=state)
     assert page.locator(".mgp-button:visible").all_inner_texts() == labels
+
+
+# Mutation: offer Resume for every end but `completed`, and a run whose plan refused the rest offers what can't help.
+def test_what_was_only_refused_is_planned_again_and_a_name_is_shown(harness):
+    panel = harness(show="refusals").locator(".mgp-panel")
+    expect(panel.locator(".mgp-go:visible")).to_have_text("Plan these 7 again")
+    expect(panel.locator(".mgp-name")).to_have_text("nightly lake")
 
 
 def test_paint_depends_on_the_state_alone(harness):

@@ -122,4 +122,4 @@ def test_an_executed_notebook_has_the_end_in_html_and_markdown_too(run_notebook:
     text = nbformat.reads(nbformat.writes(sheet), 4)  # as it is saved, with the state of its widgets
     for exporter in (HTMLExporter(), MarkdownExporter()):
         page, _ = exporter.from_notebook_node(text)
-        assert page.count("<td>completed</td>") == 4, type(exporter)  # of two panels, and of a list of both
+        assert page.count(">completed</td>") == 4, type(exporter)  # of two panels, and of a list of both

@@ -119,8 +119,8 @@ def test_plain_text_is_constant(desk):
     ("state", "told"),
     [
         ({"status": "queued", "position": 2, "waiting_for": "its turn"}, ["queued, place 2 in default", "its turn"]),
-        ({"pause_requested": True, "held_for": "paused"}, ["<td>paused</td>"]),
-        ({"held_for": "Disk full."}, ["<td>running</td>", "Disk full."]),
+        ({"pause_requested": True, "held_for": "paused"}, [">paused</td>"]),
+        ({"held_for": "Disk full."}, [">running</td>", "Disk full."]),
     ],
 )
 def test_static_table_says_what_a_run_waits_for(desk, state, told):

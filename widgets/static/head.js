@@ -31,7 +31,9 @@ export function buildHead(v) {
 
 /** What can be done in this state. */
 function offered(s, m, draft) {
-  const waits = s?.status === "queued", asked = s?.cancel_requested, resume = RESUMABLE.has(s?.status);
+  const waits = s?.status === "queued", asked = s?.cancel_requested;
+  // What the plan refused stays refused in it: where nothing else is left, only another plan goes on.
+  const resume = RESUMABLE.has(s?.status) && !(s.status === "partial" && !s.failed && s.migration === "copy-objects");
   // A dry run writes nothing, so there is nothing to hold; one that was paused from elsewhere can go on.
   const pause = m.live && s && !waits && !asked && (!s.dry_run || s.pause_requested);
   const ended = s && !m.live && !m.draft, odd = s ? s.failed + s.refused : 0;
@@ -57,7 +59,7 @@ function wording(state, s, m) {
 
 export function paintHead(v, state, m) {
   const s = state.snapshot, busy = state.busy;
-  paintTitle(v, s?.title || s?.name || state.draft.title);
+  paintTitle(v, s?.title || s?.name || state.draft.title, s && s.name !== s.id ? s.name : "");
   put(v.pill, m.status);
   v.pill.className = `mgp-pill mgp-${m.tone}`;
   put(v.aside, aside(s, m));
@@ -76,13 +78,15 @@ export function paintHead(v, state, m) {
   set(v.cancel, "aria-disabled", !!(busy.cancel || s?.cancel_requested));
   set(v.pause, "aria-disabled", !!(busy.pause || busy.unpause));
   v.pause.classList.toggle("mgp-go", !!s?.pause_requested);
+  v.retry.classList.toggle("mgp-go", offer.retry && !offer.resume);
   for (const name of ["run_now", "report", "retry", "resume", "apply"]) set(v[name], "aria-disabled", !!busy[name]);
 }
 
-function paintTitle(v, title) {
-  if (v.title === title) return;
-  v.title = title;
+function paintTitle(v, title, name) {
+  if (v.title === title && v.name === name) return;
+  Object.assign(v, { title, name });
   const [from, ...to] = title.split(" → ");
-  v.what.replaceChildren(path(from), ...(to.length ? [h("span", { class: "mgp-to" }, h("i", {}, "→"), path(to.join(" → ")))] : []));
+  v.what.replaceChildren(path(from), ...(to.length ? [h("span", { class: "mgp-to" }, h("i", {}, "→"), path(to.join(" → ")))] : []),
+    ...(name && name !== title ? [h("bdi", { class: "mgp-name", title: name }, name)] : []));
   set(v.panel, "aria-label", `Migration ${title}`);
 }
