@@ -1,7 +1,7 @@
 """A run, some runs or a queue as a plain table: for notebooks, saved pages and viewers that run no script.
 
-There is no script in it, what comes from outside is escaped, and times are UTC: it is read anywhere. Its one style keeps
-text at the left, where Jupyter puts a table's to the right.
+There is no script in it, what comes from outside is escaped, and times are UTC: it is read anywhere. Its one style
+keeps text at the left, where Jupyter puts a table's to the right.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ def test_a_migration_says_of_itself_what_was_said_of_it() -> None:
         "CopyObjects(source=Location('/data'), target=Location('s3://lake/in/', region='eu-central-1', "
         "storage_class='STANDARD_IA'), overwrite='always')"
     )
-    with pytest.raises(BadInput, match=r"^s3://lake/in: kms_key: this should match pattern"):
-        mg.Location.parse("s3://lake/in", kms_key="my key")
+    with pytest.raises(BadInput, match=r"^A place can't be read: addressing: this should be 'path' or 'virtual'"):
+        mg.Location.parse("s3://lake/in", addressing="odd")
 
 
 def test_a_secret_that_was_typed_is_not_repeated() -> None:
