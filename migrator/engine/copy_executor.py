@@ -67,6 +67,7 @@ class CopyExecutor:
         self._tried = False
         self._streak = Streak()
         self._found: Pace | None = None  # kept from shard to shard
+        self._first = 1  # files at once
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
@@ -137,4 +138,6 @@ class CopyExecutor:
             self._found = self._found or Pace.between(*stores, shares=control.shares, given=given)
             return self._found
         small = sum(row.bytes for row in rows) < SMALL_FILES * len(rows)
-        return Pace.fixed(1 if small else max(1, self._target.capabilities.threads // control.shares))
+        self._first = 1 if small else max(1, self._target.capabilities.threads // control.shares)
+        self._found = self._found or Pace.of_files(lambda: self._first, shares=control.shares)
+        return self._found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 # Where a copy by the server is not conditional a smaller object is read and written, which is.
 SERVER_COPY_BYTES = 1 << 20
+# A file up to this is copied before anybody could look how far it is, or ask to stop.
+WATCHED_BYTES = 1 << 20
+_UNWATCHED = nullcontext()
 
 
 class Abandoned(Exception):
@@ -128,13 +131,16 @@ class Copier:
     def _copy_file(self, item: Item) -> Receipt:
         source: LocalStore = self._source  # pyright: ignore[reportAssignmentType]
         target: LocalStore = self._target  # pyright: ignore[reportAssignmentType]
-        terms = {**self._terms(item, mtime=False), "algorithm": self._record or "xxh3"}
+        algorithm, scratch = self._record or "xxh3", self._scratch(item, self._control.attempt)
         try:
-            with self._watch() as watch:
-                written = target.clone(source, item.key, name_of(item), pinned=item.etag, watch=watch, **terms)
+            with self._watch() if item.bytes > WATCHED_BYTES else _UNWATCHED as watch:
+                written = target.clone(
+                    source, item.key, name_of(item), pinned=item.etag, before=before_of(item), scratch=scratch,
+                    watch=watch, algorithm=algorithm,
+                )  # fmt: skip
         except AlreadyExists as conflict:
             return self._adopt(item, None, None, conflict)
-        return _receipt(item, "copied", "re-read", f"{terms['algorithm']}:{written.digest}", written, None)
+        return _receipt(item, "copied", "re-read", f"{algorithm}:{written.digest}", written, None)
 
     def _copy_on_server(self, item: Item, guarded: bool) -> Receipt | None:
         """Have the server copy; None where it can't, or where its word can't be compared."""
@@ -245,11 +251,9 @@ class Copier:
                 raise Abandoned
             yield chunk
 
-    def _terms(self, item: Item, *, mtime: bool = True) -> dict[str, Any]:
-        terms: dict[str, Any] = {"before": before_of(item), "scratch": self._scratch(item, self._control.attempt)}
-        if mtime:
-            terms["mtime"] = item.mtime
-        return terms
+    def _terms(self, item: Item) -> dict[str, Any]:
+        scratch = self._scratch(item, self._control.attempt)
+        return {"before": before_of(item), "mtime": item.mtime, "scratch": scratch}
 
     def _scratch(self, item: Item, attempt: int) -> str:
         # Named by attempt: one that was stopped for long and taken over must not publish its successor's bytes.

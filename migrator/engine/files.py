@@ -108,12 +108,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_table(path: Path) -> pa.Table:
-    return pq.ParquetFile(path).read()  # pyarrow's own would import the whole of its datasets for this one file
+    # Pyarrow's own would import the whole of its datasets for this one file; and its threads would wait for a core that
+    # the hands keep busy, longer than one takes to read a shard.
+    return pq.ParquetFile(path).read(use_threads=False)
 
 
 def read_columns(path: Path, names: list[str]) -> Iterator[tuple[Any, ...]]:
     """Some columns of a file, a tuple a row."""
-    table = pq.ParquetFile(path).read(names)
+    table = pq.ParquetFile(path).read(names, use_threads=False)
     return _rows(table.select(names))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import queue
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..model import Item, Receipt
 from .control import Control
@@ -22,6 +23,8 @@ from .work import Work
 if TYPE_CHECKING:
     from ..migrations import Migration
 
+# A line has a shard's rows, or a tenth of a second's receipts: in small pieces each wakes one side, then the other.
+PIPE_BYTES = 1 << 20
 Inbox = queue.SimpleQueue["tuple[Link, dict[str, Any] | None]"]
 
 
@@ -53,11 +56,14 @@ class Link:
         self._terms: Mapping[str, Any] | None = None
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "migrator.engine.hand"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+            [sys.executable, "-P", "-m", "migrator.engine.hand"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=PIPE_BYTES,
+        )  # fmt: skip
         assert self._process.stdin
         assert self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        _widen(self._stdin)
+        _widen(self._stdout)
         self._say({
             "runner": os.getpid(), "run_id": control.run_id, "attempt": control.attempt, "shares": shares,
             "workspace": control.workspace and str(control.workspace),
@@ -124,3 +130,8 @@ class Link:
                 self.heed(said)
                 inbox.put((self, said))
         inbox.put((self, None))
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    with suppress(OSError, AttributeError):  # a user has so many pages for pipes, and macOS has no say in it
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

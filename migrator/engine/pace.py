@@ -5,6 +5,7 @@ The round trips that were measured say where to begin; from there it goes up whi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,9 @@ STEP = 1.5
 # Half as many again must make it a fifth faster: chance does less on a busy machine.
 WORTH = 0.4
 REST = 20  # windows before a step that was not worth it is tried again
+# Files are work for the processor, where threads of one interpreter are in each other's way. Below this share of a core
+# a process waits for its disk or network.
+IDLE = 0.3
 
 
 class Pace:
@@ -28,10 +32,12 @@ class Pace:
         How many to begin with, by what is known of the stores now.
     most : int
         Never more than that.
+    waiting : bool
+        Go up only while this process mostly waits.
     """
 
-    def __init__(self, first: Callable[[], int], most: int) -> None:
-        self._first, self._most = first, most
+    def __init__(self, first: Callable[[], int], most: int, *, waiting: bool = False) -> None:
+        self._first, self._most, self._waiting = first, most, waiting
         self._factor = 1.0
         self._before: tuple[int, float] | None = None  # the size and the rate before the last step
         self._resting = 0
@@ -49,9 +55,14 @@ class Pace:
             return cls.fixed(max(1, given // shares))
         return cls(lambda: max(store.capabilities.threads for store in stores), max(1, MOST // shares))
 
+    @classmethod
+    def of_files(cls, first: Callable[[], int], *, shares: int) -> Pace:
+        """From folder to folder: more than ``first`` where they are on a network or a slow disk."""
+        return cls(first, max(1, MOST // shares), waiting=True)
+
     def begin(self) -> None:
         """Work begins, or goes on: the time before it does not count."""
-        self._since, self._done = time.monotonic(), 0
+        self._since, self._done, self._used = time.monotonic(), 0, time.process_time()
         self._set()
 
     def heard(self, done: int) -> None:
@@ -59,20 +70,21 @@ class Pace:
         self._done += done
         took = time.monotonic() - self._since
         if took >= WINDOW_S and self._done >= 2 * self.size:  # fewer tell nothing
-            self._turn(self._done / took)
-            self._since, self._done = time.monotonic(), 0
-        self._set()
+            self._turn(self._done / took, busy=(time.process_time() - self._used) / took)
+            self.begin()
+        else:
+            self._set()
 
-    def _turn(self, rate: float) -> None:
+    def _turn(self, rate: float, busy: float) -> None:
         if self._resting:
             self._resting -= 1
         elif self._before and not self._was_worth_it(rate, *self._before):
             self._factor, self._before, self._resting = self._factor / STEP, None, REST
-        elif self.size < self._most:
+        elif self.size < self._most and not (self._waiting and busy > IDLE):
             self._factor, self._before = self._factor * STEP, (self.size, rate)
 
     def _was_worth_it(self, rate: float, size: int, before: float) -> bool:
         return rate / before - 1 >= WORTH * (self.size / size - 1)
 
     def _set(self) -> None:
-        self.size = max(1, min(self._most, int(self._first() * self._factor)))
+        self.size = max(1, min(self._most, math.ceil(self._first() * self._factor - 1e-9)))

@@ -6,27 +6,14 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TypeAlias
-
-import xxhash
 
 from ..errors import AlreadyExists, Denied, DiskFull, NotFound, SourceChanged, StoreError, Unreachable
-from .digests import Hasher
 from .folders import Folder
-
-# Told of bytes that moved, in the middle of long work; raises to end it.
-Watch: TypeAlias = Callable[[int], None]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LATER = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-# What a kernel or a filesystem answers when it can't copy inside itself; reading and writing still can.
-_CANT_CLONE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM})
-_STRETCH = 64 << 20  # between two looks at whether to go on
-_BUFFER = 1 << 20
-_BLOCK = 512  # what `st_blocks` counts, wherever
 _TICK = 10_000_000  # nanoseconds: the coarsest clock of a kernel's files, at 100 Hz
 
 
@@ -90,11 +77,11 @@ def _settle(fd: int, status: os.stat_result) -> None:
         time.sleep(_TICK / 1e9)
 
 
-def check_unchanged(fd: int, path: str, pinned: str) -> None:
+def check_unchanged(fd: int, path: str, seen: os.stat_result) -> None:
     """Refuse what was read if the file was written to meanwhile."""
-    status = os.fstat(fd)
-    if version(status) != pinned:
-        raise changed(path, pinned, status)
+    now = os.fstat(fd)
+    if now.st_mtime_ns != seen.st_mtime_ns or now.st_size != seen.st_size:
+        raise changed(path, version(seen), now)
 
 
 def changed(path: str, pinned: str, status: os.stat_result) -> SourceChanged:
@@ -175,92 +162,3 @@ def remove_quietly(folder: Folder, name: str) -> None:
     """Remove a temporary file on the way out of an error, which matters more than this one."""
     with suppress(OSError):
         os.unlink(name, dir_fd=folder.fd)
-
-
-def copy_bytes(source: int, target: int, size: int, watch: Watch | None = None) -> int:
-    """Copy ``size`` bytes inside the kernel where it can, by reading and writing where it can't; holes stay holes.
-
-    ``watch`` is told of each stretch but the last, and may end the copy by raising. Returns how many there were.
-    """
-    if os.fstat(source).st_blocks * _BLOCK >= size:
-        return _copy_stretch(source, target, 0, size, watch)
-    done = 0
-    for start, end in _stretches_of_data(source, size):
-        for fd in (source, target):
-            os.lseek(fd, start, os.SEEK_SET)
-        if (done := _copy_stretch(source, target, start, end, watch)) != end:
-            return done
-        if watch and end < size:  # there may be very many of them, each short
-            watch((end - start) % _STRETCH or _STRETCH)
-    os.ftruncate(target, size)
-    return size
-
-
-def _stretches_of_data(source: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where a file is no hole, as beginnings and ends below ``size``; all of it where its filesystem can't tell."""
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(source, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno != errno.ENXIO:  # that there is no more data
-                yield end, size
-            return
-        end = min(os.lseek(source, start, os.SEEK_HOLE), size)
-        if start < end:
-            yield start, end
-
-
-def _copy_stretch(source: int, target: int, done: int, size: int, watch: Watch | None) -> int:
-    """Copy from ``done``, where both files stand, to ``size``; how far it came."""
-    ways = [_inside, _by_sendfile, _by_hand]
-    while done < size:
-        moved = ways[0](source, target, min(_STRETCH, size - done), done)
-        if moved is None:  # not between these two files
-            ways.pop(0)
-            continue
-        if not moved:
-            break
-        done += moved
-        if watch and done < size:
-            watch(moved)
-    return done
-
-
-def _inside(source: int, target: int, size: int, done: int) -> int | None:
-    if not hasattr(os, "copy_file_range"):
-        return None
-    try:
-        return os.copy_file_range(source, target, size)
-    except OSError as error:
-        if error.errno not in _CANT_CLONE:
-            raise
-        return None
-
-
-def _by_sendfile(source: int, target: int, size: int, done: int) -> int | None:
-    try:
-        return os.sendfile(target, source, done, size)
-    except OSError as error:  # macOS sends to sockets only
-        if error.errno not in _CANT_CLONE | {errno.ENOTSOCK}:
-            raise
-        return None
-
-
-def _by_hand(source: int, target: int, size: int, done: int) -> int:
-    data = os.pread(source, min(_BUFFER, size), done)
-    write_all(target, data)
-    return len(data)
-
-
-def digest_of_file(fd: int, size: int, watch: Watch | None = None, algorithm: str = "xxh3") -> str:
-    """The hash of an open file's first ``size`` bytes; ``watch`` as above, told of no bytes."""
-    if size <= _BUFFER and algorithm == "xxh3":
-        return xxhash.xxh3_128_hexdigest(os.pread(fd, size, 0))
-    hasher, done = Hasher(algorithm), 0
-    while data := os.pread(fd, min(_BUFFER, size - done), done):
-        hasher.update(data)
-        done += len(data)
-        if watch:
-            watch(0)
-    return hasher.hexdigest()

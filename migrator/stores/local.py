@@ -12,17 +12,8 @@ from typing import TypeVar
 from ..errors import NotFound, PlaceGone, SourceChanged, StoreError
 from . import names
 from .base import Attributes, Capabilities, ObjectInfo, Written
-from .files import (
-    Watch,
-    copy_bytes,
-    create,
-    digest_of_file,
-    failed,
-    publish,
-    remove_quietly,
-    version,
-    write_all,
-)
+from .clones import Watch, fill_clone
+from .files import create, failed, publish, remove_quietly, version, write_all
 from .folders import Folder, Folders
 from .local_body import LocalBody, MarkerBody
 from .locations import Location
@@ -138,11 +129,11 @@ class LocalStore:
             assert isinstance(body, LocalBody), "no folder is listed as an object"
             return self._publish(
                 target_key,
-                0o600,
+                body.status.st_mode & 0o777,
                 body.size,
                 before,
                 scratch,
-                lambda target: _fill_clone(body, target, watch, algorithm),
+                lambda target: fill_clone(body, target, watch, algorithm),
             )
 
     def discard(self, key: str, scratch: str) -> None:
@@ -258,24 +249,6 @@ def _fill(target: int, chunks: Iterable[bytes], size: int, mtime: int | None, pa
         if mtime is not None:
             os.utime(target, ns=(mtime * 1_000_000, mtime * 1_000_000))
         return version(os.fstat(target))
-    finally:
-        os.close(target)
-
-
-def _fill_clone(body: LocalBody, target: int, watch: Watch | None, algorithm: str) -> Written:
-    source, path = body.fd, body.path
-    try:
-        status = os.fstat(source)
-        moved = copy_bytes(source, target, body.size, watch)
-        digest = digest_of_file(source, body.size, watch, algorithm)
-        body.check_unchanged()
-        if moved != body.size:
-            raise SourceChanged(f"{path!r} gave {moved} of {body.size} bytes; it was not copied.")
-        if digest_of_file(target, body.size, watch, algorithm) != digest:
-            raise StoreError(f"{path!r} was copied, and the copy does not hold the same bytes. Look at the disk.")
-        os.fchmod(target, status.st_mode & 0o777)
-        os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
-        return Written(version(os.fstat(target)), digest)
     finally:
         os.close(target)
 

@@ -17,25 +17,26 @@ class LocalBody:
     """One open file, pinned to its version."""
 
     checksum = None
-    __slots__ = ("_folder", "_missing", "_name", "attributes", "fd", "path", "pinned", "size")
+    __slots__ = ("_folder", "_missing", "_name", "attributes", "fd", "path", "pinned", "size", "status")
 
     def __init__(
         self, folder: Folder, name: str, path: str, pinned: str | None, missing: Callable[[str], NotFound]
     ) -> None:
         self._folder, self._name, self.path, self._missing = folder, name, path, missing
         self.pinned = pinned or ""
+        self.status: os.stat_result
         self.fd = -1
         self.size = 0
         self.attributes = _NOTHING
 
     def __enter__(self) -> LocalBody:
         try:
-            self.fd, status = open_pinned(self._folder, self._name, self.path, self.pinned or None)
+            self.fd, self.status = open_pinned(self._folder, self._name, self.path, self.pinned or None)
         except FileNotFoundError:
             raise self._missing(self.path) from None
         except OSError as error:
             raise failed(error, self.path) from None
-        self.pinned, self.size = self.pinned or version(status), status.st_size
+        self.pinned, self.size = self.pinned or version(self.status), self.status.st_size
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +68,7 @@ class LocalBody:
             raise failed(error, self.path) from None
 
     def check_unchanged(self) -> None:
-        check_unchanged(self.fd, self.path, self.pinned)
+        check_unchanged(self.fd, self.path, self.status)
 
 
 class MarkerBody:

@@ -12,10 +12,13 @@ class Clock:
     """What `time` is to the module."""
 
     def __init__(self) -> None:
-        self.now = 100.0
+        self.now, self.used = 100.0, 0.0
 
     def monotonic(self) -> float:
         return self.now
+
+    def process_time(self) -> float:
+        return self.used
 
 
 @pytest.fixture
@@ -91,3 +94,20 @@ class Place:
 def test_processes_share_the_most() -> None:
     assert Pace.between(Place(64), Place(4), shares=1).size == 64  # pyright: ignore[reportArgumentType]
     assert Pace.between(Place(64), shares=4).size == MOST // 4  # pyright: ignore[reportArgumentType]
+
+
+# Mutations: leave `busy > IDLE` out of Pace._turn, and threads are added where they stand in each other's way; add
+# nothing where `waiting`, and a folder on a network goes one file at a time.
+def test_from_folder_to_folder_it_goes_up_only_while_it_waits(clock: Clock) -> None:
+    def at_work(size: int) -> int:
+        clock.used += WINDOW_S * share * size
+        return 100 * size
+
+    share = 0.6
+    busy = Pace.of_files(lambda: 1, shares=1)
+    assert set(work(busy, clock, 8, at_work)) == {1}
+    share = 0.01
+    idle = Pace.of_files(lambda: 1, shares=1)
+    sizes = work(idle, clock, 12, at_work)
+    assert sizes[:5] == [2, 3, 4, 6, 8]
+    assert sizes[-1] == sizes[-3] == 39  # where it is busy enough

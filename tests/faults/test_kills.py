@@ -18,8 +18,8 @@ from migrator import CopyObjects, api
 # The system calls that leave something behind, and how many of each one thread makes in a life: the state DB's
 # first (claim, commits, pulse, end), then plan and receipts, then the copies of a shard.
 CALLS = {
-    "pwrite64": 74, "fdatasync": 13, "write": 45, "fsync": 20, "rename": 10, "mkdir": 7,
-    "link": 20, "unlink": 20, "copy_file_range": 20, "fchmod": 20, "utimensat": 20,
+    "pwrite64": 74, "fdatasync": 13, "write": 65, "fsync": 20, "rename": 10, "mkdir": 7,
+    "link": 20, "unlink": 20, "utimensat": 20,
 }  # fmt: skip
 LIFE_S = 2.2
 DEATHS = (2, 3)  # of one run, before it is let go on to its end

@@ -367,10 +367,15 @@ def test_holes_of_a_file_stay_holes(folder, tmp_path, way):
     assert copied.stat().st_blocks <= (folder / "k").stat().st_blocks + 64
 
 
-def test_a_clone_of_another_version_is_refused(folder, tmp_path, monkeypatch):
+BOTH_WAYS = pytest.mark.parametrize(("size", "call"), [(100, "read"), (1 << 20, "copy_file_range")])
+
+
+# Mutations: leave `check_unchanged` out of LocalBody.read, or of clones._fill_large.
+@BOTH_WAYS
+def test_a_clone_of_another_version_is_refused(folder, tmp_path, monkeypatch, size, call):
     source, target = open_store(folder), open_store(tmp_path / "target")
-    etag = put(source, "k", b"x" * 100)
-    real = os.copy_file_range
+    etag = put(source, "k", b"x" * size)
+    real = getattr(os, call)
 
     def grow(*args):
         moved = real(*args)
@@ -378,12 +383,57 @@ def test_a_clone_of_another_version_is_refused(folder, tmp_path, monkeypatch):
             file.write(b"more")
         return moved
 
-    monkeypatch.setattr(files_module.os, "copy_file_range", grow)
-    with pytest.raises(SourceChanged, match="size 100 -> 104"):
+    monkeypatch.setattr(os, call, grow)
+    with pytest.raises(SourceChanged, match=f"size {size} -> {size + 4}"):
         target.clone(source, "k", "k", pinned=etag, before=None, scratch="run-1")
     with pytest.raises(SourceChanged):
         target.clone(source, "k", "k", pinned=etag, before=None, scratch="run-1")
     assert files_below(tmp_path / "target") == []
+
+
+# Mutations: leave either comparison out of clones.py.
+@BOTH_WAYS
+def test_a_clone_that_holds_other_bytes_is_not_shown(folder, tmp_path, monkeypatch, size, call):
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    put(source, "k", b"x" * size)
+    call = {"read": "write"}.get(call, call)
+    real = getattr(os, call)
+
+    def damage(*args):
+        done = real(*args)
+        os.pwrite(args[0] if call == "write" else args[1], b"y", size // 2)
+        return done
+
+    monkeypatch.setattr(os, call, damage)
+    with pytest.raises(StoreError, match="does not hold the same bytes"):
+        target.clone(source, "k", "k", pinned=None, before=None, scratch="run-1")
+    assert files_below(tmp_path / "target") == []
+
+
+# Mutation: leave out fchmod in clones.py.
+def test_a_clone_has_permissions_that_new_files_are_not_given(folder, tmp_path):
+    source, target = open_store(folder), open_store(tmp_path / "target")
+    put(source, "k")
+    before = os.umask(0o077)
+    try:
+        for mode in (0o777, 0o400, 0o000):
+            os.chmod(folder / "k", mode)  # noqa: PTH101
+            target.clone(source, "k", f"{mode:o}", pinned=None, before=None, scratch="run-1")
+            assert (tmp_path / "target" / f"{mode:o}").stat().st_mode & 0o7777 == mode
+    finally:
+        os.umask(before)
+
+
+# Mutation: leave has_holes out of fill_clone.
+def test_holes_of_a_small_file_stay_holes(folder, tmp_path):
+    with (folder / "k").open("wb") as file:
+        file.truncate(100_000)
+        file.write(b"x")
+    if (folder / "k").stat().st_blocks > 100:
+        pytest.skip("this filesystem keeps no holes")
+    open_store(tmp_path).clone(open_store(folder), "k", "copy", pinned=None, before=None, scratch="run-1")
+    assert (tmp_path / "copy").read_bytes() == (folder / "k").read_bytes()
+    assert (tmp_path / "copy").stat().st_blocks <= 16
 
 
 def test_a_long_path_is_refused_before_it_is_tried(folder):
