@@ -20,6 +20,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
+if __name__ == "__main__":
+    gc.disable()  # until all is loaded; see lazily.py
+
 from .config import PULSE_S, state_url
 from .engine.control import Control, Rate, Stopped
 from .engine.output import log_to_stdout
@@ -114,6 +117,7 @@ def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
     from .engine.uploads import abort_left
 
     gc.freeze()  # what was loaded stays: no collection need look through it again
+    gc.enable()
     executor = None if claim.row["dry_run"] else executor_of(migration)
     label = f"{claim.attempt}-{claim.token}"
     try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from migrator import api
+from migrator import api, runner
 from migrator.engine.executors import as_told
 from migrator.migrations import CopyObjects
 from migrator.stores import Location
@@ -105,3 +108,28 @@ def test_a_copy_between_folders_loads_nothing_that_it_does_not_need(
     needless = {"numpy", "pandas", "pyarrow.dataset", "obstore", "boto3", "polars", "rich",
                 "sqlalchemy.dialects.postgresql"}  # fmt: skip
     assert loaded & needless == set()
+
+
+def test_while_a_process_loads_no_garbage_is_looked_for_and_then_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Mutations: `gc.enable()` left out of the runner, or of lazily.py; `gc.disable()` of lazily.py.
+    collections = "import gc; at = []; gc.callbacks.append(lambda *_: at.append(1)); import migrator as mg; "
+    said = f"{collections} mg.start; assert gc.isenabled(), 'for good'; print(len(at))"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100  # of hundreds
+
+    class Attempt:
+        def __init__(self, *_: object) -> None: ...
+
+        def execute(self, _: object) -> str:
+            return "on" if gc.isenabled() else "off"
+
+    monkeypatch.setattr("migrator.engine.phases.Attempt", Attempt)
+    monkeypatch.setattr(runner, "_load", lambda _: CopyObjects("/a", "/b"))
+    monkeypatch.setattr(runner, "_spare", lambda: None)
+    gc.disable()
+    try:
+        claim: Any = SimpleNamespace(row={"dry_run": True, "workspace": "/w"}, attempt=1, token="t")
+        assert runner._execute(*[SimpleNamespace()] * 3, claim) == "on"  # pyright: ignore[reportArgumentType]
+    finally:
+        gc.enable()
+        gc.unfreeze()
