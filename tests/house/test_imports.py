@@ -129,7 +129,8 @@ def test_while_a_process_loads_no_garbage_is_looked_for_and_then_it_is(monkeypat
     gc.disable()
     try:
         claim: Any = SimpleNamespace(row={"dry_run": True, "workspace": "/w"}, attempt=1, token="t")
-        assert runner._execute(*[SimpleNamespace()] * 3, claim) == "on"  # pyright: ignore[reportArgumentType]
+        others: Any = None
+        assert runner._execute(others, others, others, claim) == "on"
     finally:
         gc.enable()
         gc.unfreeze()
