@@ -52,7 +52,7 @@ def joined(here: list, there: list, source: Store, target: Store, how: CopyObjec
 
 # Mutations: leave any one condition out of `_ordinary` (`content`: see test_duplicates); let `alike` go by size.
 @pytest.mark.parametrize("kind", ["S3→S3", "S3→local", "local→S3", "local→local"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(here=LISTING, there=LISTING, how=HOW)
 @example(here=SAME_NAMES, there=[], how={"flatten": True})
 @example(here=SAME_NAMES, there=[], how={"flatten": True, "collisions": "keep-newest"})

@@ -132,7 +132,7 @@ def look_at(sources: Sequence[Files], there: Files, how: dict[str, Any], folder:
 # Mutations: leave `twin` out of `_decide_alone`; leave `{of}` out of SUFFIXED; leave the source out of YIELDS; leave
 # `terms.sources` out of `_join`; leave the quarantine out of CopyExecutor.execute; `create` for `skip` in `_yield`, or
 # leave the look at the target out of it.
-@settings(max_examples=40, **TRIED)
+@settings(max_examples=25, **TRIED)
 @given(sources=SOURCES, there=FILES, names=NAMES, collisions=COLLISIONS, overwrite=OVERWRITE, duplicates=DUPLICATES)
 @example(sources=[{"a/x.csv": b"1", "b/x.csv": b"2"}, {"a/x.csv": b"2"}], there={"x.csv": b"22"},
          names={"flatten": True}, collisions="rename", overwrite="if-different",
@@ -161,13 +161,28 @@ def test_no_copy_of_thousands_does(sources: list[Files], there: Files, names: di
         look_at(sources, there, {**names, **how}, Path(folder))
 
 
-# Mutations: leave the look at `before` out of the memory store's `put`; leave its `pinned` and the witness out.
-@settings(max_examples=30, **TRIED)
-@given(
-    source=FILES, there=FILES, overwrite=OVERWRITE, changed=st.sets(st.integers(0, 6)), gone=st.sets(st.integers(0, 6)),
-    appeared=st.sets(st.integers(0, 6)),
+NUMBERS = st.sets(st.integers(0, 6))
+DRIFT = given(
+    source=FILES, there=FILES, overwrite=OVERWRITE, changed=NUMBERS, gone=NUMBERS, appeared=NUMBERS,
 )  # fmt: skip
-def test_a_plan_that_is_applied_later_is_the_plan_and_what_drifted_is_refused(
+
+
+# Mutations: leave the look at `before` out of the memory store's `put`; leave its `pinned` and the witness out.
+@settings(max_examples=12, **TRIED)
+@DRIFT
+def test_a_plan_that_is_applied_later_is_the_plan_and_what_drifted_is_refused(**drawn: Any) -> None:
+    apply_later(**drawn)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=1000, **TRIED)
+@DRIFT
+def test_so_are_a_thousand_plans(**drawn: Any) -> None:
+    apply_later(**drawn)
+
+
+def apply_later(
     source: Files, there: Files, overwrite: str, changed: set[int], gone: set[int], appeared: set[int]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

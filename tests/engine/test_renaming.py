@@ -178,7 +178,7 @@ HOW = st.fixed_dictionaries(
 
 
 # Mutations: count rivals by key instead of by name; let the twins go.
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)  # of whole copies: `test_no_copy_of_thousands_does`
 @given(keys=KEYS, how=HOW, folding=st.booleans())
 def test_no_object_is_lost_and_no_name_is_given_twice(
     tmp_path_factory: pytest.TempPathFactory, keys: list[list[str]], how: dict[str, Any], folding: bool
