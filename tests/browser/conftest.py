@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from labs import Desk, Lab, Notebook, new_page, running_lab, write_notebook
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from labs import Desk, Lab, Notebook, new_page, ready, running_lab, write_notebook
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 
 from widgets import view
 
@@ -27,24 +28,47 @@ FLAGS = [
 expect.set_options(timeout=20_000)  # the machine's pace is no test's affair
 
 
-# One a module: while Playwright's loop runs in this thread, no other test may call asyncio.run.
+_running = ExitStack()  # the browser, from the first test that wants one to the last of this folder
+_browsers: list[Browser] = []
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
     if not Path(CHROMIUM).exists():
         missing = f"Chromium is not at {CHROMIUM}: apt-get install chromium, or set CHROMIUM."
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    if not _browsers:
+        playwright = _running.enter_context(sync_playwright())
+        _browsers.append(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS))
+        _running.callback(lambda: _browsers.pop().close())
+    return _browsers[0]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Any:
+    """While Playwright's loop runs in this thread, no other test may call asyncio.run."""
+    told = yield
+    if nextitem is None or HERE not in nextitem.path.parents:
+        _running.close()
+    return told
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for the pages of a module: another one for each would be another process for each."""
+    made = new_page(browser).context
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(context: BrowserContext) -> Iterator[Page]:
     """A page that is wide enough for Lab; what it throws fails the test."""
-    page = new_page(browser)
+    page = ready(context.new_page())
     yield page
-    page.context.close()
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear()")
+    page.close()
 
 
 @pytest.fixture
@@ -62,6 +86,7 @@ def open_harness(page: Page, width: int = 860, **query: Any) -> Page:
     page.set_viewport_size({"width": width, "height": 700})
     page.goto("http://harness/harness.html?" + "&".join(f"{name}={value}" for name, value in query.items()))
     page.wait_for_function("window.harness && document.readyState === 'complete'")
+    page.evaluate("harness.drawn()")
     return page
 
 

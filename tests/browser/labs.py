@@ -118,7 +118,10 @@ def _await_answer(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None:
 
 def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
-    page = context.new_page()
+    return ready(context.new_page())
+
+
+def ready(page: Page) -> Page:
     page.set_default_timeout(20_000)
     return page
 

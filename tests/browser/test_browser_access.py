@@ -92,7 +92,7 @@ def test_axe_finds_nothing_in_any_theme(notebook: Any, lab: Lab, picture: Any) -
 
 # Mutation: make a Hub for each panel (`hub` in socket.js), and there are forty sockets.
 def test_forty_panels_on_a_page_share_one_socket_and_leave_the_server_free(notebook: Any, lab: Lab) -> None:
-    book = notebook(*CELLS, fresh=True)
+    book = notebook(*CELLS)
     page: Page = book.page
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
@@ -107,7 +107,8 @@ def test_forty_panels_on_a_page_share_one_socket_and_leave_the_server_free(noteb
     page.wait_for_function(f"({figures}).length === {PANELS + 1} && Math.min(...{figures}) >= {before} + 10")
     answer = page.evaluate("fetch('/migrator/api/runs', {signal: AbortSignal.timeout(3000)}).then((a) => a.status)")
     assert answer == 200
-    assert len([url for url in sockets if re.search("/migrator/api/socket", url)]) == 1
+    # None where the page has one already.
+    assert len([url for url in sockets if re.search("/migrator/api/socket", url)]) <= 1
     book.run(4)
 
 

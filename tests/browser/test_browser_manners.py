@@ -13,7 +13,7 @@ PLAN = "harness.states.stakes.snapshot"
 
 
 def mount(page: Page, state: str) -> None:
-    page.evaluate(f"() => {{ window.at = harness.mount({state}); }}")
+    page.evaluate(f"() => {{ window.at = harness.mount({state}); return harness.drawn(); }}")
 
 
 # Mutation: forget to remember it in fold.js, and the second panel is whole again.

@@ -217,32 +217,32 @@ def test_a_connection_that_breaks_is_said_and_comes_back(book: Any) -> None:
     expect(book.panel.locator(".mgp-notes")).not_to_contain_text("No connection")
 
 
-def test_it_is_live_in_a_notebook_that_nobody_trusts(book: Any) -> None:
-    run_id = book.panel.get_attribute("data-run")
-    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel")])
-    data = {"application/vnd.migrator.run+json": {"run_id": run_id}, "text/plain": "a panel"}
-    sheet.cells[0].outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
-    nbformat.write(sheet, book.lab.root / "untrusted.ipynb")
+def saved(place: Path, *runs: object) -> None:
+    """A notebook that nobody trusts, whose cells show what they say is a run."""
+    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel") for _ in runs])
+    for cell, run_id in zip(sheet.cells, runs, strict=True):
+        data = {"application/vnd.migrator.run+json": {"run_id": run_id}, "text/plain": "a panel"}
+        cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    nbformat.write(sheet, place)
+
+
+def test_it_is_live_in_a_notebook_that_nobody_trusts_and_what_is_no_run_starts_and_harms_nothing(book: Any) -> None:
+    hostile = ("../../etc/passwd", "<img src=x onerror=alert(1)>", "x" * 500, {"a": 1}, None)
+    saved(book.lab.root / "untrusted.ipynb", book.panel.get_attribute("data-run"))
+    saved(book.lab.root / "hostile.ipynb", *hostile)
     page = book.page.context.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(f"{book.lab.url}lab/tree/untrusted.ipynb?token={TOKEN}")
     lives(page.locator(".mgp-panel"))
-    page.close()
-
-
-def test_a_notebook_that_says_it_can_not_start_or_harm_anything(lab: Lab, book: Any) -> None:
-    hostile = ("../../etc/passwd", "<img src=x onerror=alert(1)>", "x" * 500, {"a": 1}, None)
-    sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel") for _ in hostile])
-    for cell, bad in zip(sheet.cells, hostile, strict=True):
-        data = {"application/vnd.migrator.run+json": {"run_id": bad}, "text/plain": "a panel"}
-        cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
-    nbformat.write(sheet, lab.root / "hostile.ipynb")
-    page = book.page.context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"it ran: {dialog.message}"))
-    page.goto(f"{lab.url}lab/tree/hostile.ipynb?token={TOKEN}")
+    page.evaluate("jupyterapp.commands.execute('docmanager:open', {path: 'hostile.ipynb'}).then(() => null)")
+    shown = page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output")
+    expect(shown).to_have_count(len(hostile), timeout=LONG)
     for number in range(len(hostile)):
-        expect(page.locator(".jp-OutputArea-output").nth(number)).to_be_visible(timeout=LONG)
+        expect(shown.nth(number)).to_be_visible(timeout=LONG)
     page.wait_for_timeout(500)
-    assert page.locator(".mgp-panel").count() == 0
+    assert page.locator(".jp-NotebookPanel:visible .mgp-panel").count() == 0
+    assert dialogs == []
     page.close()
 
 
@@ -301,8 +301,9 @@ def test_it_is_live_in_a_fresh_browser_with_a_new_kernel_and_with_none(
     lives(page.locator(".mgp-panel"))
     page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=LONG)
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    page.goto(f"{book.lab.url}lab/workspaces/none?token={TOKEN}&reset")
-    page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=LONG)
+    page.wait_for_function(f"!{KERNEL}", timeout=LONG)
+    page.evaluate("jupyterapp.shell.currentWidget.dispose()")  # and opened again, to have none from the first
+    expect(page.locator(".mgp-panel")).to_have_count(0)
     none = "kernelPreference: {shouldStart: false, canStart: false, autoStartDefault: false}"
     page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{book.name}', {none}}}).then(() => null)")
     lives(page.locator(".mgp-panel"))

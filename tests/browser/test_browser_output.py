@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-MOUNT = "() => { window.at = harness.mount({ snapshot: harness.running }); }"
+MOUNT = "() => { window.at = harness.mount({ snapshot: harness.running }); return harness.drawn(); }"
 # Frames of 500 lines as the server sends them, at a rate; how long each picture took, and what is there at the end.
 POUR = """([lines, perSecond]) => new Promise((done) => {
   const frames = [], began = performance.now();

@@ -7,7 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-MOUNT = "([state, options]) => { window.at = harness.mount(harness.states[state] ?? state, options ?? {}); }"
+MOUNT = """([state, options]) => {
+  window.at = harness.mount(harness.states[state] ?? state, options ?? {});
+  return harness.drawn();
+}"""
 GIVE = "changes => at.give({ snapshot: { ...harness.states[changes.of].snapshot, ...changes } })"
 
 

@@ -27,7 +27,10 @@ OFFERS = {
     "pausing": ["Unpause", "Cancel"], "paused": ["Unpause", "Cancel"], "held": ["Pause", "Cancel"],
     "limits": ["Pause", "Cancel"], "limited": ["Queue it"],
 }  # fmt: skip
-MOUNT = "([state, options]) => { window.at = harness.mount(harness.states[state] ?? state, options ?? {}); }"
+MOUNT = """([state, options]) => {
+  window.at = harness.mount(harness.states[state] ?? state, options ?? {});
+  return harness.drawn();
+}"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "contrast"])
@@ -121,6 +124,7 @@ def test_hostile_text_is_only_text(harness):
           const limits = { bytes_per_s: evil, in_flight: evil };
           harness.mount({ snapshot: { ...bad, status: "running", dry_run: false, held_for: evil, limits } });
           window.at = harness.mount({ snapshot: bad, trouble: evil, lines, events }, { rows });
+          return harness.drawn();
         }""",
         evil,
     )
