@@ -143,6 +143,8 @@ def _target(store: Store, there: Location) -> Iterator[Line]:
     yield from _clock(store, "target")
     rights = [*_rights(store, name)]
     yield from rights
+    if rights[-1].what == "target: delete" and rights[-1].state == "ok":
+        yield from _uploads(store, f"{name}-parts")
     if rights[0].state == "trouble":  # what is to be found out by writing can't be
         return
     yield from _versions(
@@ -193,6 +195,15 @@ def _rights(store: Store, name: str) -> Iterator[Line]:
     if written.state == "ok":
         yield _tried("target: read", read)
         yield _tried("target: delete", delete)
+
+
+def _uploads(store: Store, name: str) -> Iterator[Line]:
+    """Begin uploads in parts, where rights of their own are needed for them, up to the first that is not allowed."""
+    trials = getattr(store, "upload_trials", lambda _: {})(name)
+    for what, attempt in trials.items():
+        yield (line := _tried(f"target: {what}", attempt))
+        if line.state == "trouble":
+            return
 
 
 def _versions(store: Store, name: str, what: str) -> Iterator[Line]:

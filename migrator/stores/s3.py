@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -162,6 +162,10 @@ class S3Store(ServerCopies):
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back an upload in parts of ``key``, whole as in the bucket."""
         abort(self._lane, key, upload_id)
+
+    def upload_trials(self, key: str) -> dict[str, Callable[[], None]]:
+        """What shows whether uploads in parts are allowed here; see `part_trials`."""
+        return self._terms.upload_trials(self.full(key))
 
     def remove(self, key: str, pinned: str) -> bool:
         standing = self.head(key)

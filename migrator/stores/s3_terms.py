@@ -15,6 +15,7 @@ from .checksums import IN_PARTS, SENT, SUMMED_BYTES
 from .listing import below
 from .locations import Location
 from .native import Lane, quoted
+from .part_trials import upload_trials
 from .trials import Compared, Findings, Heed, Trials
 
 
@@ -78,6 +79,10 @@ class Terms:
             with self._turn:
                 self._copies = self._copies or self.trials.look_at_copies(_encryption(self.headers))
         return self.found.md5 and self._copies[before is not None] == "enforced"
+
+    def upload_trials(self, key: str) -> dict[str, Callable[[], None]]:
+        """What shows whether uploads in parts are allowed; see `part_trials`."""
+        return upload_trials(self._lane, key, _encryption(self.headers))
 
     def check_key(self, key: str, size: int) -> None:
         """Raise StoreError for a key, whole as in the bucket, that this server would keep under another name."""

@@ -30,7 +30,8 @@ def test_all_is_well_and_nothing_is_left(
     answer = command_here("preflight", tmp_path, place("x"))
     assert answer.code == 0, answer
     for line in ("apart", "source: reach", "source: list", "source: read", "target: reach", "target: list",
-                 "target: write", "target: read", "target: delete", "target: versions"):  # fmt: skip
+                 "target: write", "target: read", "target: delete", "target: upload in parts",
+                 "target: giving up an upload", "target: versions"):  # fmt: skip
         assert f"✓ {line}" in answer.out
     assert "Nothing is in the way." in answer.out
     assert listed(client, bucket, prefix) == {}
@@ -92,6 +93,27 @@ def test_a_right_that_is_missing_is_told_by_its_name(
     assert rights == {"target: write": "ok", "target: delete": "trouble"}
     assert listed(client, bucket, prefix)  # what is left is named
     assert ".migrator-trial-preflight-" in str(found)
+
+
+# Mutations: let `_give_up` not finish what it can't abort, and an upload stays open; let `_make` not abort.
+@pytest.mark.parametrize(
+    ("refused", "what", "advice"),
+    [
+        (("DELETE", "uploadId="), "giving up an upload", "allow s3:AbortMultipartUpload."),
+        (("POST", "uploads"), "upload in parts", "denies access"),
+        (("PUT", "partNumber="), "upload in parts", "denies access"),
+    ],
+)
+def test_uploads_in_parts_that_are_not_allowed_are_found_and_leave_nothing(
+    refused: tuple[str, str], what: str, advice: str, wayside: Any, place: Callable[[str], str], tmp_path: Path,
+    client: Any, bucket: str, prefix: str,
+) -> None:  # fmt: skip
+    wayside.refuse = lambda method, path: method == refused[0] and refused[1] in path
+    found = mg.preflight(tmp_path, place("x"))
+    told = {line.what: line.said for line in found.lines if line.state == "trouble"}
+    assert advice in told[f"target: {what}"]
+    assert listed(client, bucket, prefix) == {}
+    assert not client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads")
 
 
 # Mutation: let `is_versioned` take a refusal for a no.
