@@ -102,7 +102,7 @@ class Listings:
 
         def tables() -> Iterator[pa.Table]:
             nonlocal listed, chosen
-            for page in self._pages(store):
+            for page in self._pages(store, self._control.warn):
                 self._control.listed(len(page))
                 table = look(page, view)
                 mine = table["chosen"].to_pylist().count(True)
@@ -122,15 +122,15 @@ class Listings:
         path = self._scratch / "target.parquet"
 
         def tables() -> Iterator[pa.Table]:
-            for page in () if store.location.absent else self._pages(store):
+            for page in () if store.location.absent else self._pages(store, log.info):
                 self._there += len(page)
                 yield look(page, view)
 
         _write(tables(), path)
         return path
 
-    def _pages(self, store: Store) -> Iterator[Sequence[ObjectInfo]]:
-        """A store's listing, but for what runs have put there for themselves."""
+    def _pages(self, store: Store, say: Callable[[str], None]) -> Iterator[Sequence[ObjectInfo]]:
+        """A store's listing, but for what runs have put there for themselves; of that it is said how much it is."""
         kept = 0
         for page in store.list():
             self._control.check()
@@ -141,7 +141,8 @@ class Listings:
                 kept, page = kept + len(page) - len(rest), rest
             yield page
         if kept:
-            log.info("plan: %s objects below %s in %s are left out", f"{kept:,}", store.location, " or ".join(OURS))
+            ours = " or ".join(OURS)
+            say(f"Objects of {store.location} below {ours} are what earlier runs keep, and left out: {kept:,}.")
 
 
 def _write(tables: Iterable[pa.Table], path: Path) -> None:

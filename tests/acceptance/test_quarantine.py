@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import command_here, ends, moving, runner_of
+from driving import command_here, ends, events_of, moving, runner_of
 from trees import MIB, in_folder, listed
 
 import migrator as mg
@@ -29,7 +29,8 @@ def outside(folder: Path) -> dict[str, str]:
     return {key: data for key, data in in_folder(folder).items() if not key.startswith(".migrator-quarantine/")}
 
 
-# Mutations: write without `keep`; leave QUARANTINE in the listings.
+# Mutations: write without `keep`; leave QUARANTINE in the listings; let `source` only log what it leaves out, or
+# `target` warn of it.
 def test_what_a_folder_held_is_kept_and_comes_back(tmp_path: Path) -> None:
     source, target = lay(tmp_path / "in", "new"), lay(tmp_path / "out", "older")
     before = in_folder(target)
@@ -38,6 +39,12 @@ def test_what_a_folder_held_is_kept_and_comes_back(tmp_path: Path) -> None:
     assert outside(target) == in_folder(source)
     assert in_folder(target / ".migrator-quarantine" / run.id) == before
     assert mg.start(mg.CopyObjects(source, target)).wait(60).skipped == 12  # what is kept is in no plan
+    onward = mg.start(mg.CopyObjects(target, tmp_path / "on"), dry_run=True)
+    assert onward.wait(60).total == 12
+    kept = len(in_folder(target)) - len(outside(target))
+    assert [note["text"].partition(" below ")[0] for note in events_of(onward, "warning")] == [f"Objects of {target}"]
+    assert events_of(onward, "warning")[0]["text"].endswith(f"are what earlier runs keep, and left out: {kept}.")
+    assert events_of(mg.runs(2)[1], "warning") == []
     page = str(run.report())
     assert f"kept below {target}/.migrator-quarantine/{run.id}" in page.replace("\\", "")
     assert "| by | migrator" in page
