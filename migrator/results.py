@@ -223,7 +223,8 @@ class Results:
     def items(self, status: ItemStatus | None = None) -> duckdb.DuckDBPyRelation:
         """The plan joined with the receipts, as a DuckDB relation: ``.df()``, ``.pl()``, ``.arrow()``.
 
-        It is a fixed picture of this moment, with a connection of its own.
+        It is a fixed picture of this moment, with a connection of its own. ``detail`` is JSON, or null; of a file whose
+        name is not UTF-8, and so stands escaped in ``key``, it has the bytes in hexadecimal as ``key_bytes``.
 
         Parameters
         ----------
