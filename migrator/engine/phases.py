@@ -185,7 +185,8 @@ class Attempt:
         self._journal.commit(work.shard, name, counts, work.failures())
         self._control.mark_engine()
         self._named = log_failures(work.failures(), self._named)
-        log.info("shard %d of %d: %s", work.shard.no + 1, of, told(counts))
+        before = f"; {len(work.new):,} of these now" if work.shard.receipts else ""
+        log.info("shard %d of %d: %s%s", work.shard.no + 1, of, told(counts), before)
 
     def _report(self) -> str:
         counts = self._journal.counts()
