@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import lru_cache
 
 from ..errors import ConfigError
 
@@ -29,6 +30,29 @@ def context() -> ssl.SSLContext:
                 f"{name} names {os.environ[name]!r}, where no certificates can be read; name a PEM file."
             ) from None
     return made
+
+
+def shared() -> ssl.SSLContext:
+    """The same, one for all stores of this process: to read whom to trust takes 20 ms, and a run opens many a store.
+
+    It is made anew when a variable says something else, or the file that it names is another one. Nothing of it may be
+    set by whoever gets it.
+    """
+    return _of(tuple(_known(name) for name in (*_BUNDLES, *_OPENSSL)))
+
+
+@lru_cache(maxsize=4)
+def _of(_named: tuple[object, ...]) -> ssl.SSLContext:
+    return context()
+
+
+def _known(name: str) -> tuple[str | None, int | None]:
+    """What a variable names, and since when it is as it is."""
+    path = os.environ.get(name)
+    try:
+        return path, os.stat(path).st_mtime_ns if path else None
+    except OSError:
+        return path, None
 
 
 def is_own() -> bool:

@@ -52,7 +52,7 @@ class Wire:
         parts = urlsplit(f"{scheme}://{netloc}")
         self._address = (parts.hostname or "", parts.port or (443 if scheme == "https" else 80))
         self._connect_s, self._keep = connect_s, keep
-        self._context = trust.context() if scheme == "https" else None
+        self._context = trust.shared() if scheme == "https" else None
 
     def __del__(self) -> None:
         for connection in self._idle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -209,6 +210,21 @@ def test_a_server_that_vouches_for_itself_is_trusted_where_its_certificate_is_na
         for size in (10, 300_000, 2_000_000):
             store.put(f"k{size}", bytes(size), Attributes(), before=None, mtime=None, scratch="x")
             assert len(exact.objects[f"b/k{size}"].body) == size
+
+
+# Mutations: `Wire` takes `trust.context()`; leave the name, or the time of its file, out of `trust._known`.
+def test_whom_to_trust_is_read_once_until_it_is_said_anew(vouching_for_itself, monkeypatch, tmp_path) -> None:
+    def known() -> object:
+        return Wire("https", "127.0.0.1:9", 2, 4)._context
+
+    made = [known()]
+    assert made[0] is known()
+    for name, at in (("one", 1), ("one", 2), ("other", 2)):
+        (tmp_path / name).write_bytes(vouching_for_itself.read_bytes())
+        os.utime(tmp_path / name, ns=(at, at))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / name))
+        made.append(known())
+    assert len({*map(id, made)}) == 4
 
 
 # Mutation: leave `_keep_alive` out: a copy by the server on a link that died without a word waits a quarter of an hour.
