@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import obstore
 from obstore.store import S3Store as ByteStore
 
 from .credentials import Keyring
@@ -16,7 +17,7 @@ from .locations import Location
 TIMEOUT = "60s"
 
 
-def byte_store(place: Location, keyring: Keyring) -> ByteStore:
+def open_lane(place: Location, keyring: Keyring) -> ByteStore:
     """A byte store that sends a request once: what may be tried again is for `Retries` to say."""
     # obstore reads AWS_* variables beside what it is given, and AWS_ENDPOINT_URL_S3 wins over
     # `endpoint`: so everything that a variable could say is said here.
@@ -35,6 +36,11 @@ def byte_store(place: Location, keyring: Keyring) -> ByteStore:
     retry: Any = {"max_retries": 0, "retry_timeout": timedelta(0)}
     client: Any = {"allow_http": bool(place.allow_http), "timeout": TIMEOUT, "connect_timeout": "5s"}
     return ByteStore(place.bucket, client_options=client, retry_config=retry, **settings)
+
+
+def put(store: ByteStore, key: str, data: bytes, attributes: Any, mode: Any) -> str | None:
+    """Write an object by one request; its ETag."""
+    return obstore.put(store, key, data, attributes=attributes, mode=mode, use_multipart=False)["e_tag"]
 
 
 def _credential_provider(keyring: Keyring) -> Callable[[], Mapping[str, Any]]:

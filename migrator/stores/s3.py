@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import obstore
 
 from ..config import LARGE_BYTES, list_at_once
 from ..errors import BadInput
@@ -15,7 +14,6 @@ from . import keys
 from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .bucket import conflict, nothing
-from .byte_store import byte_store
 from .checksums import ASK, SENT, told_in
 from .digests import PART_BYTES, word_of
 from .listing import list_pages, probe
@@ -47,8 +45,9 @@ class S3Store(ServerCopies):
         self._lane = Lane(location)
         self._seen = False  # whether the bucket is known to be there
         self._terms = Terms(self._lane)
-        self._bytes = byte_store(location, self._lane.keyring)
+        self._bytes: Any = None
         self._bytes_version = 0
+        self._bytes_turn = threading.Lock()
         self.notes: Notes = NoNotes()
 
     @property
@@ -183,17 +182,23 @@ class S3Store(ServerCopies):
 
     @property
     def bytes(self) -> Any:
-        """The byte lane; a new one where the keys were renewed, since it keeps those that it has."""
-        if self._bytes_version != self._lane.keyring.version:
-            self._bytes_version = self._lane.keyring.version
-            self._bytes = byte_store(self._location, self._lane.keyring)
-        return self._bytes
+        """The byte lane; a new one where the keys were renewed, since it keeps those that it has.
+
+        It is loaded and made when it is first used, which takes 15 ms: many a process sends nothing by it.
+        """
+        from . import byte_store
+
+        with self._bytes_turn:
+            version = self._lane.keyring.version
+            if self._bytes is None or self._bytes_version != version:
+                self._bytes, self._bytes_version = byte_store.open_lane(self._location, self._lane.keyring), version
+            return self._bytes
 
     def _put_by_bytes(self, key: str, data: bytes, attributes: Any, mode: Any) -> str | None:
+        from . import byte_store
+
         with byte_lane(self._location, key, conflict):
-            return obstore.put(
-                self.bytes, self._below + key, data, attributes=attributes, mode=mode, use_multipart=False
-            )["e_tag"]  # fmt: skip
+            return byte_store.put(self.bytes, self._below + key, data, attributes, mode)
 
     def _put_natively(
         self, key: str, data: bytes, attributes: Attributes, before: str | None, dropped: tuple[str, ...]

@@ -105,7 +105,7 @@ def test_a_panic_is_an_error_of_ours(place, monkeypatch, capfd):
 
 def test_a_large_body_is_sent_from_where_it_lies(place, monkeypatch):
     # Mutation: no NATIVE_BYTES in `put`, and the byte lane makes a copy of it.
-    monkeypatch.setattr(s3_module, "obstore", None)
+    monkeypatch.setattr("migrator.stores.byte_store.put", None)
     store, data = open_store(place), os.urandom(s3_module.NATIVE_BYTES)
     put(store, "large", data)
     with pytest.raises(AlreadyExists, match="large"):
