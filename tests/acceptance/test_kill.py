@@ -120,6 +120,7 @@ def test_a_run_that_is_killed_again_and_again_gets_to_its_end(
         runner.kill()
         assert ends(run, SEEN_WITHIN_S) == "interrupted"
         run.resume()
+    wayside.delay_s = 0
     run.wait(90)
     assert run.snapshot().attempt == 3
     assert in_bucket(client, bucket, f"{prefix}/out") == in_folder(few)
@@ -235,11 +236,12 @@ def kill_inside_large(
     processes: int = 0,
     until: Callable[[], bool] | None = None,
     size: int = 40 * MIB,
+    bytes_per_s: int = 8 * MIB,
 ) -> tuple[api.Run, Path]:
     source = tmp_path / "from"
     source.mkdir()
     (source / "large").write_bytes(random.Random(3).randbytes(size))
-    wayside.bytes_per_s = 8 * MIB
+    wayside.bytes_per_s = bytes_per_s
     run = api.start(CopyObjects(source, target, processes=processes))
     runner = runner_of(run)
     moving(run)
@@ -264,7 +266,8 @@ def test_no_finished_part_of_a_killed_upload_is_sent_again_and_none_dangles(
         return False
 
     wayside.refuse = seen
-    run, _ = kill_inside_large(wayside, place("out"), tmp_path, processes, lambda: len(sent) >= 6, 96 * MIB)
+    six = lambda: len(sent) >= 6  # noqa: E731
+    run, _ = kill_inside_large(wayside, place("out"), tmp_path, processes, six, 96 * MIB, 20 * MIB)
     finished = {number for _, number in standing_parts(client, bucket, prefix)}
     assert finished, "it was killed before any part was there"
     sent.clear()

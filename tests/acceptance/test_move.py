@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from driving import command_here, ends, in_phase, runner_of, wait_for
 from trees import in_folder, listed, unless_told
 
 import migrator as mg
+from migrator.config import PULSE_S
 from migrator.engine.control import Control, Stopped
 from migrator.errors import BadInput
 from migrator.following import follow
@@ -354,6 +356,8 @@ def test_pausing_limiting_and_cancelling_a_move_does_it_to_its_deletion(
     run.unpause()
     deletions.let(3)
     run.cancel()
+    wait_for(lambda: after.snapshot().cancel_requested, 30, "the deletion is told to stop")
+    time.sleep(2 * PULSE_S)  # and hears of it, so that no further one is held here till it is killed
     deletions.let(1)
     assert (run.wait(60, check=False).status, after.wait(60, check=False).status) == ("cancelled", "cancelled")
     assert 20 <= len(listed(client, bucket, f"{prefix}/a")) <= 21

@@ -100,7 +100,7 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(few: Path, tmp_path: Path
     worker.end(signal.SIGKILL)
     assert not gone(runner)
     with Worker():
-        time.sleep(3)
+        time.sleep(2)
         assert not gone(runner)
         run.limit()
         assert ends(run) == "completed"
@@ -262,9 +262,9 @@ def test_an_enqueue_that_is_rolled_back_leaves_nothing(few: Path, tmp_path: Path
 
 def test_an_idle_worker_costs_next_to_nothing(worker: Worker) -> None:
     process = psutil.Process(worker.process.pid)
-    time.sleep(2)
+    time.sleep(1)
     before, begun = sum(process.cpu_times()[:2]), time.monotonic()
-    time.sleep(5)
+    time.sleep(3)
     used = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - begun)
     size = process.memory_info().rss / 1e6
     print(f"idle worker: {used:.2%} of a core, {size:.0f} MB")

@@ -18,6 +18,8 @@ from migrator.api import Queue, open_state
 HERE = Path(__file__).parent
 IMPORTS = "import migrator as mg\nfrom widgets import MigrationPanel\n"
 SLOW = f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=20_000))\npanel"
+# A kernel is missed after ten seconds: of those the page's clock is put forward by eight, and two go by.
+LATER = "{ const now = Date.now; Date.now = () => now() + 8000; }"
 CELLS = (SLOW, "panel.run.snapshot().holder['pid']", "1 + 1")
 
 pytestmark = pytest.mark.timeout(300)
@@ -322,6 +324,7 @@ def test_run_outlives_the_kernel(book, picture):
     pid = found[1]
     before = done(book.panel)
     book.restart_kernel()
+    book.js(LATER)
     expect(book.panel.locator(".mgp-notes")).to_contain_text(f'MigrationPanel("{run_id}")', timeout=LONG)
     picture(book.page, "lab-kernel-gone")
     book.write(0, f'{IMPORTS}panel = MigrationPanel("{run_id}")\npanel')
@@ -332,6 +335,7 @@ def test_run_outlives_the_kernel(book, picture):
     grows(book.panel)
     book.shut_down_kernel()
     assert Path(f"/proc/{pid}").exists()
+    book.js(LATER)
     expect(book.panel.locator(".mgp-notes")).to_contain_text("No word from the kernel", timeout=LONG)
     assert Path(f"/proc/{pid}").exists()
     os.kill(int(pid), 15)
