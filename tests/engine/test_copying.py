@@ -155,7 +155,7 @@ def test_what_stands_there_is_adopted_by_its_bytes_whatever_is_asked(pair: tuple
         copy(source, target, item(source, "k", b"small"), asked=Asked(reread=0))
 
 
-# Mutation: let Evidence.find take the source's word for a file that is not `ours`.
+# Mutation: adopt in Copier._adopt by the source's word as if it were `ours`; one of the two alone does nothing.
 @pytest.mark.parametrize("data", [b"small", BIG])
 def test_a_file_that_stands_there_is_read_before_it_is_adopted(pair: tuple[Bucket, Bucket], data: bytes) -> None:
     source, folder = pair[0], Bucket(remote=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def parts_asked(exact: ExactS3) -> list[str]:
     return sorted(one.removeprefix("bytes=") for one in asked if one)
 
 
-# Mutation: leave the ETag of the parts' sizes out of `_fits`, the attributes out of in_parts' headers.
+# Mutation: leave the attributes out of in_parts' headers.
 def test_more_than_five_gib_are_copied_in_the_parts_they_have(exact: ExactS3) -> None:
     row = large(exact)
     receipt = copy(exact, row)
@@ -64,6 +65,21 @@ def test_at_the_limits(exact: ExactS3, size: int) -> None:
 def test_a_part_size_that_nobody_tells_is_guessed_where_only_one_fits(exact: ExactS3) -> None:
     exact.tells_parts = False
     assert copy(exact, large(exact, 25 * 512 * MIB)).evidence == "server-hash"
+
+
+# Mutation: leave the ETag's number of parts out of `_fits`: such parts are copied in vain, and no others ever after.
+def test_parts_of_several_sizes_are_not_copied_and_say_nothing_of_the_server(exact: ExactS3) -> None:
+    body = os.urandom(20 * MIB)
+    parts = (body[: 5 * MIB], body[5 * MIB :])
+    told = f"{md5(b''.join(md5(part).digest() for part in parts)).hexdigest()}-2"
+    exact.objects["here/k"] = Stored(body, dict(PLAIN), told=told, part=5 * MIB)
+    target = at(exact, "s3://there")
+    copier = Copier(at(exact, "s3://here"), target, Control("r"))
+    assert copier.copy(Item(1, "k", "k", "create", None, len(body), 5, told)).status == "copied"
+    assert (exact.objects["there/k"].body, parts_asked(exact)) == (body, [])
+    del exact.objects["there/k"]
+    assert copier.copy(large(exact)).evidence == "server-hash"
+    assert len(parts_asked(exact)) == 25
 
 
 # Mutation: leave the comparison out of copy_parts_from, and a later run takes the copy for something else.
