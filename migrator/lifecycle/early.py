@@ -17,8 +17,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..config import state_url
 from .detached import environment, import_path, start_detached
@@ -26,8 +26,7 @@ from .detached import environment, import_path, start_detached
 WAITS = "--early"  # what a runner is told beside its run's id
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     run_id: str
     argv: Sequence[str]
     cwd: str
