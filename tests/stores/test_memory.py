@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -20,11 +22,21 @@ def put(store, key: str, data: bytes) -> str | None:
         return None
 
 
+class Slow(dict[str, Any]):
+    """Another thread has its turn between a look and the write after it."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = super().get(key, default)
+        time.sleep(0.001)
+        return found
+
+
 def test_one_of_many_threads_creates_an_object() -> None:
     """Mutation: without the lock around look and write, two may create it."""
-    store = open_store("memory://race/p")
+    store: Any = open_store("memory://race/p")
+    store._shelf.objects = Slow()
     with ThreadPoolExecutor(8) as pool:
-        for key in map(str, range(50)):
+        for key in map(str, range(5)):
             made = [etag for etag in pool.map(lambda n, key=key: put(store, key, b"%d" % n), range(8)) if etag]
             assert len(made) == 1
             head = store.head(key)
