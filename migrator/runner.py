@@ -112,6 +112,7 @@ def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
     if type(migration) in registry.BUILT_IN.values():
         _spare()
     # Heavy imports come after the claim, so that the run is seen to live while they load.
+    from .engine.debris import clear_late
     from .engine.executors import executor_of
     from .engine.phases import Attempt
     from .engine.uploads import abort_left
@@ -127,6 +128,7 @@ def _execute(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
             executor.close()
             if control.why != "token lost":  # whoever owns the run now may carry them on
                 abort_left(migration, Path(claim.row["workspace"]))
+                clear_late(migration, claim.run_id, claim.attempt)
     if executor is None or migration.afterwards is None:
         return status
     from .following import follow

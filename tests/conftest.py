@@ -71,9 +71,18 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue(request.param).fresh()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cold", action="store_true", help="start each runner by a new interpreter; takes half as long again"
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
-def warm_runners() -> Iterator[None]:
+def warm_runners(pytestconfig: pytest.Config) -> Iterator[None]:
     """Runners that this process starts are forked off one that has loaded already: most of what a short one takes."""
+    if pytestconfig.getoption("--cold"):
+        yield
+        return
     env = detached.environment("sqlite:////state.db", detached.import_path())
     with Warm(COLD, env) as warm, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spawn, "start_detached", warm.start)

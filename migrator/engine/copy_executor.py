@@ -18,6 +18,7 @@ from ..stores import Location, open_store
 from ..stores.retries import looks
 from .copying import Abandoned, Copier
 from .crew import Crew
+from .debris import left_by
 from .evidence import Asked
 from .gate import Stopped
 from .pace import Pace
@@ -92,7 +93,7 @@ class CopyExecutor:
         self._streak.most = max(1, HOPELESS // control.shares)
         if control.workspace is not None and hasattr(self._target, "notes"):
             self._target.notes = UploadNotes(control.workspace, control.attempt)  # pyright: ignore[reportAttributeAccessIssue]
-        debris = [f"{control.run_id}-{attempt}-" for attempt in range(1, control.attempt)]
+        debris = left_by(control.run_id, control.attempt)
         with suppress(StoreError):  # each object meets that again, and says so for itself
             # The process is in the name, since several of one run may try at once.
             for remark in self._target.try_out(f"{control.run_id}-{control.attempt}-{os.getpid()}", debris):

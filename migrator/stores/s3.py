@@ -78,8 +78,12 @@ class S3Store(ServerCopies):
 
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         self._terms.trials.scratch = scratch
-        self._terms.trials.clear_debris(debris)
+        self.clear_debris(debris)
         return self._terms.found.remarks(self._location.endpoint or "")
+
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        """Remove what was left of trials by attempts whose scratch names begin so."""
+        self._terms.trials.clear_debris(scratches)
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane, list_at_once() or self._usual_at_once())

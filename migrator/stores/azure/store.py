@@ -63,12 +63,15 @@ class AzureStore(Bucket[AzureLane]):
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Remove what trials of killed attempts left; conditions are part of the service, wherever it runs."""
         self._scratch = scratch
-        for left in debris:
+        self.clear_debris(debris)
+        return []
+
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        for left in scratches:
             with suppress(StoreError):
                 for page in listing.list_pages(self._lane, self.full(NAME + left)):
                     for one in page:
                         self._lane.send("DELETE", f"{self.full(NAME + left)}{one.key}")
-        return []
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return listing.list_pages(self._lane, self._below)

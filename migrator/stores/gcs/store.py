@@ -72,14 +72,17 @@ class GoogleStore(Bucket[GoogleLane]):
         """Whether conditions are heeded, where it is not Google's own service that says so."""
         if self._conditional is None:
             self._conditional = self._heeds(f"{NAME}{scratch}-{secrets.token_hex(4)}")
-        for left in debris:
-            for page in listing.list_pages(self._lane, self.full(NAME + left)):
-                for one in page:
-                    self._delete(f"{NAME}{left}{one.key}")
+        self.clear_debris(debris)
         if self._conditional:
             return []
         where = self._location.endpoint
         return [f"Writes to {where} are not conditional: each key is looked at just before it is written."]
+
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        for left in scratches:
+            for page in listing.list_pages(self._lane, self.full(NAME + left)):
+                for one in page:
+                    self._delete(f"{NAME}{left}{one.key}")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return listing.list_pages(self._lane, self._below)
