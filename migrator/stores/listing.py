@@ -14,6 +14,7 @@ from .answers import read_xml
 from .base import ObjectInfo
 from .entries import cut, is_encoded, read_plain, read_tree
 from .native import Lane
+from .retries import TRIES
 from .sharding import Page, in_order, list_parts
 
 # Without this AWS lists a restored object as if it were still archived only.
@@ -50,9 +51,9 @@ def probe(lane: Lane) -> None:
     lane.ask("GET", None, [*_query(below(lane)), ("max-keys", "1")], tries=2, read_s=10)
 
 
-def list_exactly(lane: Lane, prefix: str) -> dict[str, int]:
+def list_exactly(lane: Lane, prefix: str, tries: int = TRIES) -> dict[str, int]:
     """The sizes of the objects whose whole keys begin so; the first page of them."""
-    answer = lane.ask("GET", None, _query(prefix))
+    answer = lane.ask("GET", None, _query(prefix), tries=tries)
     root, _ = _parse(lane, answer.data)
     return {one.key: one.size for one in read_tree(root, 0)}
 

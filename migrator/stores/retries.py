@@ -140,6 +140,32 @@ class Retries:
         return None
 
 
+def shown(trial: Callable[[], bool], control: Callable[[], object]) -> bool:
+    """What a trial shows; no, where each time it gets no answer, and the store gives one right after it.
+
+    Some servers list nothing at all while a key stands that they can't write down, and then the look whether the store
+    can be used fails too: a trial that insisted would wait for itself. So it asks once and takes its object back, and
+    ``control`` asks as often as it takes.
+
+    Raises
+    ------
+    StoreError
+        What ``control`` met, or the last trial where that tells nothing of what was tried.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return trial()
+        except (Throttled, CredentialsRefused):
+            if not left:
+                raise
+        except Unreachable:
+            pass
+        except StoreError:
+            return False
+        control()
+    return False
+
+
 def _patience() -> int:
     return TRIES if weather().hurries else THROTTLED_TRIES
 

@@ -17,6 +17,8 @@ from migrator.stores import Attributes, Location, open_store
 from migrator.stores.azure import AzureStore
 from migrator.stores.azure import upload as blocks
 from migrator.stores.digests import Hasher, md5_told
+from migrator.stores.retries import TRIES
+from migrator.stores.weather import Weather, under
 
 MIB = 1 << 20
 NONE = Attributes()
@@ -121,6 +123,31 @@ def test_where_dots_at_an_end_are_cut_off_no_such_key_is_written(
             store.put(key, b"1", NONE, before=None, mtime=None, scratch="s")
     store.put("a.b/c", b"1", NONE, before=None, mtime=None, scratch="s")
     assert [one.key for page in store.list() for one in page] == ["a.b/c"]
+
+
+class Impatient(Weather):
+    """A run's, in which nothing is waited for."""
+
+    endures = True
+
+    def rest(self, seconds: float) -> None:
+        raise AssertionError(f"waited {seconds} s")
+
+
+# Mutation: let AzureStore._lists ask with all tries, and it waits: for a probe that meets the trial's own object.
+def test_a_key_that_makes_listings_fail_is_refused_without_waiting(
+    store: AzureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """azurite answers 500 to each listing while a key stands that XML can't hold."""
+    asked: list[str] = []
+    once = store._lane._once
+    monkeypatch.setattr(store._lane, "_once", lambda method, *rest: (asked.append(method), once(method, *rest))[1])
+    with under(Impatient()):
+        for _ in range(2):
+            with pytest.raises(StoreError, match="does not keep a key with a control character"):
+                store.put("c\x01d", b"1", NONE, before=None, mtime=None, scratch="s")
+        assert list(store.list()) == [[]]
+    assert asked == ["PUT", "GET", "DELETE", "GET"] * TRIES + ["GET"]
 
 
 def test_a_condition_is_on_the_request_itself(store: AzureStore) -> None:

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from exact_s3 import ExactS3, Reply, refused
 
 from migrator.errors import CredentialsRefused, Denied, NotFound, StoreError, Throttled, Unreachable
 from migrator.stores import Attributes, Location, open_store, retries
-from migrator.stores.retries import THROTTLED_TRIES, TRIES, Retries, asked_for, looks, pause
+from migrator.stores.retries import THROTTLED_TRIES, TRIES, Retries, asked_for, looks, pause, shown
 from migrator.stores.weather import Haste, Weather, under
 
 
@@ -62,6 +63,28 @@ def test_what_passes_is_tried_again_and_counted() -> None:
     assert persist(failing(Unreachable("a"), Throttled("b", "503 SlowDown")), weather) == "done"
     assert (weather.retried, weather.throttled, weather.throttler) == (2, 1, "s3://lake (503 SlowDown)")
     assert len(weather.rested) == 2
+
+
+# Mutation: let `shown` take the first failure for the answer, or raise nothing at its end.
+@pytest.mark.parametrize(
+    ("errors", "shows", "controls"),
+    [
+        ([Unreachable("a")] * (TRIES - 1), True, TRIES - 1),
+        ([Unreachable("a")] * TRIES, False, TRIES),
+        ([Throttled("a")] * TRIES, Throttled, TRIES - 1),
+        ([CredentialsRefused("a")] * TRIES, CredentialsRefused, TRIES - 1),
+        ([StoreError("a")], False, 0),
+    ],
+)  # fmt: skip
+def test_what_fails_by_chance_shows_nothing_and_what_fails_alone_does(errors, shows, controls: int) -> None:
+    told, controlled = failing(*errors), []
+    trial = partial(shown, lambda: bool(told()), lambda: controlled.append(1))
+    if isinstance(shows, bool):
+        assert trial() is shows
+    else:
+        with pytest.raises(shows):
+            trial()
+    assert len(controlled) == controls
 
 
 @pytest.mark.parametrize(("kind", "tries"), [(Unreachable, TRIES), (Throttled, THROTTLED_TRIES)])
@@ -190,6 +213,23 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put(store, key: str = "k") -> str | None:
     return store.put(key, b"data", Attributes(), before=None, mtime=None, scratch="r").etag
+
+
+# Mutation: let Trials._lists ask with all tries, and it is held for a store that only its own object ails.
+def test_a_key_that_makes_listings_fail_is_refused_without_waiting(exact: ExactS3) -> None:
+    def ailing(method: str, key: str, _: object) -> Reply | None:
+        return refused(500, "InternalError") if not key and any("\x01" in name for name in exact.objects) else None
+
+    exact.before = ailing
+    weather = Recorder(endures=True)
+    weather.resting = lambda: pytest.fail("waited")
+    with under(weather):
+        store = open_store(Location.parse("s3://b/p", endpoint=exact.endpoint, anonymous=True))
+        for _ in range(2):
+            with pytest.raises(StoreError, match="does not keep a key with a control character"):
+                put(store, "c\x01d")
+    assert (exact.objects, weather.retried, weather.held) == ({}, 0, [])
+    assert [method for method, key in exact.written() if "\x01" in key] == ["PUT", "DELETE"] * TRIES
 
 
 # Mutation: give the byte lane retries of its own (byte_store), and none of them is counted.

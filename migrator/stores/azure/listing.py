@@ -15,6 +15,7 @@ from ..answers import read_xml
 from ..base import ObjectInfo
 from ..digests import tag_of
 from ..native import Answer
+from ..retries import TRIES
 from ..wire import unquoted
 from .lane import CONTAINER, AzureLane
 
@@ -42,9 +43,9 @@ def list_pages(lane: AzureLane, below: str) -> Iterator[list[ObjectInfo]]:
         yield page.objects
 
 
-def fetch(lane: AzureLane, below: str, marker: str | None, most: int = 1000) -> Page:
+def fetch(lane: AzureLane, below: str, marker: str | None, most: int = 1000, tries: int = TRIES) -> Page:
     """One page. Raises as `Lane.ask` does."""
-    root = read_xml(ask(lane, below, marker, most).data)
+    root = read_xml(ask(lane, below, marker, most, tries).data)
     if root is None or root.tag != "EnumerationResults":
         raise StoreError(f"{lane.place.endpoint} did not list {lane.place.url} as Azure does; check the endpoint.")
     objects = [_object(blob, len(below)) for blob in root.iterfind("Blobs/Blob")]
@@ -59,10 +60,10 @@ def shows_versions(lane: AzureLane, below: str) -> bool | None:
     return None if blob is None else blob.find("VersionId") is not None
 
 
-def ask(lane: AzureLane, below: str, marker: str | None, most: int) -> Answer:
+def ask(lane: AzureLane, below: str, marker: str | None, most: int, tries: int = TRIES) -> Answer:
     """The answer that has a page."""
     query = [*CONTAINER, ("prefix", below), ("maxresults", str(most)), *([("marker", marker)] if marker else [])]
-    return lane.ask("GET", None, query)
+    return lane.ask("GET", None, query, tries=tries)
 
 
 def tag(md5: str | None, etag: str | None) -> str:

@@ -18,6 +18,7 @@ from ..checksums import in_base64
 from ..digests import PART_BYTES, version_in
 from ..locations import Location
 from ..native import quoted
+from ..retries import shown
 from ..trials import NAME
 from . import listing
 from .body import AzureBody, sent
@@ -151,13 +152,15 @@ class AzureStore(Bucket[AzureLane]):
 
     def _keeps(self, oddity: str) -> bool:
         """Whether a key with this oddity is listed as it was written, found out by writing one."""
-        sample = self.full(keys.SAMPLES[oddity].format(NAME + self._scratch))
-        own = {"x-ms-blob-type": "BlockBlob"}
+        return shown(lambda: self._lists(self.full(keys.SAMPLES[oddity].format(NAME + self._scratch))), self.probe)
+
+    def _lists(self, sample: str) -> bool:
         try:
-            self._lane.send("PUT", sample, (), own, b"x")
-            return [one.key for one in listing.fetch(self._lane, sample, None).objects] == [""]
-        except StoreError:
-            return False
+            try:
+                self._lane.send("PUT", sample, (), {"x-ms-blob-type": "BlockBlob"}, b"x")
+            except StoreError:
+                return False
+            return [one.key for one in listing.fetch(self._lane, sample, None, tries=1).objects] == [""]
         finally:
             with suppress(StoreError):
                 self._lane.send("DELETE", sample)
