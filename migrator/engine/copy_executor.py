@@ -16,7 +16,7 @@ from ..errors import AlreadyExists, DiskFull, NotDurable, NotFound, SourceChange
 from ..model import Item, Receipt, Shard
 from ..stores import Location, open_store
 from ..stores.retries import looks
-from .copying import Abandoned, Copier
+from .copying import Abandoned, Copier, Opened
 from .crew import Crew
 from .debris import left_by
 from .evidence import Asked
@@ -81,7 +81,11 @@ class CopyExecutor:
             yield from failed
         crew: Crew[Receipt] = Crew(pace, control)
         try:
-            yield from crew.run(lambda item: self._copy(copiers[item.source], item, control), rows)
+            ahead = any(copier.asks_ahead for copier in copiers.values()) and not control.in_flight
+            yield from crew.run(
+                lambda item, sent=None: self._copy(copiers[item.source], item, control, sent), rows,
+                (lambda item: copiers[item.source].ahead(item)) if ahead else None,
+            )  # fmt: skip
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
 
@@ -111,12 +115,13 @@ class CopyExecutor:
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""
 
-    def _copy(self, copier: Copier, item: Item, control: Control) -> Receipt | None:
+    def _copy(self, copier: Copier, item: Item, control: Control, sent: Opened | None = None) -> Receipt | None:
         """A receipt, or None where the run is to stop first."""
         waits = looks()
         while not control.stopped:
             try:
-                receipt = copier.copy(item)
+                once, sent = sent, None  # what was sent for is read once
+                receipt = copier.copy(item, once)
             except (Abandoned, Stopped):
                 return None
             except DiskFull as error:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..config import LARGE_BYTES
 from ..errors import AlreadyExists, SourceChanged, StoreError
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, Store, Written
+from ..stores.attributes import of_type
 from ..stores.checksums import SUMMED_BYTES, WIDTHS
 from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
 from .evidence import Asked, Evidence
@@ -36,6 +36,7 @@ SERVER_COPY_BYTES = 1 << 20
 # A file up to this is copied before anybody could look how far it is, or ask to stop.
 WATCHED_BYTES = 1 << 20
 _UNWATCHED = nullcontext()
+Opened: TypeAlias = AbstractContextManager[Body]
 
 
 class Abandoned(Exception):
@@ -58,9 +59,18 @@ class Copier:
         can_copy = getattr(target, "can_copy_from", None)
         # For a strong hash the bytes must pass here.
         self._server_side = bool(can_copy and can_copy(source)) and not asked.record
+        self.asks_ahead = source.location.kind == "s3" and not self._server_side
 
-    def copy(self, item: Item) -> Receipt:
-        """Copy one planned object.
+    def ahead(self, item: Item) -> Opened | None:
+        """Send for a small object that is copied next; None where its bytes don't pass here."""
+        if not self.asks_ahead or self._wants_checksum(item):
+            return None
+        body: Any = self._source.open(item.key, item.etag)
+        body.ask()
+        return body
+
+    def copy(self, item: Item, sent: Opened | None = None) -> Receipt:
+        """Copy one planned object; ``sent`` is what `ahead` gave for it.
 
         Raises
         ------
@@ -71,13 +81,13 @@ class Copier:
         """
         self._clear(item)
         try:
-            return self._copy(item)
+            return self._copy(item, sent)
         except AlreadyExists:
             if not self._discard_torn(item):
                 raise
             return self._copy(item._replace(before=None))
 
-    def _copy(self, item: Item) -> Receipt:
+    def _copy(self, item: Item, sent: Opened | None = None) -> Receipt:
         if self._files:
             self._control.spend(min(item.bytes, LARGE_BYTES))  # the rest as it moves
             return self._copy_file(item)
@@ -88,7 +98,7 @@ class Copier:
                 return receipt
         elif self._server_side and item.bytes > LARGE_BYTES and (receipt := self._copy_parts_on_server(item)):
             return receipt
-        with self._source.open(item.key, item.etag, checksum=self._wants_checksum(item)) as body:
+        with sent or self._source.open(item.key, item.etag, checksum=self._wants_checksum(item)) as body:
             if body.size != item.bytes:
                 raise SourceChanged(f"{item.key!r} has {body.size:,} bytes now, not {item.bytes:,}. Plan again.")
             attributes, losses = self._fit(item.key, body.attributes)
@@ -278,13 +288,8 @@ class Copier:
         if not self._target_holds:
             return attributes, lost(key, attributes)
         if not self._source_holds and (guess := type_of(key)):
-            return _of_type(guess), None
+            return of_type(guess), None
         return attributes, None
-
-
-@lru_cache(maxsize=64)  # most files are of the same few
-def _of_type(content_type: str) -> Attributes:
-    return Attributes({"content-type": content_type})
 
 
 def _receipt(item: Item, status: str, evidence: str, digest: str, written: Written, losses: str | None) -> Receipt:

@@ -34,7 +34,15 @@ def received(headers: Mapping[str, str]) -> Attributes:
             kept[name] = value
         elif name.startswith(META):
             metadata[name[len(META) :]] = value
+    if not metadata and len(kept) == 1 and "content-type" in kept:
+        return of_type(kept["content-type"])
     return Attributes(kept, metadata)
+
+
+@lru_cache(maxsize=64)  # most objects are of the same few
+def of_type(content_type: str) -> Attributes:
+    """What an object of this type carries, if that is all."""
+    return Attributes({"content-type": content_type})
 
 
 def joined(attributes: Attributes, what: str) -> dict[str, str] | None:

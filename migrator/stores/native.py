@@ -27,7 +27,7 @@ from .proxies import proxy_for
 from .retries import TRIES, Retries, asked_for
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
 from .trust import is_own
-from .wire import Answer, Incoming, Wire, WireError
+from .wire import Answer, Asked, Incoming, Wire, WireError
 
 # A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
 CONNECT_S, READ_S, SLOW_S, PROBE_S = 5.0, 30.0, 900.0, 10.0
@@ -88,10 +88,27 @@ class Lane:
         path, line, extra = self._path(key), encode_query(query) if query else "", headers or {}
         return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), key, tries))
 
-    def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES) -> Incoming:
-        """GET an object, whose body is then read from what is returned. Raises as `send` does."""
+    def ahead(self, key: str, headers: Mapping[str, str]) -> Asked | None:
+        """Send the GET of an object that is to be opened next.
+
+        None where it is not sent: by a proxy, where answers take long (more threads do as much), while the store asks
+        to wait, or when it fails, which `open` says better.
+        """
+        if not isinstance(self._wire, Wire) or self.threads > NEAR_THREADS or self.retries.waiting:
+            return None
         path = self._path(key)
-        answer = self._persist(lambda: self._begin(path, headers), key, tries)
+        try:
+            return self._wire.ask(path, self._signed("GET", path, "", headers, b""), READ_S)
+        except (OSError, MigratorError):
+            return None
+
+    def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES, *, asked: Asked | None = None) -> Incoming:
+        """GET an object, whose body is then read from what is returned; the first time by what was `asked` ahead.
+
+        Raises as `send` does.
+        """
+        path, early = self._path(key), [asked] if asked else []
+        answer = self._persist(lambda: early.pop().hear() if early else self._begin(path, headers), key, tries)
         if isinstance(answer, Incoming):
             return answer
         raise Refusal(_checked(answer).status, "")  # a success of no use, if it is one

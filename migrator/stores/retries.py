@@ -45,6 +45,11 @@ class Retries:
         self._healed = 0.0
         self._looking = threading.Lock()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the store asked not to be asked for a while."""
+        return bool(self._not_before)
+
     def persist(self, once: Callable[[], A], tries: int = TRIES) -> A:
         """What ``once`` gives, after as many tries as it is worth; with one try only that one.
 

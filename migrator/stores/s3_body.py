@@ -13,7 +13,7 @@ from .checksums import told_in
 from .native import Lane, quoted
 from .retries import TRIES
 from .tags import COUNT, read_tags
-from .wire import Incoming, unquoted
+from .wire import Asked, Incoming, unquoted
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -21,16 +21,33 @@ _NOTHING: Mapping[str, str] = {}
 class S3Body:
     """One open object, pinned to its etag. Where the connection is cut, another one goes on from there."""
 
-    __slots__ = ("_asked", "_at", "_attributes", "_etag", "_headers", "_incoming", "_key", "_lane", "_what", "size")
+    __slots__ = (
+        "_asked",
+        "_at",
+        "_attributes",
+        "_early",
+        "_etag",
+        "_headers",
+        "_incoming",
+        "_key",
+        "_lane",
+        "_what",
+        "size",
+    )
 
     def __init__(
         self, lane: Lane, key: str, what: str, pinned: str | None, asked: Mapping[str, str] = _NOTHING
     ) -> None:
         self._lane, self._key, self._what, self._etag, self._asked = lane, key, what, pinned, asked
         self._incoming: Incoming | None = None
+        self._early: Asked | None = None
         self._at = self.size = 0
         self._headers: Mapping[str, str] = {}
         self._attributes: Attributes | None = None
+
+    def ask(self) -> None:
+        """Send for it, before it is opened: its answer comes while something else is done."""
+        self._early = self._lane.ahead(self._key, self._with_pin(self._asked))
 
     def __enter__(self) -> S3Body:
         self._incoming = incoming = self._ask(TRIES, **self._asked)
@@ -98,14 +115,16 @@ class S3Body:
         return incoming.status == 206 and told.startswith(f"bytes {self._at}-{self.size - 1}/")
 
     def _ask(self, tries: int = TRIES, **headers: str) -> Incoming:
-        if self._etag:
-            headers["if-match"] = quoted(self._etag)
+        asked, self._early = self._early, None
         try:
-            return self._lane.open(self._key, headers, tries)
+            return self._lane.open(self._key, self._with_pin(headers), tries, asked=asked)
         except Refusal as refusal:
             if refusal.status == 412:
                 raise changed(self._what) from None
             raise self._lane.explain(refusal, self._key) from None
+
+    def _with_pin(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return {**headers, "if-match": quoted(self._etag)} if self._etag else headers
 
     def _version(self, headers: Mapping[str, str]) -> str | None:
         return unquoted(headers.get("etag"))
@@ -125,6 +144,9 @@ class S3Body:
         return replace(found, tags=read_tags(self._lane, self._key, headers)) if headers.get(COUNT) else found
 
     def _drop(self) -> None:
+        early, self._early = self._early, None
+        if early:
+            early.close()
         incoming, self._incoming = self._incoming, None
         if incoming:
             incoming.close()  # the connection too, where it was not read to its end

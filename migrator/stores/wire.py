@@ -45,7 +45,7 @@ def unquoted(etag: str | None) -> str | None:
 
 
 class Wire:
-    """Connections to one host, each used by one thread at a time."""
+    """_Connections to one host, each used by one thread at a time."""
 
     def __init__(self, scheme: str, netloc: str, connect_s: float, keep: int) -> None:
         self._idle: list[_Connection] = []
@@ -73,9 +73,20 @@ class Wire:
 
     def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Answer:
         """GET. The body of a success is still to be read, any other answer is whole."""
+        return self.ask(target, headers, read_s).hear()
+
+    def ask(self, target: str, headers: Mapping[str, str], read_s: float) -> Asked:
+        """Send a GET, whose answer may be heard later."""
         connection = self._take()
         try:
             connection.send(_head("GET", target, headers, b""), b"", read_s)
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
+        return Asked(self, connection)
+
+    def _hear(self, connection: _Connection) -> Incoming | Answer:
+        try:
             head = connection.answers.head()
             if head.status in (200, 206):
                 return Incoming(
@@ -111,6 +122,21 @@ class Wire:
             self._idle.append(connection)
         else:
             connection.close()
+
+
+class Asked(NamedTuple):
+    """A GET that was sent."""
+
+    wire: Wire
+    connection: _Connection
+
+    def hear(self) -> Incoming | Answer:
+        """Its answer, as `Wire.open` gives it."""
+        return self.wire._hear(self.connection)
+
+    def close(self) -> None:
+        """Do without it."""
+        self.connection.close()
 
 
 class _Raw(io.RawIOBase):

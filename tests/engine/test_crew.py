@@ -8,7 +8,7 @@ import time
 import pytest
 
 from migrator.engine.control import Control
-from migrator.engine.crew import IN_FLIGHT_BYTES, Crew
+from migrator.engine.crew import AHEAD_BYTES, IN_FLIGHT_BYTES, Crew
 from migrator.engine.pace import Pace
 from migrator.model import Item
 
@@ -109,3 +109,45 @@ def test_bytes_in_flight_are_bounded() -> None:
     rows = [Item(n, str(n), bytes=8 << 20) for n in range(60)]
     assert sum(crew(32).run(work, rows)) == 60
     assert most <= IN_FLIGHT_BYTES
+
+
+class Sent:
+    """What was sent ahead for a row."""
+
+    def __init__(self, item: Item) -> None:
+        self.item, self.left = item, False
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True
+
+
+# Mutations: leave `give_back` out of Lookout.leave, and rows are lost; leave out `over = False` there, or `__exit__`.
+def test_what_is_sent_for_ahead_is_done_once_though_threads_come_and_go() -> None:
+    sizes = iter([8, 1, 6, 2] * 10_000)
+    pace, sent, done = Pace(lambda: next(sizes), 8), [], []
+
+    def ahead(item: Item) -> Sent | None:
+        if item.item_no % 7 == 0:
+            return None
+        sent.append(Sent(item))
+        return sent[-1]
+
+    def work(item: Item, given: Sent | None) -> int:
+        assert given is None or given.item is item
+        done.append(given)
+        pace.heard(1)  # another size
+        return item.item_no
+
+    assert sorted(Crew(pace, Control("r1")).run(work, ROWS, ahead)) == list(range(500))
+    assert sum(one is not None for one in done) > 200
+    assert {id(one) for one in done if one} | {id(one) for one in sent if one.left} == {id(one) for one in sent}
+    assert copying() == 0
+
+
+# Mutation: leave either comparison with AHEAD_BYTES out of Lookout.take.
+def test_who_does_something_large_keeps_nothing_from_the_others() -> None:
+    large, small = ROWS[0]._replace(bytes=AHEAD_BYTES + 1), ROWS[1]
+    for rows in ([large, small], [small, large]):
+        asked: list[Item] = []
+        list(crew(1).run(lambda item, _: item.item_no, rows, asked.append))
+        assert asked == []

@@ -17,9 +17,10 @@ import pytest
 from exact_s3 import ExactS3
 from fake_s3 import FakeS3, Reply, page
 
-from migrator.errors import ConfigError, StoreError, Unreachable
+from migrator.errors import ConfigError, SourceChanged, StoreError, Unreachable
 from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores import native as native_module
+from migrator.stores.locations import Credentials
 from migrator.stores.wire import Wire, WireError
 
 
@@ -235,3 +236,30 @@ def test_the_system_looks_whether_the_other_side_is_there() -> None:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
         connection.close()
+
+
+# Mutations: leave the first one's `pop` out of Lane.open, and a refused answer is heard again; leave `close` out of
+# S3Body._drop.
+def test_what_was_sent_for_ahead_is_heard_once_and_asked_again_where_it_failed(monkeypatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
+    whole = b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "e"\r\n\r\nx'
+    busy = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+    other = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
+
+    def sent_for(netloc: str):
+        place = Location.parse("s3://b", endpoint=f"http://{netloc}", credentials=Credentials(source="anonymous"))
+        body = open_store(place).open("k", "e")
+        body.ask()
+        assert body._early is not None
+        return body
+
+    for answers in ([whole], [busy, whole]):
+        with answering(*answers) as netloc, sent_for(netloc) as body:
+            assert body.read() == b"x"
+    with answering(other) as netloc, pytest.raises(SourceChanged), sent_for(netloc):
+        pass
+    with answering(whole) as netloc:
+        body = sent_for(netloc)
+        connection = body._early.connection
+        body.__exit__()  # nobody wants it any more
+        assert connection._socket.fileno() == -1
