@@ -72,7 +72,8 @@ LIMITS = {
     "small-local-s3": "a PUT, 110 µs of a core (two thirds the interpreter, flat; 17 waits and wakes, 6 MD5) and 50 µs "
     "for the server; receipts over a pipe, 15 µs",
     "small-s3-local": "a GET, a file made and linked: 110 µs of a core",
-    "small-local-local": "both files read again and hashed, then link and unlink; `cp` does neither",
+    "small-local-local": "a file read, written, read again and compared, then linked: 27 µs of a core, half of it the "
+    "system's; `cp` does the first two",
     "large-local-s3": "the server's one core, with its MD5 of what it takes",
     "large-s3-local": "the server's one core; then what the loopback copies",
     "large-streamed": "the server's one core, nine tenths of the time, with its MD5 of what it takes",

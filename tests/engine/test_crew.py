@@ -8,7 +8,7 @@ import time
 import pytest
 
 from migrator.engine.control import Control
-from migrator.engine.crew import AHEAD_BYTES, IN_FLIGHT_BYTES, Crew
+from migrator.engine.crew import AHEAD_BYTES, IN_FLIGHT_BYTES, Crew, Lookout, Rows
 from migrator.engine.pace import Pace
 from migrator.model import Item
 
@@ -121,7 +121,7 @@ class Sent:
         self.left = True
 
 
-# Mutations: leave `give_back` out of Lookout.leave, and rows are lost; leave out `over = False` there, or `__exit__`.
+# Mutation: leave `give_back` out of Lookout.leave, and rows are lost.
 def test_what_is_sent_for_ahead_is_done_once_though_threads_come_and_go() -> None:
     sizes = iter([8, 1, 6, 2] * 10_000)
     pace, sent, done = Pace(lambda: next(sizes), 8), [], []
@@ -151,3 +151,15 @@ def test_who_does_something_large_keeps_nothing_from_the_others() -> None:
         asked: list[Item] = []
         list(crew(1).run(lambda item, _: item.item_no, rows, asked.append))
         assert asked == []
+
+
+# Mutations: leave `over = False` out of Rows.give_back, or `__exit__` out of Lookout.leave.
+def test_who_leaves_gives_back_what_it_had_sent_for_though_the_others_had_come_to_the_end() -> None:
+    sent: list[Sent] = []
+    queue = Rows(ROWS[:2])
+    lookout = Lookout(queue, lambda item: sent.append(Sent(item)) or sent[-1])
+    assert lookout.take() == (ROWS[0], None)
+    assert queue.next() is None
+    queue.over = True  # says who found none
+    lookout.leave()
+    assert (sent[0].left, queue.over, queue.next()) == (True, False, ROWS[1])
