@@ -17,7 +17,7 @@ from ..errors import AlreadyExists, SourceChanged, StoreError
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, Store, Written
-from ..stores.attributes import of_type
+from ..stores.base import of_type
 from ..stores.checksums import SUMMED_BYTES, WIDTHS
 from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
 from .evidence import Asked, Evidence

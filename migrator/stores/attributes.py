@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..errors import StoreError
-from .base import Attributes
+from .base import Attributes, of_type
 from .tags import HEADER, written
 
 # lower case -> as the byte lane spells it
@@ -37,12 +37,6 @@ def received(headers: Mapping[str, str]) -> Attributes:
     if not metadata and len(kept) == 1 and "content-type" in kept:
         return of_type(kept["content-type"])
     return Attributes(kept, metadata)
-
-
-@lru_cache(maxsize=64)  # most objects are of the same few
-def of_type(content_type: str) -> Attributes:
-    """What an object of this type carries, if that is all."""
-    return Attributes({"content-type": content_type})
 
 
 def joined(attributes: Attributes, what: str) -> dict[str, str] | None:

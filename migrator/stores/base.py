@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .locations import Location
@@ -32,6 +33,12 @@ class Attributes:
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=64)  # most objects are of the same few
+def of_type(content_type: str) -> Attributes:
+    """What an object of this type carries, if that is all."""
+    return Attributes({"content-type": content_type})
 
 
 @dataclass(frozen=True, slots=True)
