@@ -68,7 +68,7 @@ class CopyExecutor:
         self._tried = False
         self._streak = Streak()
         self._found: Pace | None = None  # kept from shard to shard
-        self._first = 1  # files at once
+        self._of_files: dict[int, Pace] = {}  # the same from folder to folder, by how many files at once it begins with
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
@@ -136,6 +136,8 @@ class CopyExecutor:
             else:
                 self._streak.ends()
                 return receipt
+        if sent is not None:  # it was sent for, and the run is to stop before it is opened
+            sent.__exit__(None, None, None)
         return None
 
     def _pace(self, rows: Sequence[Item], control: Control) -> Pace:
@@ -144,6 +146,5 @@ class CopyExecutor:
             self._found = self._found or Pace.between(*stores, shares=control.shares, given=given)
             return self._found
         small = sum(row.bytes for row in rows) < SMALL_FILES * len(rows)
-        self._first = 1 if small else max(1, self._target.capabilities.threads // control.shares)
-        self._found = self._found or Pace.of_files(lambda: self._first, shares=control.shares)
-        return self._found
+        first = 1 if small else max(1, self._target.capabilities.threads // control.shares)
+        return self._of_files.setdefault(first, Pace.of_files(first, shares=control.shares))

@@ -56,9 +56,9 @@ class Pace:
         return cls(lambda: max(store.capabilities.threads for store in stores), max(1, MOST // shares))
 
     @classmethod
-    def of_files(cls, first: Callable[[], int], *, shares: int) -> Pace:
+    def of_files(cls, first: int, *, shares: int) -> Pace:
         """From folder to folder: more than ``first`` where they are on a network or a slow disk."""
-        return cls(first, max(1, MOST // shares), waiting=True)
+        return cls(lambda: first, max(1, MOST // shares), waiting=True)
 
     def begin(self) -> None:
         """Work begins, or goes on: the time before it does not count."""

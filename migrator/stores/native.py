@@ -27,7 +27,7 @@ from .proxies import proxy_for
 from .retries import TRIES, Retries, asked_for
 from .signing import EMPTY, UNSIGNED, encode_path, encode_query, sign
 from .trust import is_own
-from .wire import Answer, Asked, Incoming, Wire, WireError
+from .wire import Answer, Incoming, Sent, Wire, WireError
 
 # A read or a piece of a write that takes longer is given up: the link may be dead without having said so.
 CONNECT_S, READ_S, SLOW_S, PROBE_S = 5.0, 30.0, 900.0, 10.0
@@ -88,7 +88,7 @@ class Lane:
         path, line, extra = self._path(key), encode_query(query) if query else "", headers or {}
         return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), key, tries))
 
-    def ahead(self, key: str, headers: Mapping[str, str]) -> Asked | None:
+    def ahead(self, key: str, headers: Mapping[str, str]) -> Sent | None:
         """Send the GET of an object that is to be opened next.
 
         None where it is not sent: by a proxy, where answers take long (more threads do as much), while the store asks
@@ -102,7 +102,7 @@ class Lane:
         except (OSError, MigratorError):
             return None
 
-    def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES, *, asked: Asked | None = None) -> Incoming:
+    def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES, *, asked: Sent | None = None) -> Incoming:
         """GET an object, whose body is then read from what is returned; the first time by what was `asked` ahead.
 
         Raises as `send` does.

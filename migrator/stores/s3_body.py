@@ -13,7 +13,7 @@ from .checksums import told_in
 from .native import Lane, quoted
 from .retries import TRIES
 from .tags import COUNT, read_tags
-from .wire import Asked, Incoming, unquoted
+from .wire import Incoming, Sent, unquoted
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -22,25 +22,15 @@ class S3Body:
     """One open object, pinned to its etag. Where the connection is cut, another one goes on from there."""
 
     __slots__ = (
-        "_asked",
-        "_at",
-        "_attributes",
-        "_early",
-        "_etag",
-        "_headers",
-        "_incoming",
-        "_key",
-        "_lane",
-        "_what",
-        "size",
-    )
+        "_asked", "_at", "_attributes", "_early", "_etag", "_headers", "_incoming", "_key", "_lane", "_what", "size",
+    )  # fmt: skip
 
     def __init__(
         self, lane: Lane, key: str, what: str, pinned: str | None, asked: Mapping[str, str] = _NOTHING
     ) -> None:
         self._lane, self._key, self._what, self._etag, self._asked = lane, key, what, pinned, asked
         self._incoming: Incoming | None = None
-        self._early: Asked | None = None
+        self._early: Sent | None = None
         self._at = self.size = 0
         self._headers: Mapping[str, str] = {}
         self._attributes: Attributes | None = None

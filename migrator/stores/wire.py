@@ -45,7 +45,7 @@ def unquoted(etag: str | None) -> str | None:
 
 
 class Wire:
-    """_Connections to one host, each used by one thread at a time."""
+    """Connections to one host, each used by one thread at a time."""
 
     def __init__(self, scheme: str, netloc: str, connect_s: float, keep: int) -> None:
         self._idle: list[_Connection] = []
@@ -75,7 +75,7 @@ class Wire:
         """GET. The body of a success is still to be read, any other answer is whole."""
         return self.ask(target, headers, read_s).hear()
 
-    def ask(self, target: str, headers: Mapping[str, str], read_s: float) -> Asked:
+    def ask(self, target: str, headers: Mapping[str, str], read_s: float) -> Sent:
         """Send a GET, whose answer may be heard later."""
         connection = self._take()
         try:
@@ -83,7 +83,7 @@ class Wire:
         except BaseException as error:
             self._give_up(connection, error)
             raise
-        return Asked(self, connection)
+        return Sent(self, connection)
 
     def _hear(self, connection: _Connection) -> Incoming | Answer:
         try:
@@ -124,7 +124,7 @@ class Wire:
             connection.close()
 
 
-class Asked(NamedTuple):
+class Sent(NamedTuple):
     """A GET that was sent."""
 
     wire: Wire

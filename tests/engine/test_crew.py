@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from migrator.engine.control import Control
+from migrator.engine.copy_executor import CopyExecutor
 from migrator.engine.crew import AHEAD_BYTES, IN_FLIGHT_BYTES, Crew, Lookout, Rows
 from migrator.engine.pace import Pace
 from migrator.model import Item
@@ -163,3 +165,12 @@ def test_who_leaves_gives_back_what_it_had_sent_for_though_the_others_had_come_t
     queue.over = True  # says who found none
     lookout.leave()
     assert (sent[0].left, queue.over, queue.next()) == (True, False, ROWS[1])
+
+
+# Mutation: leave `__exit__` out of CopyExecutor._copy.
+def test_what_was_sent_for_and_not_opened_is_let_go_where_the_run_stops() -> None:
+    control, sent = Control("r1"), Sent(ROWS[0])
+    control.stop("cancelled")
+    executor: Any = CopyExecutor
+    assert executor._copy(None, None, ROWS[0], control, sent) is None
+    assert sent.left

@@ -104,10 +104,10 @@ def test_from_folder_to_folder_it_goes_up_only_while_it_waits(clock: Clock) -> N
         return 100 * size
 
     share = 0.6
-    busy = Pace.of_files(lambda: 1, shares=1)
+    busy = Pace.of_files(1, shares=1)
     assert set(work(busy, clock, 8, at_work)) == {1}
     share = 0.01
-    idle = Pace.of_files(lambda: 1, shares=1)
+    idle = Pace.of_files(1, shares=1)
     sizes = work(idle, clock, 12, at_work)
     assert sizes[:5] == [2, 3, 4, 6, 8]
     assert sizes[-1] == sizes[-3] == 39  # where it is busy enough
