@@ -11,6 +11,7 @@ import io
 import select
 import socket
 import ssl
+import weakref
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -53,10 +54,8 @@ class Wire:
         self._address = (parts.hostname or "", parts.port or (443 if scheme == "https" else 80))
         self._connect_s, self._keep = connect_s, keep
         self._context = trust.shared() if scheme == "https" else None
-
-    def __del__(self) -> None:
-        for connection in self._idle:
-            connection.close()
+        # No `__del__`: of what is collected as part of a circle, sockets may come first, each with a warning.
+        weakref.finalize(self, _close_all, self._idle).atexit = False
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         """Send one request and read its answer. Raises OSError where there is none."""
@@ -189,6 +188,11 @@ class _Connection:
                     self._socket.sendall(memoryview(body)[at : at + _PIECE])
         except BrokenPipeError:
             return  # a server may refuse, answer and hang up before it has read a large body: then read why
+
+
+def _close_all(connections: list[_Connection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def _keep_alive(connection: socket.socket) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gc
 import ipaddress
 import os
 import socket
 import ssl
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -112,6 +115,24 @@ def test_a_connection_is_kept_and_a_dropped_one_is_not_used():
             while turn % 2 and not wire._idle[0].dropped():
                 assert time.monotonic() < end
                 time.sleep(0.001)
+
+
+# Mutation: close the idle ones in a `__del__` of Wire, and the socket, which is the older one here, warns before it.
+def test_what_is_collected_as_part_of_a_circle_closes_its_connections_without_a_warning():
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc") as netloc:
+        opened = Wire("http", netloc, 2, 4)
+        opened.exchange("GET", "/", {"host": netloc}, b"", 5)
+        [connection] = opened._idle
+        closed = weakref.ref(connection._socket)
+        wire = Wire("http", netloc, 2, 4)
+        wire._idle.append(opened._idle.pop())
+        wire.__dict__["circle"] = wire
+        del wire, connection
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            gc.collect()
+    assert closed() is None
+    assert [one for one in said if netloc.partition(":")[2] in str(one.message)] == []
 
 
 def test_no_line_break_gets_into_a_request():
