@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MigratorError
 from ..stores import open_store
+from ..stores.abilities import Served
 
 if TYPE_CHECKING:
     from ..migrations import Migration
@@ -28,8 +29,8 @@ def clear_late(migration: Migration, run_id: str, attempt: int) -> None:
     if not names or not isinstance(migration, CopyObjects):
         return
     try:
-        clear = getattr(open_store(migration.target), "clear_debris", None)
-        if clear:
-            clear(names)
+        target = open_store(migration.target)
+        if isinstance(target, Served):
+            target.clear_debris(names)
     except MigratorError as error:
-        log.warning("what earlier attempts may have left at the target can't be looked for: %s", error)
+        log.warning("what earlier attempts tried out at the target may still be there: %s", error)

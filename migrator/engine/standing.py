@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ..errors import AlreadyExists, StoreError
 from ..model import Item
 from ..stores import ObjectInfo, Store
+from ..stores.abilities import Checksummed
 
 
 def name_of(item: Item) -> str:
@@ -22,8 +23,7 @@ def before_of(item: Item) -> str | None:
 
 def checksum_of(store: Store, key: str, pinned: str | None) -> str | None:
     """What a store tells of all bytes without their being read; few do."""
-    ask = getattr(store, "checksum", None)
-    return ask(key, pinned) if ask else None
+    return store.checksum(key, pinned) if isinstance(store, Checksummed) else None
 
 
 def corrupt(item: Item) -> StoreError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MigratorError
 from ..stores import open_store
+from ..stores.abilities import Resumable
 
 if TYPE_CHECKING:
     from ..migrations import Migration
@@ -84,8 +85,10 @@ def abort_left(migration: Migration, workspace: Path) -> int:
     gone = 0
     for upload_id, key in found.items():
         try:
-            open_store(migration.target).abort_upload(key, upload_id)  # pyright: ignore[reportAttributeAccessIssue]
-            gone += 1
+            target = open_store(migration.target)
+            if isinstance(target, Resumable):
+                target.abort_upload(key, upload_id)
+                gone += 1
         except MigratorError as error:
             log.warning("the unfinished upload %s of %r can't be aborted: %s", upload_id, key, error)
     return gone

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..errors import BadInput
 from ..stores import Location
+from ..stores.abilities import HasFolders
 from ..stores.digests import Strong, check_strong
 from .base import Batch, Ended, Migration, PlanContext, Target
 from .choices import Before, Compare, Duplicates, OnLoss, Overwrite, SourceAfter
@@ -249,7 +250,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
                 self.check_amounts(ordinary.amounts(planned), sofar)
                 yield planned
         for source in sources if not self.chooses else ():
-            if empty := getattr(source, "empty_folders", 0):
+            if isinstance(source, HasFolders) and (empty := source.empty_folders):
                 ctx.warn(f"Folders of {source.location} without a file have no key, and are not copied: {empty:,}.")
         if not found and not self.chooses:
             ctx.warn(f"Nothing is listed at {' or '.join(map(str, self.sources))}: there is nothing to copy.")

@@ -7,13 +7,17 @@ has its ``problem`` said in the listing; nothing is left out of a listing in sil
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .locations import Location
+
+if TYPE_CHECKING:
+    from .abilities import ServerSide as ServerSide
 
 
 class ObjectInfo(NamedTuple):
@@ -94,26 +98,35 @@ class Written(NamedTuple):
 
 @runtime_checkable
 class Store(Protocol):
-    """See the module. Every method raises StoreError subclasses and nothing else."""
+    """See the module. Every method raises StoreError subclasses and nothing else.
+
+    What only some can do beside this is told in ``abilities``.
+    """
 
     @property
+    @abstractmethod
     def location(self) -> Location: ...
 
     @property
+    @abstractmethod
     def capabilities(self) -> Capabilities: ...
 
+    @abstractmethod
     def probe(self) -> None:
         """One cheap request that shows the place is there and may be listed. Sends no write."""
         ...
 
+    @abstractmethod
     def remarks(self, *, to_write: bool) -> list[str]:
         """What people should know before they read from here, or write here. Sends no write."""
         ...
 
+    @abstractmethod
     def keeps_versions(self) -> bool | None:
         """Whether older versions of objects are kept here; None where that can't be told."""
         ...
 
+    @abstractmethod
     def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
         """Find out what differs by endpoint, by writes that leave nothing; what people should know of it.
 
@@ -122,22 +135,27 @@ class Store(Protocol):
         """
         ...
 
+    @abstractmethod
     def list(self) -> Iterator[list[ObjectInfo]]:
         """Every object below the location, page by page, in the store's own order."""
         ...
 
+    @abstractmethod
     def refusal(self, key: str, size: int = 0) -> str | None:
         """Why this store can't hold an object of ``size`` bytes under exactly this key; None when it can."""
         ...
 
+    @abstractmethod
     def head(self, key: str) -> ObjectInfo | None:
         """The object now, or None. A lookup that failed raises: it is not a missing object."""
         ...
 
+    @abstractmethod
     def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> AbstractContextManager[Body]:
         """Open an object, refusing with SourceChanged any version but ``pinned``; ask for its ``checksum`` too."""
         ...
 
+    @abstractmethod
     def hash_of(self, size: int) -> str | None:
         """By which hash this store tells an object of ``size`` bytes that it took; None if by none.
 
@@ -145,6 +163,7 @@ class Store(Protocol):
         """
         ...
 
+    @abstractmethod
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
@@ -156,6 +175,7 @@ class Store(Protocol):
         """
         ...
 
+    @abstractmethod
     def put_stream(
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
         before: str | None, mtime: int | None, scratch: str,
@@ -163,36 +183,12 @@ class Store(Protocol):
         """The same for a large object, holding a few chunks at a time. An error leaves nothing."""
         ...
 
+    @abstractmethod
     def remove(self, key: str, pinned: str) -> bool:
         """Delete an object that is still the version ``pinned``; whether it was."""
         ...
 
+    @abstractmethod
     def sync(self) -> None:
         """Make all that was put durable."""
-        ...
-
-
-class ServerSide(Store, Protocol):
-    """What a store can do as well whose server makes copies itself. Not all have such a server: look for the names."""
-
-    def can_copy_from(self, source: object) -> bool:
-        """Whether the server can copy from there, seen with the same rights."""
-        ...
-
-    def guards_copies(self, before: str | None) -> bool:
-        """Whether such a copy is refused where something but ``before`` stands; perhaps found out by a trial, once."""
-        ...
-
-    def copy_from(
-        self, source: Any, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
-    ) -> Written | None:
-        """Have the server copy one object with all it carries; None where it can't, and bytes must be sent.
-
-        Raises
-        ------
-        SourceChanged
-            If the source is another version than ``etag``.
-        AlreadyExists
-            If something but ``before`` stands at the target.
-        """
         ...

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from ..errors import AlreadyExists, NotFound, SourceChanged, StoreError
 from . import keys
+from .abilities import Served
 from .answers import Refusal
-from .base import ObjectInfo
 from .locations import Location
 from .native import Lane
 from .s3_body import changed
+from .trials import NAME
 
 L = TypeVar("L", bound=Lane)
 
 
-class Bucket(Generic[L]):
-    """A prefix of a bucket. The stores of S3, Google and Azure are made of it, each with a lane of its own."""
+class Bucket(Served, Generic[L]):
+    """A prefix of a bucket. The stores of S3, Google and Azure are made of it, each with a lane of its own.
+
+    See ``Store`` and ``abilities`` for what each public method promises.
+    """
 
     _lane: L
 
@@ -40,11 +46,22 @@ class Bucket(Generic[L]):
     def refusal(self, key: str, size: int = 0) -> str | None:
         return keys.refusal(self._below, key)
 
-    def head(self, key: str) -> ObjectInfo | None:
-        raise NotImplementedError
+    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
+        with suppress(StoreError):  # in nobody's way; at the run's end it is looked for again, and said
+            self.clear_debris(debris)
+        return self._try_out(scratch)
 
-    def keeps_versions(self) -> bool | None:
-        raise NotImplementedError
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        met: list[StoreError] = []
+        # What is odd about a trial's key may stand before its name.
+        for beginning in (self.full(f"{odd}{NAME}{scratch}") for scratch in scratches for odd in ("", "/")):
+            try:
+                for key in self._keys_from(beginning):
+                    self._drop(key)
+            except StoreError as error:
+                met.append(error)
+        if met:
+            raise met[0]
 
     def _told_of_versions(self) -> list[str]:
         """What people should know before they read from here."""
@@ -53,6 +70,26 @@ class Bucket(Generic[L]):
 
     def sync(self) -> None:
         """Nothing to do: a server answers when it has the object."""
+
+    @abstractmethod
+    def _try_out(self, scratch: str) -> list[str]:
+        """`Store.try_out`, once the debris is gone."""
+
+    @abstractmethod
+    def _keys_from(self, beginning: str) -> Iterable[str]:
+        """The keys, whole as in the bucket, that begin so; the first page of them at least."""
+
+    def _address(self, key: str) -> str:
+        """A whole key as the lane is told it."""
+        return key
+
+    def _drop(self, key: str) -> None:
+        """Delete an object by its whole key; one that is gone is as good."""
+        try:
+            self._lane.send("DELETE", self._address(key))
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise self._lane.explain(refusal, key) from None
 
     def _check_key(self, key: str, size: int = 0) -> None:
         if reason := self.refusal(key, size):

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import MigratorError, StoreError
 from ..words import sized
+from .abilities import Resumable, Served
 from .base import Attributes, ObjectInfo, Store
 from .locations import Location, overlap
 from .opening import open_store
@@ -199,7 +200,7 @@ def _rights(store: Store, name: str) -> Iterator[Line]:
 
 def _uploads(store: Store, name: str) -> Iterator[Line]:
     """Begin uploads in parts, where rights of their own are needed for them, up to the first that is not allowed."""
-    trials = getattr(store, "upload_trials", lambda _: {})(name)
+    trials = store.upload_trials(name) if isinstance(store, Resumable) else {}
     for what, attempt in trials.items():
         yield (line := _tried(f"target: {what}", attempt))
         if line.state == "trouble":
@@ -220,11 +221,10 @@ def _versions(store: Store, name: str, what: str) -> Iterator[Line]:
 
 def _clock(store: Store, name: str) -> Iterator[Line]:
     """How far the server's clock is from ours; a folder has none of its own."""
-    date = getattr(store, "date", None)
-    if date is None:
+    if not isinstance(store, Served):
         return
     with suppress(MigratorError):
-        ahead = parsedate_to_datetime(date()).timestamp() - time.time()
+        ahead = parsedate_to_datetime(store.date()).timestamp() - time.time()
         said = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
         if abs(ahead) > MUCH_SKEW_S:
             yield Line(f"{name}: clock", "trouble", f"{said}; requests are refused at 15 minutes: set the clock")

@@ -11,12 +11,13 @@ from ..config import LARGE_BYTES, list_at_once
 from ..errors import BadInput
 from . import attributes as attribute_names
 from . import keys
+from .abilities import Checksummed, Resumable
 from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .bucket import conflict, nothing
 from .checksums import ASK, SENT, told_in
 from .digests import PART_BYTES, word_of
-from .listing import list_pages, probe
+from .listing import list_exactly, list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, upload
 from .native import Answer, Lane, quoted
@@ -34,8 +35,8 @@ LEAN_BYTES, NATIVE_BYTES = 64 << 10, 1 << 20
 LIST_AT_ONCE = 16
 
 
-class S3Store(ServerCopies):
-    """A prefix of a bucket. See the ``Store`` protocol for what each method promises."""
+class S3Store(ServerCopies, Resumable, Checksummed):
+    """A prefix of a bucket of S3, or of what serves as one."""
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -59,7 +60,6 @@ class S3Store(ServerCopies):
         self._seen = True
 
     def date(self) -> str:
-        """The server's clock, as it writes it into every answer."""
         return self._lane.ask("GET", None, [("list-type", "2"), ("max-keys", "1")]).headers.get("date", "")
 
     def remarks(self, *, to_write: bool) -> list[str]:
@@ -75,15 +75,6 @@ class S3Store(ServerCopies):
 
     def keeps_versions(self) -> bool | None:
         return is_versioned(self._lane)
-
-    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
-        self._terms.trials.scratch = scratch
-        self.clear_debris(debris)
-        return self._terms.found.remarks(self._location.endpoint or "")
-
-    def clear_debris(self, scratches: Iterable[str]) -> None:
-        """Remove what was left of trials by attempts whose scratch names begin so."""
-        self._terms.trials.clear_debris(scratches)
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane, list_at_once() or self._usual_at_once())
@@ -118,11 +109,10 @@ class S3Store(ServerCopies):
 
     def hash_of(self, size: int) -> str:
         if size > LARGE_BYTES:
-            return SENT if self._terms.in_parts else "md5-parts"
+            return SENT if self._terms.in_parts(self.notes) else "md5-parts"
         return SENT if self._terms.compared(size) == SENT else "md5"
 
     def checksum(self, key: str, pinned: str | None) -> str | None:
-        """``algorithm:hexadecimal`` of all bytes of a version, where this is told without reading them."""
         answer = self._look(key, ASK)
         return told_in(answer.headers) if answer and answer.etag == pinned else None
 
@@ -150,7 +140,7 @@ class S3Store(ServerCopies):
             empty = nothing(chunks, self.what(key))
             return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
         attributes, dropped = self._terms.fit(attributes)
-        summed = self._terms.in_parts
+        summed = self._terms.in_parts(self.notes)
         headers = attribute_names.sent(attributes, self.what(key)) | self._terms.headers | dict(summed)
         self._check_before(key, before)
         try:
@@ -163,11 +153,9 @@ class S3Store(ServerCopies):
         return Written((now.etag if now else None) or etag, word and word.digest, dropped)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Take back an upload in parts of ``key``, whole as in the bucket."""
         abort(self._lane, key, upload_id)
 
     def upload_trials(self, key: str) -> dict[str, Callable[[], None]]:
-        """What shows whether uploads in parts are allowed here; see `part_trials`."""
         return self._terms.upload_trials(self.full(key))
 
     def remove(self, key: str, pinned: str) -> bool:
@@ -216,6 +204,13 @@ class S3Store(ServerCopies):
         except Refusal as refusal:
             raise self._explain_write(refusal, key) from None
         return Written(answer.etag, None, dropped, checked=compared is not None)
+
+    def _try_out(self, scratch: str) -> list[str]:
+        self._terms.trials.scratch = scratch
+        return self._terms.found.remarks(self._location.endpoint or "")
+
+    def _keys_from(self, beginning: str) -> Iterable[str]:
+        return list_exactly(self._lane, beginning)
 
     def _check_key(self, key: str, size: int = 0) -> None:
         full = self._below + key

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..errors import StoreError
 from . import attributes as attribute_names
+from .abilities import ServerSide
 from .answers import Refusal
 from .base import Written
 from .bucket import Bucket
@@ -13,7 +14,6 @@ from .multipart import Notes, etag_of, in_parts
 from .native import SLOW_S, Lane, quoted
 from .part_copies import copy_parts, etag_of_parts, part_size, ranges_of
 from .parts import Part, Sent, Standing
-from .s3_body import S3Body
 from .s3_terms import Terms
 from .signing import encode_path
 
@@ -25,15 +25,12 @@ class Unequal(Exception):
     """Parts that were copied have other ETags than those they were copied from."""
 
 
-class ServerCopies(Bucket[Lane]):
-    """The part of `S3Store` that has its server copy. See ``ServerSide`` for what each method promises."""
+class ServerCopies(Bucket[Lane], ServerSide):
+    """The part of `S3Store` that has its server copy."""
 
     _terms: Terms
     notes: Notes
     _parts_tell = True  # whether a copied part gets the ETag that it had
-
-    def open(self, key: str, pinned: str | None, *, checksum: bool = False) -> S3Body:
-        raise NotImplementedError
 
     def can_copy_from(self, source: object) -> bool:
         if not isinstance(source, ServerCopies):
@@ -66,11 +63,6 @@ class ServerCopies(Bucket[Lane]):
         self, source: ServerCopies, key: str, target_key: str, etag: str, size: int, watch: Callable[[int], None], *,
         before: str | None = None,
     ) -> Written | None:  # fmt: skip
-        """Copy an object that was written in parts, in those very parts, so that the ETags are to be equal.
-
-        None where its parts are not known, or this server gives copied parts other ETags. ``watch`` is told the bytes
-        of each part that is there, and may raise to give up.
-        """
         tells = self._parts_tell and self._terms.found.md5
         part = part_size(source._lane, source.full(key), etag, size) if tells else None
         if part is None:

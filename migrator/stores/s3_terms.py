@@ -14,6 +14,7 @@ from .base import Attributes
 from .checksums import IN_PARTS, SENT, SUMMED_BYTES
 from .listing import below
 from .locations import Location
+from .multipart import Notes
 from .native import Lane, quoted
 from .part_trials import upload_trials
 from .trials import Compared, Findings, Heed, Trials
@@ -56,12 +57,15 @@ class Terms:
         """The hash that goes with a write of so many bytes, since the server compares it with what arrives."""
         if not self.found.md5:
             return self.found.compares
-        return SENT if size >= SUMMED_BYTES and self._keeps_checksums(in_parts=False) else None
+        extra = _encryption(self.headers)
+        kept = size >= SUMMED_BYTES and self._keeps("checksums", lambda _: self.trials.keeps_checksums(extra))
+        return SENT if kept else None
 
-    @property
-    def in_parts(self) -> Mapping[str, str]:
+    def in_parts(self, notes: Notes) -> Mapping[str, str]:
         """What an upload in parts is begun with: checksums, where the server compares them and tells the whole's."""
-        return IN_PARTS if self._keeps_checksums(in_parts=True) else {}
+        extra = _encryption(self.headers)
+        kept = self._keeps("checksums of parts", lambda _: self.trials.keeps_checksums_of_parts(extra, notes))
+        return IN_PARTS if kept else {}
 
     def condition(self, before: str | None) -> dict[str, str]:
         """The headers that make a write conditional, where the server takes them."""
@@ -104,11 +108,6 @@ class Terms:
             lost += [f"tag:{name}".replace(",", ";") for name in attributes.tags]
             attributes = replace(attributes, tags={})
         return attributes, tuple(lost)
-
-    def _keeps_checksums(self, *, in_parts: bool) -> bool:
-        how = "checksums of parts" if in_parts else "checksums"
-        extra = _encryption(self.headers)
-        return self._keeps(how, lambda _: self.trials.keeps_checksums(extra, in_parts=in_parts))
 
     def _keeps_tags(self) -> bool:
         return self.preset.tags is not False and self.trials.keeps_tags()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,9 +19,9 @@ from .answers import Refusal
 from .attributes import META
 from .keys import CLOSING_SLASH, SAMPLES, oddities
 from .listing import list_exactly, probe
-from .multipart import abort, complete, start
+from .multipart import Notes, in_parts
 from .native import Answer, Lane
-from .parts import send_parts
+from .parts import Sent, Standing, send_parts
 from .retries import TRIES, shown
 from .signing import encode_path
 from .tags import COUNT, HEADER
@@ -132,19 +132,18 @@ class Trial:
             return False
         return True
 
-    def compares_parts(self, key: str, extra: Mapping[str, str]) -> bool:
+    def compares_parts(self, key: str, extra: Mapping[str, str], notes: Notes) -> bool:
         """The same for the part of an upload, which is then completed with the right one."""
         self._written.setdefault(key, None)
-        standing = start(self.lane, key, {**extra, **checksums.IN_PARTS})
         wrong = hash_header(checksums.SENT, b"other")
-        place = [("partNumber", "1"), ("uploadId", standing.upload_id)]
-        try:
+
+        def send(standing: Standing) -> Sent:
+            place = [("partNumber", "1"), ("uploadId", standing.upload_id)]
             if not _refused(lambda: self.lane.send("PUT", key, place, wrong, b"body", tries=1)):
                 raise StoreError("It took a part whose checksum is wrong.")
-            complete(self.lane, key, standing.upload_id, send_parts(self.lane, key, standing, [b"body"], 4), {})
-        except BaseException:
-            abort(self.lane, key, standing.upload_id)
-            raise
+            return send_parts(self.lane, key, standing, [b"body"], 4)
+
+        in_parts(self.lane, key, send, {**extra, **checksums.IN_PARTS}, {}, notes)
         return True
 
     def tells(self, key: str, body: bytes) -> bool:
@@ -213,16 +212,13 @@ class Trials:
             except StoreError:  # a copy will say why, if that is not for the trial alone
                 return "ignored", "ignored"
 
-    def keeps_checksums(self, extra: Mapping[str, str], *, in_parts: bool) -> bool:
+    def keeps_checksums(self, extra: Mapping[str, str]) -> bool:
         """Whether a checksum is compared with what arrives, and told afterwards as one of all bytes."""
-        with self._trial() as one:
-            key = self._below + one.name
-            try:
-                if in_parts:
-                    return one.compares_parts(key, extra) and one.tells(key, b"body")
-                return one.compares(checksums.SENT, key, extra) and one.tells(key, b"body")
-            except StoreError:
-                return False
+        return self._shows(lambda one, key: one.compares(checksums.SENT, key, extra) and one.tells(key, b"body"))
+
+    def keeps_checksums_of_parts(self, extra: Mapping[str, str], notes: Notes) -> bool:
+        """The same for an object in parts; its upload is noted as any is, since it may stay open."""
+        return self._shows(lambda one, key: one.compares_parts(key, extra, notes) and one.tells(key, b"body"))
 
     def keeps(self, oddity: str) -> bool:
         """Whether a key with this oddity is listed as it was written, with its bytes."""
@@ -240,20 +236,20 @@ class Trials:
 
     def keeps_tags(self) -> bool:
         """Whether an object's tags are there after it was written with some."""
+
+        def tagged(one: Trial, key: str) -> bool:
+            one.put(key, b"", {HEADER: "migrator=trial"})
+            return self._lane.send("HEAD", key).headers.get(COUNT) == "1"
+
+        return self._shows(tagged)
+
+    def _shows(self, what: Callable[[Trial, str], bool]) -> bool:
+        """Whether a trial with one key shows it; no, where it is not allowed."""
         with self._trial() as one:
             try:
-                one.put(self._below + one.name, b"", {HEADER: "migrator=trial"})
-                return self._lane.send("HEAD", self._below + one.name).headers.get(COUNT) == "1"
+                return what(one, self._below + one.name)
             except StoreError:
                 return False
-
-    def clear_debris(self, scratches: Iterable[str]) -> None:
-        """Remove what killed attempts left whose objects' names begin so; what can't be removed is left."""
-        for scratch in scratches:
-            for before in ("", "/"):  # an oddity may stand before the name
-                with suppress(StoreError):
-                    for key in list_exactly(self._lane, f"{self._below}{before}{NAME}{scratch}"):
-                        self._lane.send("DELETE", key)
 
     @contextmanager
     def _trial(self) -> Iterator[Trial]:

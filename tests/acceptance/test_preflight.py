@@ -17,6 +17,7 @@ from trees import listed
 import migrator as mg
 from migrator.stores import Location, retries
 from migrator.stores.preflights import _clock
+from migrator.stores.s3 import S3Store
 
 
 def states(found: mg.Preflight) -> dict[str, str]:
@@ -139,9 +140,9 @@ def test_one_place_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("ahead", "state"), [(0, "ok"), (120, "note"), (-1200, "trouble")])
 def test_a_clock_that_is_off_is_told(ahead: int, state: str) -> None:
-    class Remote:
+    class Remote(S3Store):
         def date(self) -> str:
             return formatdate(time.time() + ahead)
 
-    [line] = _clock(Remote(), "target")  # pyright: ignore[reportArgumentType]
+    [line] = _clock(Remote(Location.parse("s3://b", anonymous=True)), "target")
     assert line.state == state

@@ -121,6 +121,20 @@ def test_where_no_checksum_of_all_is_compared_the_parts_are_hashed(
     assert (set(exact.objects), exact.parts.open) == ({"b/p/k"}, {})
 
 
+# Mutation: let Trial.compares_parts begin its upload without a note, and nobody knows of it.
+def test_the_upload_of_a_trial_that_can_not_be_given_up_is_noted_as_any_other(exact: ExactS3) -> None:
+    exact.checks = ()  # so it takes a part whose checksum is wrong
+    exact.before = lambda method, _key, _headers: refused(403, "AccessDenied") if method == "DELETE" else None
+    store, notes = at(exact), Open()
+    store.notes = notes
+    assert store.hash_of(8 * MIB + 1) == "md5-parts"
+    [(upload_id, key)] = notes.uploads.items()
+    assert list(exact.parts.open) == [upload_id]
+    exact.before = lambda *_: None
+    store.abort_upload(key, upload_id)
+    assert exact.parts.open == {}
+
+
 # Mutation: take BadDigest for any other refusal.
 def test_bytes_that_were_damaged_on_the_way_are_sent_again(exact: ExactS3) -> None:
     store, damaged = at(exact), []
@@ -142,17 +156,16 @@ class Open:
     """Notes of a run that died in the middle of an upload."""
 
     def __init__(self) -> None:
-        self.uploads: list[str] = []
+        self.uploads: dict[str, str] = {}
 
     def take(self, key: str) -> list[str]:
-        return list(self.uploads)
+        return [upload_id for upload_id, name in self.uploads.items() if name == key]
 
     def opened(self, key: str, upload_id: str) -> None:
-        self.uploads.append(upload_id)
+        self.uploads[upload_id] = key
 
     def closed(self, upload_id: str) -> None:
-        if upload_id in self.uploads:
-            self.uploads.remove(upload_id)
+        self.uploads.pop(upload_id, None)
 
 
 # Mutation: go by the MD5 alone in `_is_of`, and under opaque ETags all is sent again; take all for `summed` in `_list`.
@@ -165,7 +178,9 @@ def test_an_upload_goes_on_with_the_parts_that_are_there(
     dying, notes = at(exact), Open()
     dying.notes = notes
     if not summed_before:  # as an earlier release began them
-        monkeypatch.setattr(type(dying._terms), "in_parts", {})
+        monkeypatch.setattr(type(dying._terms), "in_parts", lambda *_: {})
+
+    dying.hash_of(len(LARGE))  # by a trial, whose own upload ends well
 
     def pieces() -> Iterator[bytes]:
         yield LARGE[: 8 * MIB]
@@ -184,4 +199,4 @@ def test_an_upload_goes_on_with_the_parts_that_are_there(
     assert upload(store, "k", LARGE).digest
     assert exact.objects["b/p/k"].body == LARGE
     assert len(sent(exact, "p/k")) == (3 if opaque and not summed_before else 1)
-    assert notes.uploads == []
+    assert notes.uploads == {}

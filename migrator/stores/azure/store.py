@@ -29,7 +29,7 @@ _TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
 
 
 class AzureStore(Bucket[AzureLane]):
-    """A prefix of a container. See the ``Store`` protocol for what each method promises."""
+    """A prefix of a container of Azure's."""
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -49,7 +49,6 @@ class AzureStore(Bucket[AzureLane]):
         listing.fetch(self._lane, self._below, None, 1)
 
     def date(self) -> str:
-        """The server's clock, as it writes it into every answer."""
         return listing.ask(self._lane, self._below, None, 1).headers.get("date", "")
 
     def remarks(self, *, to_write: bool) -> list[str]:
@@ -60,19 +59,6 @@ class AzureStore(Bucket[AzureLane]):
             return listing.shows_versions(self._lane, self._below)
         except StoreError:  # an account without them may not know the question
             return None
-
-    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
-        """Remove what trials of killed attempts left; conditions are part of the service, wherever it runs."""
-        self._scratch = scratch
-        self.clear_debris(debris)
-        return []
-
-    def clear_debris(self, scratches: Iterable[str]) -> None:
-        for left in scratches:
-            with suppress(StoreError):
-                for page in listing.list_pages(self._lane, self.full(NAME + left)):
-                    for one in page:
-                        self._lane.send("DELETE", f"{self.full(NAME + left)}{one.key}")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return listing.list_pages(self._lane, self._below)
@@ -134,6 +120,13 @@ class AzureStore(Bucket[AzureLane]):
                 return False
             raise self._lane.explain(refusal, self.full(key)) from None
         return True
+
+    def _try_out(self, scratch: str) -> list[str]:
+        self._scratch = scratch
+        return []  # conditions are part of the service, wherever it runs
+
+    def _keys_from(self, beginning: str) -> Iterable[str]:
+        return (beginning + one.key for page in listing.list_pages(self._lane, beginning) for one in page)
 
     def _terms(self, before: str | None) -> dict[str, str]:
         terms = {"if-match": quoted(version_in(before))} if before else {"if-none-match": "*"}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import MigratorError, StoreError
 from .. import keys
+from ..abilities import Resumable, ServerSide
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
 from ..bucket import Bucket, nothing
@@ -29,8 +30,8 @@ _NO_DOTS = "Google Cloud Storage takes no key that is '.' or '..'"
 _NO_CHALLENGE = "Google Cloud Storage keeps names below .well-known/acme-challenge/ for itself"
 
 
-class GoogleStore(Bucket[GoogleLane]):
-    """A prefix of a bucket. See ``Store`` and ``ServerSide`` for what each method promises."""
+class GoogleStore(Bucket[GoogleLane], Resumable, ServerSide):
+    """A prefix of a bucket of Google's. The id of an upload is the address of its session."""
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
@@ -50,7 +51,6 @@ class GoogleStore(Bucket[GoogleLane]):
         self._seen = True
 
     def date(self) -> str:
-        """The server's clock, as it writes it into every answer."""
         query = [("maxResults", "1"), ("fields", "items(name)")]
         return self._lane.ask("GET", f"{self._lane.bucket_path}/o", query).headers.get("date", "")
 
@@ -67,22 +67,6 @@ class GoogleStore(Bucket[GoogleLane]):
         except StoreError:  # it takes rights of its own, which who only reads may lack
             return None
         return bool((found.get("versioning") or {}).get("enabled"))
-
-    def try_out(self, scratch: str, debris: Iterable[str] = ()) -> list[str]:
-        """Whether conditions are heeded, where it is not Google's own service that says so."""
-        if self._conditional is None:
-            self._conditional = self._heeds(f"{NAME}{scratch}-{secrets.token_hex(4)}")
-        self.clear_debris(debris)
-        if self._conditional:
-            return []
-        where = self._location.endpoint
-        return [f"Writes to {where} are not conditional: each key is looked at just before it is written."]
-
-    def clear_debris(self, scratches: Iterable[str]) -> None:
-        for left in scratches:
-            for page in listing.list_pages(self._lane, self.full(NAME + left)):
-                for one in page:
-                    self._delete(f"{NAME}{left}{one.key}")
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return listing.list_pages(self._lane, self._below)
@@ -153,7 +137,6 @@ class GoogleStore(Bucket[GoogleLane]):
         return super()._explain_write(refusal, key)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Take back an upload that a run has left; ``upload_id`` is the address of its session."""
         upload.cancel(self._lane, upload_id)
 
     def can_copy_from(self, source: object) -> bool:
@@ -192,7 +175,8 @@ class GoogleStore(Bucket[GoogleLane]):
         if standing is None or standing.etag != pinned:
             return False
         try:
-            self._delete(key, [("ifGenerationMatch", version_in(pinned))])
+            terms = [("ifGenerationMatch", version_in(pinned))]
+            self._lane.send("DELETE", self._lane.path_of(self.full(key)), terms)
         except Refusal as refusal:
             if refusal.status in (404, 409, 412):
                 return False
@@ -211,6 +195,21 @@ class GoogleStore(Bucket[GoogleLane]):
         terms = [("ifGenerationMatch", version_in(before) if before else "0")]
         return terms + ([("kmsKeyName", self._location.kms_key)] if self._location.kms_key else [])
 
+    def _try_out(self, scratch: str) -> list[str]:
+        """Whether conditions are heeded, where it is not Google's own service that says so."""
+        if self._conditional is None:
+            self._conditional = self._heeds(f"{NAME}{scratch}-{secrets.token_hex(4)}")
+        if self._conditional:
+            return []
+        where = self._location.endpoint
+        return [f"Writes to {where} are not conditional: each key is looked at just before it is written."]
+
+    def _keys_from(self, beginning: str) -> Iterable[str]:
+        return (beginning + one.key for page in listing.list_pages(self._lane, beginning) for one in page)
+
+    def _address(self, key: str) -> str:
+        return self._lane.path_of(key)
+
     def _heeds(self, key: str) -> bool:
         self.put(key, b"", Attributes(), before=None, mtime=None, scratch="")
         try:
@@ -219,8 +218,5 @@ class GoogleStore(Bucket[GoogleLane]):
             return refusal.status == 412
         finally:
             with suppress(MigratorError):
-                self._delete(key)
+                self._drop(self.full(key))
         return False
-
-    def _delete(self, key: str, query: Iterable[tuple[str, str]] = ()) -> None:
-        self._lane.send("DELETE", self._lane.path_of(self.full(key)), query)
