@@ -90,6 +90,15 @@ class Parts:
             return self._put(upload, int(query["partNumber"]), headers, body)
         return self._complete(query["uploadId"], headers, body)
 
+    def listed(self, bucket: str) -> Answer:
+        """All that are open in a bucket: it heeds no prefix."""
+        rows = "".join(
+            f"<Upload><Key>{escape(one.name.removeprefix(f'{bucket}/'))}</Key><UploadId>{upload_id}</UploadId></Upload>"
+            for upload_id, one in self.open.items()
+            if one.name.startswith(f"{bucket}/")
+        )
+        return xml(f"<ListMultipartUploadsResult>{rows}</ListMultipartUploadsResult>")
+
     def _put(self, upload: Upload, number: int, headers: dict[str, str], body: bytes) -> Answer:
         source = headers.get("x-amz-copy-source")
         if source is None:

@@ -204,6 +204,8 @@ class ExactS3:
             return xml(f"<VersioningConfiguration>{inner}</VersioningConfiguration>")
         if method != "GET":
             return 200, {}, b""
+        if "uploads" in query:
+            return self.parts.listed(bucket)
         after = query.get("continuation-token") or query.get("start-after") or ""
         start = f"{bucket}/{query.get('prefix', '')}"
         names = sorted((n for n in self.objects if n.startswith(start)), key=_raw)

@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Protocol
+from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
 from ..errors import StoreError
 from .answers import Refusal, read_xml
 from .checksums import HEADER, IN_PARTS, SENT, TYPE, WHOLE
+from .entries import is_encoded
 from .native import SLOW_S, Lane
 from .parts import Part, Sent, Standing, part_bytes, parts_of, recut, send_parts
 from .wire import unquoted
@@ -132,6 +134,21 @@ def start(lane: Lane, key: str, headers: Mapping[str, str]) -> Standing:
         if element.tag.endswith("UploadId") and element.text:
             return Standing(element.text, {}, IN_PARTS.items() <= headers.items())
     raise StoreError(f"{lane.place.endpoint} did not start an upload as an S3 server does; check the endpoint.")
+
+
+def begun(lane: Lane, prefix: str) -> list[tuple[str, str]]:
+    """Key and id of the uploads that are open whose whole keys begin so; the first page of them."""
+    query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
+    root = read_xml(lane.ask("GET", None, query).data)
+    if root is None:
+        raise StoreError(f"{lane.place.endpoint} did not list uploads as an S3 server does; check the endpoint.")
+    ns, found = root.tag[: root.tag.find("}") + 1], list[tuple[str, str]]()
+    for one in root.iterfind(f"{ns}Upload"):
+        key, upload_id = one.findtext(f"{ns}Key") or "", one.findtext(f"{ns}UploadId") or ""
+        key = unquote_plus(key, errors="surrogateescape") if is_encoded(root) else key
+        if key.startswith(prefix):  # not every server heeds a prefix here, and what is found is aborted
+            found.append((key, upload_id))
+    return found
 
 
 def complete(lane: Lane, key: str, upload_id: str, sent: Sent, condition: Mapping[str, str]) -> str | None:

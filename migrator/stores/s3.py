@@ -19,12 +19,12 @@ from .checksums import ASK, SENT, told_in
 from .digests import PART_BYTES, word_of
 from .listing import list_exactly, list_pages, probe
 from .locations import Location
-from .multipart import NoNotes, Notes, abort, upload
+from .multipart import NoNotes, Notes, abort, begun, upload
 from .native import Answer, Lane, quoted
 from .s3_body import S3Body
 from .s3_copies import ServerCopies
 from .s3_terms import Terms, is_versioned
-from .trials import hash_header
+from .trials import NAME, hash_header
 from .wire import unquoted
 
 __all__ = ["PART_BYTES", "S3Store"]
@@ -75,6 +75,14 @@ class S3Store(ServerCopies, Resumable, Checksummed):
 
     def keeps_versions(self) -> bool | None:
         return is_versioned(self._lane)
+
+    def clear_debris(self, scratches: Iterable[str]) -> None:
+        """Uploads, too: whoever began one may have been killed before it could be noted."""
+        scratches = [*scratches]
+        super().clear_debris(scratches)
+        for scratch in scratches:
+            for key, upload_id in begun(self._lane, self.full(NAME + scratch)):
+                self.abort_upload(key, upload_id)
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane, list_at_once() or self._usual_at_once())

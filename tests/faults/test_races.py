@@ -169,8 +169,12 @@ def one_file(copying: Copier, source: Store, exact: ExactS3, folder: Path) -> st
 
 # Mutation: send no condition with a write (Terms.condition gives nothing).
 @pytest.mark.parametrize(
-    ("size", "by_server", "times"), [(SMALL, False, 100), (SMALL, True, 100), (LARGE, False, 3), (LARGE, True, 3)]
-)
+    ("size", "by_server", "times"),
+    [
+        (SMALL, False, 100), (SMALL, True, 100), (LARGE, False, 3), (LARGE, True, 3),
+        pytest.param(LARGE, False, 100, marks=SOAK), pytest.param(LARGE, True, 100, marks=SOAK),
+    ],
+)  # fmt: skip
 def test_what_is_created_meanwhile_is_never_replaced(size: int, by_server: bool, times: int, exact: ExactS3) -> None:
     source, target = open_store(Location.parse("s3://ours")), open_store(Location.parse("s3://theirs"))
     copying = copier(source, target, by_server=by_server)

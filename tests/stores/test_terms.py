@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exact_parts import Upload
 from exact_s3 import ExactS3, Stored, at, refused
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError
@@ -112,6 +113,19 @@ def test_what_a_trial_with_an_odd_key_left_is_removed_too(exact: ExactS3) -> Non
         exact.objects[f"b/{name}"] = Stored(b"", {})
     at(exact).try_out("run-1-2-80", ["run-1-1-"])
     assert exact.objects == {}
+
+
+# Mutations: leave S3Store.clear_debris out; let multipart.begun trust a server that it heeds the prefix.
+def test_an_upload_that_a_killed_trial_had_begun_is_aborted_by_the_next_attempt(exact: ExactS3) -> None:
+    names = [
+        "p/.migrator-trial-run-1-1-77",
+        "p/.migrator-trial-run-1-2-78",
+        "p/.migrator-trial-other-1-9",
+        "p/somebodys",
+    ]
+    exact.parts.open |= {name: Upload(f"b/{name}", {}, "") for name in names}
+    at(exact).try_out("run-1-2-80", ["run-1-1-"])
+    assert sorted(exact.parts.open) == sorted(names[1:])
 
 
 def test_headers_that_a_server_forgets_are_losses(exact: ExactS3) -> None:
