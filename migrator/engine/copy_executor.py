@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from ..errors import AlreadyExists, DiskFull, NotDurable, NotFound, SourceChange
 from ..model import Item, Receipt, Shard
 from ..stores import Location, open_store
 from ..stores.retries import looks
-from .copying import Abandoned, Copier, Opened
-from .crew import Crew
+from .copying import Copier
+from .crew import SMALL_BYTES, Crew
 from .debris import left_by
 from .evidence import Asked
 from .gate import Stopped
 from .pace import Pace
+from .passage import Abandoned
 from .quarantine import Quarantine
 from .uploads import UploadNotes
 from .weather import HOPELESS, Streak
@@ -67,25 +68,20 @@ class CopyExecutor:
         self._target = open_store(task.target)
         self._tried = False
         self._streak = Streak()
-        self._found: Pace | None = None  # kept from shard to shard
-        self._of_files: dict[int, Pace] = {}  # the same from folder to folder, by how many files at once it begins with
+        self._paces: dict[tuple[bool, int], Pace] = {}  # kept from shard to shard, for objects of one kind
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._try_out(rows, control)
         copiers = {
             name: Copier(source, self._target, control, self._task.asked) for name, source in self._sources.items()
         }
-        pace = self._pace(rows, control)
         if self._task.keep and any(row.action == "overwrite" for row in rows):
-            rows, failed = Quarantine(self._target, control).keep(rows, pace)
+            rows, failed = Quarantine(self._target, control).keep(rows, self._pace(rows, control))
             yield from failed
+        pace = self._pace(rows, control, lambda: all(copier.together.near for copier in copiers.values()))
         crew: Crew[Receipt] = Crew(pace, control)
         try:
-            ahead = any(copier.asks_ahead for copier in copiers.values()) and not control.in_flight
-            yield from crew.run(
-                lambda item, sent=None: self._copy(copiers[item.source], item, control, sent), rows,
-                (lambda item: copiers[item.source].ahead(item)) if ahead else None,
-            )  # fmt: skip
+            yield from crew.run_together(lambda items: self._copy_few(copiers[items[0].source], items, control), rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
 
@@ -115,36 +111,57 @@ class CopyExecutor:
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""
 
-    def _copy(self, copier: Copier, item: Item, control: Control, sent: Opened | None = None) -> Receipt | None:
-        """A receipt, or None where the run is to stop first."""
+    def _copy_few(self, copier: Copier, items: list[Item], control: Control) -> Iterator[Receipt]:
+        """A receipt for each, but where the run is to stop first."""
+        left: dict[int, tuple[Item, StoreError | None]] = {item.item_no: (item, None) for item in items}
+        with suppress(Abandoned, Stopped):
+            for item, outcome in copier.together.copy(items) if len(items) > 1 else ():
+                if isinstance(outcome, StoreError):
+                    left[item.item_no] = item, outcome
+                else:
+                    del left[item.item_no]
+                    self._streak.ends()
+                    yield outcome
+        for item, met in left.values():
+            if receipt := self._copy(copier, item, control, met):
+                yield receipt
+
+    def _copy(self, copier: Copier, item: Item, control: Control, met: StoreError | None) -> Receipt | None:
+        """A receipt, or None where the run is to stop first. ``met``: what it has met already."""
         waits = looks()
         while not control.stopped:
-            try:
-                once, sent = sent, None  # what was sent for is read once
-                receipt = copier.copy(item, once)
-            except (Abandoned, Stopped):
-                return None
-            except DiskFull as error:
-                control.until_room(error)
-            except StoreError as error:
-                if not self._streak.grows(error):
-                    drifted = isinstance(error, DRIFTED) and error.ends == "item"
-                    status = "refused" if drifted else "failed"
-                    return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
-                with suppress(Stopped):
-                    self._streak.hold(error, next(waits))
-            else:
-                self._streak.ends()
-                return receipt
-        if sent is not None:  # it was sent for, and the run is to stop before it is opened
-            sent.__exit__(None, None, None)
+            error, met = met, None
+            if error is None:
+                try:
+                    receipt = copier.copy(item)
+                except (Abandoned, Stopped):
+                    return None
+                except DiskFull as full:
+                    control.until_room(full)
+                    continue
+                except StoreError as failure:
+                    error = failure
+                else:
+                    self._streak.ends()
+                    return receipt
+            if not self._streak.grows(error):
+                drifted = isinstance(error, DRIFTED) and error.ends == "item"
+                status = "refused" if drifted else "failed"
+                return Receipt(item.item_no, status, error=str(error), at=time.time_ns() // 1_000_000)
+            with suppress(Stopped):
+                self._streak.hold(error, next(waits))
         return None
 
-    def _pace(self, rows: Sequence[Item], control: Control) -> Pace:
-        stores, given = (*self._sources.values(), self._target), self._task.in_flight
+    def _pace(self, rows: Sequence[Item], control: Control, near: Callable[[], bool] | None = None) -> Pace:
+        """By the stores and the size of the objects. ``near``: whether small ones may be done together now."""
+        stores, given, mean = (*self._sources.values(), self._target), self._task.in_flight, _mean(rows)
         if given or any(store.capabilities.remote for store in stores):
-            self._found = self._found or Pace.between(*stores, shares=control.shares, given=given)
-            return self._found
-        small = sum(row.bytes for row in rows) < SMALL_FILES * len(rows)
-        first = 1 if small else max(1, self._target.capabilities.threads // control.shares)
-        return self._of_files.setdefault(first, Pace.of_files(first, shares=control.shares))
+            near = near if mean <= SMALL_BYTES else None
+            pace = Pace.between(*stores, shares=control.shares, given=given, near=near)
+            return self._paces.setdefault((near is not None, 0), pace)
+        first = 1 if mean < SMALL_FILES else max(1, self._target.capabilities.threads // control.shares)
+        return self._paces.setdefault((False, first), Pace.of_files(first, shares=control.shares))
+
+
+def _mean(rows: Sequence[Item]) -> float:
+    return sum(row.bytes for row in rows) / len(rows) if rows else 0.0

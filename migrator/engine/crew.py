@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ..model import Item
 from .pace import Pace
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ..migrations import Control
 
 R = TypeVar("R")
-# Sends for a row that is done next; a context manager, or None where it does not.
-Ahead: TypeAlias = Callable[[Item], Any]
+# Given rows, it gives the results as they come.
+Work: TypeAlias = Callable[[list[Item]], Iterable[R]]
 
 # A wake-up per result costs more than the work on a small object: results are taken in batches.
 DRAIN_S = 0.05
 IN_FLIGHT_BYTES = 96 << 20
 # What a socket's buffer holds: an answer up to this waits there, and holds up nobody.
-AHEAD_BYTES = 32 << 10
+SMALL_BYTES = 32 << 10
 # A large object holds a few parts, whatever its size.
 PART_ROOM = 40 << 20
 
@@ -58,46 +58,17 @@ class Rows:
         self._turn = threading.Lock()
         self.over = False
 
-    def next(self) -> Item | None:
+    def take(self, few: int) -> list[Item]:
+        """The next row, or as many as ``few`` small ones of one source that come one after another; none at the end."""
         with self._turn:
-            return self._rows.popleft() if self._rows else None
-
-    def give_back(self, item: Item) -> None:
-        """A row that was taken and is left to others."""
-        with self._turn:
-            self._rows.appendleft(item)
-            self.over = False
-
-
-class Lookout:
-    """One thread's rows, each small one with what was sent for already while the one before it was done.
-
-    What has come by then is read without a wait, and the waking after it.
-    """
-
-    def __init__(self, queue: Rows, ahead: Ahead | None) -> None:
-        self._queue, self._ahead = queue, ahead
-        self._next: tuple[Item, Any] | None = None
-
-    def take(self) -> tuple[Item, Any] | None:
-        taken, self._next = self._next, None
-        if taken is None and (item := self._queue.next()) is not None:
-            taken = item, None
-        if taken and self._ahead and taken[0].bytes <= AHEAD_BYTES and (item := self._queue.next()) is not None:
-            self._next = item, None
-            self._next = item, self._ahead(item) if item.bytes <= AHEAD_BYTES else None
-            if self._next[1] is None:
-                self.leave()  # who sends for nothing keeps nothing from the others
-        return taken
-
-    def leave(self) -> None:
-        """Give back what was looked at and not done."""
-        if self._next:
-            item, sent = self._next
-            self._next = None
-            if sent is not None:
-                sent.__exit__(None, None, None)
-            self._queue.give_back(item)
+            rows, taken = self._rows, []
+            while rows and len(taken) < few:
+                if taken and (rows[0].bytes > SMALL_BYTES or rows[0].source != taken[0].source):
+                    break
+                taken.append(rows.popleft())
+                if taken[0].bytes > SMALL_BYTES:
+                    break
+            return taken
 
 
 class Crew(Generic[R]):
@@ -118,15 +89,23 @@ class Crew(Generic[R]):
         self._error: BaseException | None = None
         self._budget = Budget(IN_FLIGHT_BYTES)
 
-    def run(self, work: Callable[..., R | None], rows: Sequence[Item], ahead: Ahead | None = None) -> Iterator[R]:
+    def run(self, work: Callable[[Item], R | None], rows: Sequence[Item]) -> Iterator[R]:
         """Results in the order in which they come; None results are left out.
-
-        ``work`` is given a row; where there is ``ahead`` also what that gave for the row, a while before it.
 
         An exception of ``work`` ends all of it, and is raised here when nothing moves any more.
         """
-        queue = Rows(rows)
-        self._ahead = ahead
+
+        def each(items: list[Item]) -> Iterable[R]:
+            return (result for item in items if (result := work(item)) is not None)
+
+        return self._run(each, rows, few=False)
+
+    def run_together(self, work: Work[R], rows: Sequence[Item]) -> Iterator[R]:
+        """The same for work that does a few small rows together, as far as the pace has it so."""
+        return self._run(work, rows, few=True)
+
+    def _run(self, work: Work[R], rows: Sequence[Item], *, few: bool) -> Iterator[R]:
+        queue, self._together = Rows(rows), few
         crew: list[threading.Thread] = []
         self._pace.begin()
         try:
@@ -145,12 +124,12 @@ class Crew(Generic[R]):
         if self._error is not None:
             raise self._error
 
-    def _recruit(self, crew: list[threading.Thread], work: Callable[..., R | None], queue: Rows, most: int) -> bool:
+    def _recruit(self, crew: list[threading.Thread], work: Work[R], queue: Rows, most: int) -> bool:
         """Keep as many at work as there may be; whether any is left."""
         crew[:] = [thread for thread in crew if thread.is_alive()]
         if not queue.over:
             known = {thread.name for thread in crew}
-            for name in (f"copy-{number}" for number in range(min(self._size, most))):
+            for name in (f"copy-{number}" for number in range(min(self._shape[0], most))):
                 if name not in known:
                     thread = threading.Thread(target=self._loop, args=(work, queue), name=name, daemon=True)
                     thread.start()
@@ -158,36 +137,38 @@ class Crew(Generic[R]):
         return bool(crew)
 
     @property
-    def _size(self) -> int:
-        return self._control.at_once(self._pace.size)
+    def _shape(self) -> tuple[int, int]:
+        """How many threads there may be, and how many rows for each."""
+        size = self._control.at_once(self._pace.size)
+        threads = -(-size // self._pace.few) if self._together else size
+        return threads, size // threads
 
-    def _loop(self, work: Callable[..., R | None], queue: Rows) -> None:
+    def _loop(self, work: Work[R], queue: Rows) -> None:
         number = int(threading.current_thread().name.rpartition("-")[2])
-        lookout = Lookout(queue, self._ahead)
         try:
             with self._control.writing():  # whoever asks `cancelled` is out of it while it waits there
-                while number < self._size:  # one too many goes; it is called again when there may be more
-                    taken = None if self._error or self._control.cancelled() else lookout.take()
-                    if taken is None:
+                while True:
+                    threads, few = self._shape
+                    if number >= threads:  # one too many goes; it is called again when there may be more
+                        return
+                    taken = [] if self._error or self._control.cancelled() else queue.take(few)
+                    if not taken:
                         queue.over = True
                         return
-                    self._do(work, *taken)
+                    self._do(work, taken)
         except BaseException as error:  # noqa: BLE001  # Rust panics are no Exceptions: no thread dies in silence
             self._error = self._error or error
             queue.over = True
-        finally:
-            lookout.leave()
 
-    def _do(self, work: Callable[..., R | None], item: Item, sent: Any) -> None:
+    def _do(self, work: Work[R], items: list[Item]) -> None:
         # A whole object is held twice while it passes from one store to the other.
-        room = min(2 * item.bytes, PART_ROOM)
+        room = min(2 * sum([item.bytes for item in items]), PART_ROOM)
         self._budget.take(room)
         try:
-            result = work(item, sent) if self._ahead else work(item)
+            for result in work(items):
+                self._results.append(result)
         finally:
             self._budget.give(room)
-        if result is not None:
-            self._results.append(result)
 
     def _drain(self) -> Iterable[R]:
         while self._results:

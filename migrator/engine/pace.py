@@ -13,6 +13,8 @@ from ..stores import Store
 
 # Of one run, over all of its processes.
 MOST = 128
+# Small objects that one thread does together, where answers come soon.
+FEW = 16
 WINDOW_S = 0.5
 STEP = 1.5
 # Half as many again must make it a fifth faster: chance does less on a busy machine.
@@ -24,7 +26,7 @@ IDLE = 0.3
 
 
 class Pace:
-    """Known to all crews of one process; ``size`` objects at once is what it comes to.
+    """Known to all crews of one process; ``size`` objects at once is what it comes to, ``few`` of them by one thread.
 
     Parameters
     ----------
@@ -34,10 +36,14 @@ class Pace:
         Never more than that.
     waiting : bool
         Go up only while this process mostly waits.
+    few : callable
+        How many of them one thread may do together.
     """
 
-    def __init__(self, first: Callable[[], int], most: int, *, waiting: bool = False) -> None:
-        self._first, self._most, self._waiting = first, most, waiting
+    def __init__(
+        self, first: Callable[[], int], most: int, *, waiting: bool = False, few: Callable[[], int] = lambda: 1
+    ) -> None:
+        self._first, self._most, self._waiting, self._few = first, most, waiting, few
         self._factor = 1.0
         self._before: tuple[int, float] | None = None  # the size and the rate before the last step
         self._resting = 0
@@ -49,11 +55,24 @@ class Pace:
         return cls(lambda: number, number)
 
     @classmethod
-    def between(cls, *stores: Store, shares: int, given: int | None = None) -> Pace:
-        """What suits the stores, or is ``given`` for the run; ``shares`` processes keep to it together."""
-        if given:
-            return cls.fixed(max(1, given // shares))
-        return cls(lambda: max(store.capabilities.threads for store in stores), max(1, MOST // shares))
+    def between(
+        cls, *stores: Store, shares: int, given: int | None = None, near: Callable[[], bool] | None = None
+    ) -> Pace:
+        """What suits the stores, or is ``given`` for the run; ``shares`` processes keep to it together.
+
+        While they are ``near`` each thread does a few objects together. Two are enough then, one of which works while
+        the other waits.
+        """
+
+        def few() -> int:
+            return FEW if near and near() else 1
+
+        def first() -> int:
+            together = few()
+            return fixed or (2 * together if together > 1 else max(store.capabilities.threads for store in stores))
+
+        fixed = max(1, given // shares) if given else None
+        return cls(first, fixed or max(1, MOST // shares), few=few)
 
     @classmethod
     def of_files(cls, first: int, *, shares: int) -> Pace:
@@ -88,3 +107,4 @@ class Pace:
 
     def _set(self) -> None:
         self.size = max(1, min(self._most, math.ceil(self._first() * self._factor - 1e-9)))
+        self.few = self._few()

@@ -11,9 +11,10 @@ from ..config import MANIFESTS, QUARANTINE
 from ..errors import NotFound, SourceChanged, StoreError
 from ..model import Item, Receipt
 from ..stores import Attributes, Store
-from .copying import Abandoned, Copier
+from .copying import Copier
 from .crew import Crew
 from .pace import Pace
+from .passage import Abandoned
 from .standing import name_of
 
 if TYPE_CHECKING:

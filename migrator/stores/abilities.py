@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from .base import Store, Written
+from .base import Attributes, Body, Store, Written
 
 if TYPE_CHECKING:
     from .multipart import Notes
+
+W = TypeVar("W", covariant=True)
 
 
 @runtime_checkable
@@ -115,3 +117,51 @@ class ServerSide(Store, Protocol):
         part that is there, and may raise to give up. Raises as `copy_from` does.
         """
         return None
+
+
+class Pending(Protocol[W]):
+    """A small write that was sent; it counts for nothing until its answer was heard."""
+
+    def hear(self) -> W:
+        """What came of it. Raises StoreError where it was refused, or not answered: it is not sent again."""
+        ...
+
+    def close(self) -> None:
+        """Do without the answer: whether it was written is not known then."""
+        ...
+
+
+class AskedBody(Body, Protocol):
+    """A body of a store that sends ahead."""
+
+    def ask(self) -> None:
+        """Send for it before it is opened, where that is worth it now."""
+        ...
+
+
+@runtime_checkable
+class SendsAhead(Store, Protocol):
+    """A store to which a thread can send small requests before it has heard the answers to those before them.
+
+    Its ``open`` gives an `AskedBody`. What gives None has sent nothing, and the plain verb does it.
+    """
+
+    @property
+    @abstractmethod
+    def near(self) -> bool:
+        """Whether that is worth it now: answers come soon, and where they don't more threads do as much."""
+        ...
+
+    @abstractmethod
+    def put_ahead(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Pending[Written] | None:
+        """Send what `put` sends, if that is one request."""
+        ...
+
+    @abstractmethod
+    def copy_ahead(
+        self, source: Any, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
+    ) -> Pending[Written] | None:
+        """Send what `ServerSide.copy_from` sends, from where the server can copy."""
+        ...

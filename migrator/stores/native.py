@@ -15,7 +15,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import CredentialsRefused, MigratorError, Unreachable
@@ -36,6 +36,7 @@ _CONNECTIONS = 64
 TURN_S = 0.0002
 NEAR_THREADS, FAR_THREADS = min(8, 2 * (os.cpu_count() or 1)), 64
 A = TypeVar("A", "Answer", "Incoming | Answer")
+T = TypeVar("T")
 
 
 class Lane:
@@ -88,19 +89,38 @@ class Lane:
         path, line, extra = self._path(key), encode_query(query) if query else "", headers or {}
         return _checked(self._persist(lambda: self._once(method, path, line, extra, body, read_s), key, tries))
 
-    def ahead(self, key: str, headers: Mapping[str, str]) -> Sent | None:
-        """Send the GET of an object that is to be opened next.
+    @property
+    def near(self) -> bool:
+        """Whether answers come so soon that several requests of one thread may as well be under way at once.
 
-        None where it is not sent: by a proxy, where answers take long (more threads do as much), while the store asks
-        to wait, or when it fails, which `open` says better.
+        Not by a proxy, and not before something was answered; where answers take long more threads do as much.
         """
-        if not isinstance(self._wire, Wire) or self.threads > NEAR_THREADS or self.retries.waiting:
+        return self.round_trip < math.inf and self.threads <= NEAR_THREADS and isinstance(self._wire, Wire)
+
+    def ahead(self, method: str, key: str, headers: Mapping[str, str], body: bytes = b"") -> Sent | None:
+        """Send a small request whose answer is heard later, by `open` or `heard`.
+
+        None where it is not sent: by who is not `near`, while the store asks to wait, or when it fails, which `send`
+        says better.
+        """
+        if self.retries.waiting or not self.near or not isinstance(self._wire, Wire):
             return None
         path = self._path(key)
         try:
-            return self._wire.ask(path, self._signed("GET", path, "", headers, b""), READ_S)
+            return self._wire.ask(method, path, self._signed(method, path, "", headers, body), body, READ_S)
         except (OSError, MigratorError):
             return None
+
+    def heard(self, sent: Sent, key: str) -> Answer:
+        """The answer to what was sent ahead. It is not sent again: what may pass is only noted.
+
+        Raises as `send` does.
+        """
+        try:
+            return _checked(self._heard(lambda: _settled(sent.whole()), key))
+        except (Unreachable, CredentialsRefused) as error:
+            self.retries.note(error)
+            raise
 
     def open(self, key: str, headers: Mapping[str, str], tries: int = TRIES, *, asked: Sent | None = None) -> Incoming:
         """GET an object, whose body is then read from what is returned; the first time by what was `asked` ahead.
@@ -108,7 +128,11 @@ class Lane:
         Raises as `send` does.
         """
         path, early = self._path(key), [asked] if asked else []
-        answer = self._persist(lambda: early.pop().hear() if early else self._begin(path, headers), key, tries)
+        try:
+            answer = self._persist(lambda: early.pop().opened() if early else self._begin(path, headers), key, tries)
+        finally:
+            for sent in early:  # the run was to stop before it was heard
+                sent.close()
         if isinstance(answer, Incoming):
             return answer
         raise Refusal(_checked(answer).status, "")  # a success of no use, if it is one
@@ -133,16 +157,16 @@ class Lane:
         return max(NEAR_THREADS, min(FAR_THREADS, int(self.round_trip / TURN_S)))
 
     def _persist(self, once: Callable[[], A], key: str | None, tries: int) -> A:
-        def heard() -> A:
-            try:
-                answer = once()
-            except OSError as error:
-                raise unreachable(self.place, *_why(error), silent=isinstance(error, TimeoutError)) from None
-            if answer.status >= 400 and isinstance(answer, Answer):
-                self._raise_what_may_pass(answer, key)
-            return answer
+        return self.retries.persist(lambda: self._heard(once, key), tries)
 
-        return self.retries.persist(heard, tries)
+    def _heard(self, once: Callable[[], A], key: str | None) -> A:
+        try:
+            answer = once()
+        except OSError as error:
+            raise unreachable(self.place, *_why(error), silent=isinstance(error, TimeoutError)) from None
+        if answer.status >= 400 and isinstance(answer, Answer):
+            self._raise_what_may_pass(answer, key)
+        return answer
 
     def _raise_what_may_pass(self, answer: Answer, key: str | None) -> None:
         """Raise for an answer that another try, or other credentials, may change."""
@@ -164,7 +188,7 @@ class Lane:
         began = time.monotonic()
         answer = self._wire.exchange(method, f"{path}?{query}" if query else path, headers, body, read_s)
         self.round_trip = min(self.round_trip, time.monotonic() - began)
-        return answer._replace(status=500) if _failed_late(answer) else answer
+        return _settled(answer)
 
     def _begin(self, path: str, extra: Mapping[str, str]) -> Incoming | Answer:
         headers, began = self._signed("GET", path, "", extra, b""), time.monotonic()
@@ -193,15 +217,34 @@ class Lane:
         return UNSIGNED if self._scheme == "https" or not self.aws else hashlib.sha256(body).hexdigest()
 
 
+class Pending(Generic[T]):
+    """A small write that was sent ahead: what its answer means, once it is heard."""
+
+    __slots__ = ("_key", "_lane", "_meaning", "_sent")
+
+    def __init__(self, lane: Lane, key: str, sent: Sent, meaning: Callable[[Answer], T]) -> None:
+        self._lane, self._key, self._sent, self._meaning = lane, key, sent, meaning
+
+    def hear(self) -> T:
+        """Raises StoreError where it was refused or not answered, once: nothing is tried again."""
+        return self._meaning(self._lane.heard(self._sent, self._key))
+
+    def close(self) -> None:
+        """Do without the answer: whether it was written is not known then."""
+        self._sent.close()
+
+
 def quoted(etag: str) -> str:
     """An etag as a condition wants it."""
     return f'"{etag}"'
 
 
-def _failed_late(answer: Answer) -> bool:
+def _settled(answer: Answer) -> Answer:
+    """A success that says in its body that it is none, as the failure that it is."""
     # CopyObject and CompleteMultipartUpload start to answer before they know how it ends.
     start = answer.data[:400].lstrip()[:200] if answer.status == 200 else b""
-    return start[:1] == b"<" and b"<Error>" in start  # a listing in JSON may begin with such a key
+    failed = start[:1] == b"<" and b"<Error>" in start  # a listing in JSON may begin with such a key
+    return answer._replace(status=500) if failed else answer
 
 
 def _checked(answer: Answer) -> Answer:

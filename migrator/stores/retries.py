@@ -69,6 +69,11 @@ class Retries:
                     raise
                 failed = self._again(error, failed + 1, tries)
 
+    def note(self, error: Unreachable | CredentialsRefused) -> None:
+        """A failure of what is not tried again here: it counts, and what the store asks for holds for all."""
+        weather().count(self._place, error)
+        self._heed(error)
+
     def _again(self, error: Unreachable | CredentialsRefused, failed: int, tries: int) -> int:
         """Wait for the next try, or raise the error; the failures that count from here on."""
         trouble = None
@@ -93,11 +98,16 @@ class Retries:
         return 0
 
     def _wait(self, error: Unreachable, failed: int) -> None:
-        if isinstance(error, Throttled) and error.after:
-            self._not_before = max(self._not_before, time.monotonic() + min(error.after, ASKED_S))
-        else:
+        if not self._heed(error):
             weather().rest(pause(failed))
             weather().enter()
+
+    def _heed(self, error: StoreError) -> bool:
+        """Whether the store said for how long it wants to be left alone."""
+        if not (isinstance(error, Throttled) and error.after):
+            return False
+        self._not_before = max(self._not_before, time.monotonic() + min(error.after, ASKED_S))
+        return True
 
     def _give_way(self) -> None:
         """Wait until the store wants to be asked again; not all come back in the same instant."""

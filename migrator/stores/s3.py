@@ -11,7 +11,7 @@ from ..config import LARGE_BYTES, list_at_once
 from ..errors import BadInput
 from . import attributes as attribute_names
 from . import keys
-from .abilities import Checksummed, Resumable
+from .abilities import Checksummed, Resumable, SendsAhead
 from .answers import Refusal, byte_lane
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .bucket import conflict, nothing
@@ -20,7 +20,7 @@ from .digests import PART_BYTES, word_of
 from .listing import list_exactly, list_pages, probe
 from .locations import Location
 from .multipart import NoNotes, Notes, abort, begun, upload
-from .native import Answer, Lane, quoted
+from .native import Answer, Lane, Pending, quoted
 from .s3_body import S3Body
 from .s3_copies import ServerCopies
 from .s3_terms import Terms, is_versioned
@@ -35,7 +35,7 @@ LEAN_BYTES, NATIVE_BYTES = 64 << 10, 1 << 20
 LIST_AT_ONCE = 16
 
 
-class S3Store(ServerCopies, Resumable, Checksummed):
+class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
     """A prefix of a bucket of S3, or of what serves as one."""
 
     def __init__(self, location: Location) -> None:
@@ -54,6 +54,10 @@ class S3Store(ServerCopies, Resumable, Checksummed):
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(True, True, self._lane.threads, self._terms.conditional)
+
+    @property
+    def near(self) -> bool:
+        return self._lane.near
 
     def probe(self) -> None:
         probe(self._lane)
@@ -133,11 +137,26 @@ class S3Store(ServerCopies, Resumable, Checksummed):
             self._check_before(key, before)
         by_bytes = LEAN_BYTES < len(data) < NATIVE_BYTES and not self._terms.by_hand
         if not by_bytes or not keys.tidy(self.full(key)) or attribute_names.ambiguous(attributes):
-            return self._put_natively(key, data, attributes, before, dropped)
+            headers, checked = self._put_headers(key, data, attributes, before)
+            try:
+                answer = self._lane.send("PUT", self.full(key), (), headers, data)
+            except Refusal as refusal:
+                raise self._explain_write(refusal, key) from None
+            return Written(answer.etag, None, dropped, checked)
         given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
         etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
         return Written(unquoted(etag), None, dropped)
+
+    def put_ahead(
+        self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
+    ) -> Pending[Written] | None:
+        if len(data) > LEAN_BYTES or not self._terms.enforces(before):
+            return None
+        self._check_key(key, len(data))
+        attributes, dropped = self._terms.fit(attributes)
+        headers, checked = self._put_headers(key, data, attributes, before)
+        return self._ahead(key, headers, lambda answer: Written(answer.etag, None, dropped, checked), data)
 
     def put_stream(
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
@@ -200,18 +219,14 @@ class S3Store(ServerCopies, Resumable, Checksummed):
         with byte_lane(self._location, key, conflict):
             return byte_store.put(self.bytes, self._below + key, data, attributes, mode)
 
-    def _put_natively(
-        self, key: str, data: bytes, attributes: Attributes, before: str | None, dropped: tuple[str, ...]
-    ) -> Written:
+    def _put_headers(
+        self, key: str, data: bytes, attributes: Attributes, before: str | None
+    ) -> tuple[dict[str, str], bool]:
+        """What goes with a write of ours, and whether the server compares a hash in it with what comes."""
         headers = attribute_names.sent(attributes, self.what(key))
         headers |= self._terms.condition(before) | self._terms.headers
         compared = self._terms.compared(len(data))
-        headers |= hash_header(compared, data) if compared else {}
-        try:
-            answer = self._lane.send("PUT", self.full(key), (), headers, data)
-        except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
-        return Written(answer.etag, None, dropped, checked=compared is not None)
+        return headers | hash_header(compared, data) if compared else headers, compared is not None
 
     def _try_out(self, scratch: str) -> list[str]:
         self._terms.trials.scratch = scratch

@@ -37,7 +37,7 @@ class S3Body:
 
     def ask(self) -> None:
         """Send for it, before it is opened: its answer comes while something else is done."""
-        self._early = self._lane.ahead(self._key, self._with_pin(self._asked))
+        self._early = self._lane.ahead("GET", self._key, self._with_pin(self._asked))
 
     def __enter__(self) -> S3Body:
         self._incoming = incoming = self._ask(TRIES, **self._asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..errors import StoreError
 from . import attributes as attribute_names
@@ -11,7 +11,7 @@ from .answers import Refusal
 from .base import Written
 from .bucket import Bucket
 from .multipart import Notes, etag_of, in_parts
-from .native import SLOW_S, Lane, quoted
+from .native import SLOW_S, Answer, Lane, Pending, quoted
 from .part_copies import copy_parts, etag_of_parts, part_size, ranges_of
 from .parts import Part, Sent, Standing
 from .s3_terms import Terms
@@ -48,9 +48,10 @@ class ServerCopies(Bucket[Lane], ServerSide):
         if size > COPY_BYTES:
             return None
         self._check_key(target_key, size)
-        headers = source._named(key, etag) | self._terms.condition(before) | self._terms.headers
         try:
-            answer = self._lane.send("PUT", self.full(target_key), (), headers, read_s=SLOW_S)
+            answer = self._lane.send(
+                "PUT", self.full(target_key), (), self._copy_headers(source, key, etag, before), read_s=SLOW_S
+            )
         except Refusal as refusal:
             if refusal.code in _CANT_COPY or refusal.status == 501:
                 return None
@@ -58,6 +59,13 @@ class ServerCopies(Bucket[Lane], ServerSide):
                 return None  # it reads the source's name otherwise than it was written: by its bytes, then
             raise self._explain_copy(refusal, source, key, target_key, before) from None
         return Written(etag_of(answer.data))
+
+    def copy_ahead(
+        self, source: ServerCopies, key: str, target_key: str, etag: str, *, before: str | None = None, size: int = 0
+    ) -> Pending[Written] | None:
+        self._check_key(target_key, size)
+        headers = self._copy_headers(source, key, etag, before)
+        return self._ahead(target_key, headers, lambda answer: Written(etag_of(answer.data)))
 
     def copy_parts_from(
         self, source: ServerCopies, key: str, target_key: str, etag: str, size: int, watch: Callable[[int], None], *,
@@ -93,6 +101,15 @@ class ServerCopies(Bucket[Lane], ServerSide):
                 raise self._explain_write(refusal, target_key) from None
             raise self._explain_copy(refusal, source, key, target_key, before) from None
         return Written(told, None, dropped)
+
+    def _ahead(
+        self, key: str, headers: Mapping[str, str], meaning: Callable[[Answer], Written], data: bytes = b""
+    ) -> Pending[Written] | None:
+        sent = self._lane.ahead("PUT", self.full(key), headers, data)
+        return Pending(self._lane, self.full(key), sent, meaning) if sent else None
+
+    def _copy_headers(self, source: ServerCopies, key: str, etag: str, before: str | None) -> dict[str, str]:
+        return source._named(key, etag) | self._terms.condition(before) | self._terms.headers
 
     def _named(self, key: str, etag: str) -> dict[str, str]:
         """The headers that name an object of here, in this version, as the source of a copy."""

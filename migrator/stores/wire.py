@@ -59,40 +59,32 @@ class Wire:
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Answer:
         """Send one request and read its answer. Raises OSError where there is none."""
-        connection = self._take()
-        try:
-            connection.send(_head(method, target, headers, body), body, read_s)
-            head = connection.answers.head()
-            data, reusable = connection.answers.body(method, head)
-        except BaseException as error:
-            self._give_up(connection, error)
-            raise
-        self._keep_or_close(connection, reusable)
-        return Answer(head.status, head.headers, data)
+        return self.ask(method, target, headers, body, read_s).whole()
 
     def open(self, target: str, headers: Mapping[str, str], read_s: float) -> Incoming | Answer:
         """GET. The body of a success is still to be read, any other answer is whole."""
-        return self.ask(target, headers, read_s).hear()
+        return self.ask("GET", target, headers, b"", read_s).opened()
 
-    def ask(self, target: str, headers: Mapping[str, str], read_s: float) -> Sent:
-        """Send a GET, whose answer may be heard later."""
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, read_s: float) -> Sent:
+        """Send a request, whose answer may be heard later."""
         connection = self._take()
         try:
-            connection.send(_head("GET", target, headers, b""), b"", read_s)
+            connection.send(_head(method, target, headers, body), body, read_s)
         except BaseException as error:
             self._give_up(connection, error)
             raise
-        return Sent(self, connection)
+        return Sent(self, connection, method)
 
-    def _hear(self, connection: _Connection) -> Incoming | Answer:
+    def _hear(self, sent: Sent, *, whole: bool) -> Incoming | Answer:
+        connection = sent.connection
         try:
             head = connection.answers.head()
-            if head.status in (200, 206):
+            if head.status in (200, 206) and not whole:
                 return Incoming(
                     head.status, head.headers, connection.answers.reader(head),
-                    lambda whole: self._keep_or_close(connection, whole and head.reusable),
+                    lambda all_of_it: self._keep_or_close(connection, all_of_it and head.reusable),
                 )  # fmt: skip
-            data, reusable = connection.answers.body("GET", head)
+            data, reusable = connection.answers.body(sent.method, head)
         except BaseException as error:
             self._give_up(connection, error)
             raise
@@ -124,14 +116,21 @@ class Wire:
 
 
 class Sent(NamedTuple):
-    """A GET that was sent."""
+    """A request that was sent. Its answer is heard once, by the thread that sent it, or done without."""
 
     wire: Wire
     connection: _Connection
+    method: str
 
-    def hear(self) -> Incoming | Answer:
-        """Its answer, as `Wire.open` gives it."""
-        return self.wire._hear(self.connection)
+    def opened(self) -> Incoming | Answer:
+        """The answer as `Wire.open` gives it."""
+        return self.wire._hear(self, whole=False)
+
+    def whole(self) -> Answer:
+        """The answer as `Wire.exchange` gives it."""
+        answer = self.wire._hear(self, whole=True)
+        assert isinstance(answer, Answer)
+        return answer
 
     def close(self) -> None:
         """Do without it."""

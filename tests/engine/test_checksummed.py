@@ -31,7 +31,7 @@ def given(source: Store, data: bytes, key: str = "k") -> Item:
 
 def copy(source: Store, target: Store, row: Item) -> Receipt:
     copier = Copier(source, target, Control("r"))
-    copier._server_side = False
+    copier._passage.server = None
     return copier.copy(row)
 
 
@@ -68,7 +68,7 @@ def test_a_file_is_proved_by_the_checksum_of_its_source(exact: ExactS3, tmp_path
     assert (tmp_path / "k").read_bytes() == data
 
 
-# Mutation: leave the checksums out of Copier._doubt, and both are read; compare them with nothing.
+# Mutation: leave the checksums out of Passage.copied_by_server, and both are read; compare them with nothing.
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_copy_by_the_server_is_proved_by_checksums_where_etags_tell_nothing(exact: ExactS3, damaged: bool) -> None:
     exact.opaque = True

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from migrator.engine.control import Control
-from migrator.engine.copy_executor import CopyExecutor
-from migrator.engine.crew import AHEAD_BYTES, IN_FLIGHT_BYTES, Crew, Lookout, Rows
+from migrator.engine.crew import IN_FLIGHT_BYTES, SMALL_BYTES, Crew
 from migrator.engine.pace import Pace
 from migrator.model import Item
 
@@ -113,64 +112,53 @@ def test_bytes_in_flight_are_bounded() -> None:
     assert most <= IN_FLIGHT_BYTES
 
 
-class Sent:
-    """What was sent ahead for a row."""
-
-    def __init__(self, item: Item) -> None:
-        self.item, self.left = item, False
-
-    def __exit__(self, *_: object) -> None:
-        self.left = True
+def few(number: int, at_once: int, most: int | None = None) -> Pace:
+    return Pace(lambda: at_once, most or at_once, few=lambda: number)
 
 
-# Mutation: leave `give_back` out of Lookout.leave, and rows are lost.
-def test_what_is_sent_for_ahead_is_done_once_though_threads_come_and_go() -> None:
-    sizes = iter([8, 1, 6, 2] * 10_000)
-    pace, sent, done = Pace(lambda: next(sizes), 8), [], []
+# Mutations: leave either comparison with SMALL_BYTES, or that of the sources, out of Rows.take.
+def test_small_rows_of_one_source_are_done_together_and_others_alone() -> None:
+    large = SMALL_BYTES + 1
+    sizes = [1, 2, SMALL_BYTES, 3, large, large, 4, 5, 6, 7]
+    rows = [Item(n, str(n), bytes=size, source="b" if n == 9 else "a") for n, size in enumerate(sizes)]
+    taken: list[list[int]] = []
 
-    def ahead(item: Item) -> Sent | None:
-        if item.item_no % 7 == 0:
-            return None
-        sent.append(Sent(item))
-        return sent[-1]
+    def work(items: list[Item]) -> list[int]:
+        taken.append([item.item_no for item in items])
+        return taken[-1]
 
-    def work(item: Item, given: Sent | None) -> int:
-        assert given is None or given.item is item
-        done.append(given)
-        pace.heard(1)  # another size
-        return item.item_no
-
-    assert sorted(Crew(pace, Control("r1")).run(work, ROWS, ahead)) == list(range(500))
-    assert sum(one is not None for one in done) > 200
-    assert {id(one) for one in done if one} | {id(one) for one in sent if one.left} == {id(one) for one in sent}
-    assert copying() == 0
+    done = Crew[int](few(3, 3), Control("r1")).run_together(work, rows)
+    assert list(done) == list(range(10))
+    assert taken == [[0, 1, 2], [3], [4], [5], [6, 7, 8], [9]]
 
 
-# Mutation: leave either comparison with AHEAD_BYTES out of Lookout.take.
-def test_who_does_something_large_keeps_nothing_from_the_others() -> None:
-    large, small = ROWS[0]._replace(bytes=AHEAD_BYTES + 1), ROWS[1]
-    for rows in ([large, small], [small, large]):
-        asked: list[Item] = []
-        list(crew(1).run(lambda item, _: item.item_no, rows, asked.append))
-        assert asked == []
+# Mutation: let `run` go by `few`, and two threads are at work in place of eight.
+def test_work_that_takes_one_row_has_all_the_threads() -> None:
+    together = threading.Barrier(8)
+    work = Crew[int](few(4, 8), Control("r1")).run(lambda item: together.wait(5) * 0 + item.item_no, ROWS[:8])
+    assert sorted(work) == list(range(8))
 
 
-# Mutations: leave `over = False` out of Rows.give_back, or `__exit__` out of Lookout.leave.
-def test_who_leaves_gives_back_what_it_had_sent_for_though_the_others_had_come_to_the_end() -> None:
-    sent: list[Sent] = []
-    queue = Rows(ROWS[:2])
-    lookout = Lookout(queue, lambda item: sent.append(Sent(item)) or sent[-1])
-    assert lookout.take() == (ROWS[0], None)
-    assert queue.next() is None
-    queue.over = True  # says who found none
-    lookout.leave()
-    assert (sent[0].left, queue.over, queue.next()) == (True, False, ROWS[1])
+# Mutation: leave the limit out of Crew._shape: sixteen are taken at once where three are allowed.
+@pytest.mark.parametrize(("limit", "shape"), [(None, (2, 16)), (3, (1, 3)), (20, (2, 10)), (1, (1, 1))])
+def test_a_limit_holds_for_all_objects_at_once(limit: int | None, shape: tuple[int, int]) -> None:
+    control = Control("r1")
+    control.throttle.set({"in_flight": limit})
+    crew: Crew[int] = Crew(few(16, 32), control)
+    assert sorted(crew.run_together(lambda items: [item.item_no for item in items], ROWS)) == list(range(500))
+    assert crew._shape == shape
 
 
-# Mutation: leave `__exit__` out of CopyExecutor._copy.
-def test_what_was_sent_for_and_not_opened_is_let_go_where_the_run_stops() -> None:
-    control, sent = Control("r1"), Sent(ROWS[0])
-    control.stop("cancelled")
-    executor: Any = CopyExecutor
-    assert executor._copy(None, None, ROWS[0], control, sent) is None
-    assert sent.left
+# Mutation: gather the results of a batch before they are taken, and what was done is lost with what failed.
+def test_what_a_batch_did_before_its_error_is_given() -> None:
+    def work(items: list[Item]) -> Iterator[int]:
+        for item in items:
+            if item.item_no == 20:
+                raise ValueError
+            yield item.item_no
+
+    results = Crew[int](few(8, 8), Control("r1")).run_together(work, ROWS)
+    got = []
+    with pytest.raises(ValueError):
+        got.extend(results)
+    assert got == list(range(20))

@@ -198,7 +198,7 @@ def test_an_upload_whose_last_answer_got_lost_is_looked_at(exact: ExactS3, says:
     exact.meddle = lose
     exact.before = again if says == "stands" else exact.before
     copier = Copier(at(exact, "s3://here"), at(exact, "s3://there"), Control("r"))
-    copier._server_side = False
+    copier._passage.server = None
     row = Item(1, "k", "k", "create", None, len(body), 5, told)
     if else_there:
         with pytest.raises(AlreadyExists, match="Something else appeared"):

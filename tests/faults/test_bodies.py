@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from exact_s3 import ExactS3, Reply, Stored
+from together import be_near, copy
 
 from migrator.engine.control import Control
 from migrator.engine.copying import Copier
@@ -19,7 +20,7 @@ from migrator.stores.digests import PART_BYTES, digest_of
 
 MIB, SOAK = 1 << 20, pytest.mark.soak
 flips = itertools.count(1)
-SIZES = {"0 B": 0, "5 MiB": 5 * MIB, "parts": 2 * PART_BYTES + 4321}
+SIZES = {"0 B": 0, "4 KiB": 4096, "5 MiB": 5 * MIB, "parts": 2 * PART_BYTES + 4321}
 
 
 def early_end(reply: Reply) -> Reply:
@@ -84,6 +85,7 @@ FAULTS: list[Callable[[Reply], Reply]] = [
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
     monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
+    be_near(monkeypatch)
     with ExactS3() as server:
         for name, value in server.env().items():
             monkeypatch.setenv(name, value)
@@ -106,13 +108,13 @@ def arrived(exact: ExactS3, target: str, folder: Path) -> bytes | None:
     return found.body if found else None
 
 
-# Mutation: let Copier._copy take a body of any size, S3Body._begins_here any answer, or Witness.check say nothing.
+# Mutation: let Passage.fit take a body of any size, S3Body._begins_here any answer, or Witness.check say nothing.
 @pytest.mark.parametrize("always", [True, pytest.param(False, marks=SOAK)], ids=["always", "once"])
 @pytest.mark.parametrize("target", [pytest.param("folder", marks=SOAK), "bucket"])
-@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize(("kind", "way"), [*((kind, "alone") for kind in SIZES), ("4 KiB", "together")])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_body_that_is_not_the_objects_is_no_copy(
-    fault: Callable[[Reply], Reply], kind: str, target: str, always: bool, exact: ExactS3, tmp_path: Path
+    fault: Callable[[Reply], Reply], kind: str, way: str, target: str, always: bool, exact: ExactS3, tmp_path: Path
 ) -> None:
     one = exact.objects["ours/k"] = stored(SIZES[kind])
     left = [10**6 if always else 2]
@@ -127,11 +129,12 @@ def test_a_body_that_is_not_the_objects_is_no_copy(
     places = {"folder": Location.parse(tmp_path / "to"), "bucket": Location.parse("s3://theirs", kms_key=None)}
     source = open_store(Location.parse("s3://ours"))
     copier = Copier(source, open_store(places[target]), Control("r1"))
-    copier._server_side = False
+    copier._passage.server = None
+    source.probe()  # it is known to be near
     exact.meddle = meddle
     item = Item(0, "k", action="create", bytes=SIZES[kind], mtime=0, etag=one.etag.strip('"'))
     try:
-        receipt = copier.copy(item)
+        receipt = copy(copier, item, way)
     except MigratorError:
         assert arrived(exact, target, tmp_path / "to") is None
     else:

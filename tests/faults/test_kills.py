@@ -75,7 +75,7 @@ def die(run: api.Run, moment: Moment) -> bool:
     return seen.status != "completed"
 
 
-# Mutation: leave Copier._clear out of copy, and a `.part` file stays; let _adopt refuse what an attempt before had
+# Mutation: leave Passage.clear out of Copier.copy, and a `.part` file stays; let _adopt refuse what one before had
 # copied, and items fail; name a receipts file before it is written (journal.commit before work.save), and a resume
 # finds it missing.
 @pytest.mark.parametrize("kills", [9, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from exact_s3 import ExactS3, Reply, Stored
 from injury import SEED
+from together import WAYS, be_near, copy
 
 from migrator.engine.control import Control
 from migrator.engine.copying import Copier
@@ -31,6 +32,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactS3]:
     monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.001)
     print(f"seed {SEED}")
     random.seed(SEED)
+    be_near(monkeypatch)
     with ExactS3() as server:
         for name, value in server.env().items():
             monkeypatch.setenv(name, value)
@@ -52,21 +54,23 @@ def planned(one: Stored) -> Item:
 
 def copier(source: Store, target: Store, *, by_server: bool) -> Copier:
     made = Copier(source, target, Control("r1"))
-    made._server_side = made._server_side and by_server
+    if not by_server:
+        made._passage.server = None
     return made
 
 
 # Mutation: leave x-amz-copy-source-if-match out of ServerCopies._named; let S3Body neither send If-Match nor look
 # at the ETag that comes.
 @pytest.mark.parametrize(
-    ("size", "by_server", "times"),
+    ("size", "by_server", "times", "way"),
     [
-        (SMALL, False, 200), (SMALL, True, 200), (LARGE, False, 4), (LARGE, True, 4),
-        pytest.param(LARGE, False, 200, marks=SOAK), pytest.param(LARGE, True, 200, marks=SOAK),
+        *((SMALL, by, 200, way) for by in (False, True) for way in WAYS),
+        (LARGE, False, 4, "alone"), (LARGE, True, 4, "alone"),
+        pytest.param(LARGE, False, 200, "alone", marks=SOAK), pytest.param(LARGE, True, 200, "alone", marks=SOAK),
     ],
 )  # fmt: skip
 def test_a_source_that_is_replaced_in_mid_copy_is_never_mixed(
-    size: int, by_server: bool, times: int, exact: ExactS3
+    size: int, by_server: bool, times: int, way: str, exact: ExactS3
 ) -> None:
     source, target = open_store(Location.parse("s3://ours")), open_store(Location.parse("s3://theirs"))
     copying = copier(source, target, by_server=by_server)
@@ -76,13 +80,13 @@ def test_a_source_that_is_replaced_in_mid_copy_is_never_mixed(
     for turn in range(times):
         exact.objects.pop("theirs/k", None)
         exact.objects["ours/k"] = old = stored(size)
-        came[replaced_meanwhile(copying, exact, old, stored(size), at=turn % 5)] += 1
+        came[replaced_meanwhile(copying, exact, old, stored(size), at=turn % 5, way=way)] += 1
         exact.before = exact.meddle = lambda *_: None
     assert came["flagged"], came
     assert set(came) <= {"flagged", "whole"}
 
 
-def replaced_meanwhile(copying: Copier, exact: ExactS3, old: Stored, new: Stored, at: int) -> str:
+def replaced_meanwhile(copying: Copier, exact: ExactS3, old: Stored, new: Stored, at: int, way: str) -> str:
     """What becomes of a copy whose source is replaced at its request ``at``: before it, or within its body."""
     asked = itertools.count()
 
@@ -99,7 +103,7 @@ def replaced_meanwhile(copying: Copier, exact: ExactS3, old: Stored, new: Stored
 
     exact.before, exact.meddle = before, meddle
     try:
-        receipt = copying.copy(planned(old))
+        receipt = copy(copying, planned(old), way)
     except SourceChanged:
         assert "theirs/k" not in exact.objects
         return "flagged"
@@ -169,13 +173,16 @@ def one_file(copying: Copier, source: Store, exact: ExactS3, folder: Path) -> st
 
 # Mutation: send no condition with a write (Terms.condition gives nothing).
 @pytest.mark.parametrize(
-    ("size", "by_server", "times"),
+    ("size", "by_server", "times", "way"),
     [
-        (SMALL, False, 100), (SMALL, True, 100), (LARGE, False, 3), (LARGE, True, 3),
-        pytest.param(LARGE, False, 100, marks=SOAK), pytest.param(LARGE, True, 100, marks=SOAK),
+        *((SMALL, by, 100, way) for by in (False, True) for way in WAYS),
+        (LARGE, False, 3, "alone"), (LARGE, True, 3, "alone"),
+        pytest.param(LARGE, False, 100, "alone", marks=SOAK), pytest.param(LARGE, True, 100, "alone", marks=SOAK),
     ],
 )  # fmt: skip
-def test_what_is_created_meanwhile_is_never_replaced(size: int, by_server: bool, times: int, exact: ExactS3) -> None:
+def test_what_is_created_meanwhile_is_never_replaced(
+    size: int, by_server: bool, times: int, way: str, exact: ExactS3
+) -> None:
     source, target = open_store(Location.parse("s3://ours")), open_store(Location.parse("s3://theirs"))
     copying = copier(source, target, by_server=by_server)
     exact.objects["ours/k"] = one = stored(size)
@@ -193,7 +200,7 @@ def test_what_is_created_meanwhile_is_never_replaced(size: int, by_server: bool,
         numbers, at = itertools.count(), turn % 2 if size == LARGE else 0
         exact.objects.pop("theirs/k", None)
         with pytest.raises(AlreadyExists):
-            copying.copy(planned(one))
+            copy(copying, planned(one), way)
         assert exact.objects["theirs/k"].body == b"somebody else's"
     assert exact.parts.open == {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import ipaddress
+import math
 import os
 import socket
 import ssl
@@ -20,10 +21,11 @@ import pytest
 from exact_s3 import ExactS3
 from fake_s3 import FakeS3, Reply, page
 
-from migrator.errors import ConfigError, SourceChanged, StoreError, Unreachable
+from migrator.errors import ConfigError, SourceChanged, StoreError, Throttled, Unreachable
 from migrator.stores import Attributes, Location, open_store, retries
 from migrator.stores import native as native_module
 from migrator.stores.locations import Credentials
+from migrator.stores.weather import Weather, under
 from migrator.stores.wire import Wire, WireError
 
 
@@ -259,6 +261,39 @@ def test_the_system_looks_whether_the_other_side_is_there() -> None:
         connection.close()
 
 
+class Stopping(Weather):
+    def rest(self, seconds: float) -> None:
+        raise InterruptedError
+
+
+# Mutation: leave `finally` out of Lane.open.
+def test_what_was_sent_for_is_let_go_where_the_run_stops_before_it_is_heard() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as netloc, under(Stopping()):
+        place = Location.parse("s3://b", endpoint=f"http://{netloc}", credentials=Credentials(source="anonymous"))
+        store = open_store(place)
+        store._lane.round_trip = 0.0001
+        body = store.open("k", "e")
+        body.ask()
+        connection = body._early.connection
+        store._lane.retries.note(Throttled("busy", "503", 30.0))
+        with pytest.raises(InterruptedError):
+            body.__enter__()
+        assert connection._socket.fileno() == -1
+
+
+# Mutations: leave either end of the range out of Lane.near.
+@pytest.mark.parametrize(("round_trip", "near"), [(math.inf, False), (0.0001, True), (0.02, False)])
+def test_requests_are_sent_ahead_where_answers_come_soon(round_trip: float, near: bool) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as netloc:
+        place = Location.parse("s3://b", endpoint=f"http://{netloc}", credentials=Credentials(source="anonymous"))
+        lane = open_store(place)._lane
+        lane.round_trip = round_trip
+        sent = lane.ahead("GET", "k", {})
+        assert (lane.near, sent is not None) == (near, near)
+        if sent:
+            sent.close()
+
+
 # Mutations: leave the first one's `pop` out of Lane.open, and a refused answer is heard again; leave `close` out of
 # S3Body._drop.
 def test_what_was_sent_for_ahead_is_heard_once_and_asked_again_where_it_failed(monkeypatch) -> None:
@@ -269,7 +304,9 @@ def test_what_was_sent_for_ahead_is_heard_once_and_asked_again_where_it_failed(m
 
     def sent_for(netloc: str):
         place = Location.parse("s3://b", endpoint=f"http://{netloc}", credentials=Credentials(source="anonymous"))
-        body = open_store(place).open("k", "e")
+        store = open_store(place)
+        store._lane.round_trip = 0.0001  # as if it had answered before
+        body = store.open("k", "e")
         body.ask()
         assert body._early is not None
         return body

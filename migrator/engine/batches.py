@@ -1,0 +1,184 @@
+"""Small objects a few at a time, each stage for all of them before the next: sent for, read, hashed, written, heard.
+
+An object alone leads the processor through all the code that there is for its few bytes, and at each answer through a
+wait and a waking. Sixteen together take little more than half of that time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
+
+from ..errors import StoreError
+from ..model import Item, Receipt
+from ..stores import Body, Written
+from ..stores.abilities import SendsAhead
+from ..stores.digests import Hasher, md5_told
+from .passage import Fitted, Passage
+from .standing import before_of, name_of
+
+if TYPE_CHECKING:
+    from ..stores.abilities import AskedBody, Pending
+
+# What came of an item: its receipt, or what it met after it was written.
+Outcome: TypeAlias = "tuple[Item, Receipt | StoreError]"
+T = TypeVar("T")
+
+
+class Held(NamedTuple):
+    """An object in memory."""
+
+    item: Item
+    data: bytes
+    fitted: Fitted
+    hasher: Hasher
+
+
+class Batches:
+    """Copies small objects of one run. Used by many threads at once.
+
+    Whatever meets anything on its way is left out: copied alone it is tried again, adopted, or says what it met. So
+    nothing waits for a store to come round here, while other writes of the batch are under way.
+    """
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage, self._control = passage, passage.control
+        self._source, self._target = passage.source, passage.target
+        # Where requests can be sent ahead.
+        self._from = passage.source if isinstance(passage.source, SendsAhead) else None
+        self._to = passage.target if isinstance(passage.target, SendsAhead) else None
+
+    @property
+    def near(self) -> bool:
+        """Whether the stores that are asked answer so soon that this is worth it."""
+        asked = (self._target,) if self._passage.server else (self._source, self._target)
+        return all(isinstance(store, SendsAhead) and store.near for store in asked if store.capabilities.remote)
+
+    def copy(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """The items that were written, as it is settled what came of each; the others are to be copied alone.
+
+        Raises
+        ------
+        Abandoned, Stopped
+            If the run was asked to stop meanwhile.
+        """
+        by_server, passing = [], []
+        for item in items:
+            (by_server if self._is_for_the_server(item) else passing).append(item)
+        if by_server:
+            yield from self._copy_on_server(by_server)
+        if passing:
+            yield from self._pass(passing)
+
+    def _is_for_the_server(self, item: Item) -> bool:
+        server = self._passage.server
+        try:
+            return bool(server and self._to and md5_told(item.etag) and server.guards_copies(before_of(item)))
+        except StoreError:
+            return False  # whoever writes there meets it again
+
+    def _copy_on_server(self, items: list[Item]) -> Iterator[Outcome]:
+        for item, written in self._heard(items, self._copy_ahead):
+            if written:
+                yield item, _judged(self._passage.copied_by_server, item, written)
+
+    def _pass(self, items: list[Item]) -> Iterator[Outcome]:
+        """Through memory."""
+        for one, written in self._written(self._hashed(self._read(items))):
+            yield one.item, _judged(self._passage.copied, one.item, written, one.hasher, one.fitted)
+
+    def _read(self, items: list[Item]) -> list[tuple[Item, bytes, Fitted]]:
+        read, asked = [], self._sent_for(items)
+        try:
+            for item in items:
+                self._passage.clear(item)
+                self._control.spend(item.bytes)
+                try:
+                    with asked.pop(item.item_no, None) or self._open(item) as body:
+                        fitted = self._passage.fit(item, body)
+                        read.append((item, body.read(), fitted))
+                except StoreError:
+                    pass
+            return read
+        finally:
+            for body in asked.values():
+                body.__exit__(None, None, None)
+
+    def _sent_for(self, items: list[Item]) -> dict[int, AbstractContextManager[Body]]:
+        """The bodies that are on their way already."""
+        if not self._from:
+            return {}
+        bodies = {item.item_no: self._open(item) for item in items}
+        for body in bodies.values():
+            cast("AskedBody", body).ask()
+        return bodies
+
+    def _open(self, item: Item) -> AbstractContextManager[Body]:
+        return self._source.open(item.key, item.etag, checksum=self._passage.wants_checksum(item))
+
+    def _hashed(self, read: list[tuple[Item, bytes, Fitted]]) -> list[Held]:
+        held = []
+        for item, data, fitted in read:
+            try:
+                hasher = self._passage.hasher(item, fitted.word)
+                hasher.update(data)
+                self._passage.check(item, fitted.word, hasher)
+            except StoreError:
+                continue
+            held.append(Held(item, data, fitted, hasher))
+        return held
+
+    def _written(self, held: list[Held]) -> list[tuple[Held, Written]]:
+        written = []
+        if not held or self._control.cancelled():
+            return written
+        for one, heard in self._heard(held, self._put_ahead):
+            try:
+                terms = self._passage.terms(one.item)
+                now = heard or self._target.put(name_of(one.item), one.data, one.fitted.attributes, **terms)
+            except StoreError:
+                continue
+            written.append((one, now))
+        return written
+
+    def _put_ahead(self, one: Held) -> Pending[Written] | None:
+        terms = self._passage.terms(one.item)
+        return self._to.put_ahead(name_of(one.item), one.data, one.fitted.attributes, **terms) if self._to else None
+
+    def _copy_ahead(self, item: Item) -> Pending[Written] | None:
+        if not self._to:
+            return None
+        key, etag, before = name_of(item), item.etag or "", before_of(item)
+        return self._to.copy_ahead(self._source, item.key, key, etag, before=before, size=item.bytes)
+
+    def _heard(self, ones: list[T], send: Callable[[T], Pending[Written] | None]) -> list[tuple[T, Written | None]]:
+        """What a store said of each that was sent; None where nothing was."""
+        heard: list[tuple[T, Written | None]] = []
+        sent: deque[tuple[T, Pending[Written]]] = deque()
+        try:
+            for one in ones:
+                try:
+                    pending = send(one)
+                except StoreError:
+                    continue
+                if pending:
+                    sent.append((one, pending))
+                else:
+                    heard.append((one, None))
+            while sent:
+                one, pending = sent.popleft()
+                with suppress(StoreError):
+                    heard.append((one, pending.hear()))
+            return heard
+        finally:
+            for _, pending in sent:
+                pending.close()
+
+
+def _judged(find: Callable[..., Receipt], *args: object) -> Receipt | StoreError:
+    try:
+        return find(*args)
+    except StoreError as error:
+        return error
