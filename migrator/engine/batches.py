@@ -6,6 +6,7 @@ wait and a waking. Sixteen together take little more than half of that time.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -22,6 +23,8 @@ from .standing import before_of, name_of
 if TYPE_CHECKING:
     from ..stores.abilities import AskedBody, Pending
 
+# Who has not answered by then may never: each would take its whole time-out, one after the other.
+PATIENCE_S = 10.0
 # What came of an item: its receipt, or what it met after it was written.
 Outcome: TypeAlias = "tuple[Item, Receipt | StoreError]"
 T = TypeVar("T")
@@ -53,6 +56,8 @@ class Batches:
     @property
     def near(self) -> bool:
         """Whether the stores that are asked answer so soon that this is worth it."""
+        if self._target.capabilities.conditional is False:
+            return False  # each key is looked at before it is written
         asked = (self._target,) if self._passage.server else (self._source, self._target)
         return all(isinstance(store, SendsAhead) and store.near for store in asked if store.capabilities.remote)
 
@@ -90,9 +95,11 @@ class Batches:
             yield one.item, _judged(self._passage.copied, one.item, written, one.hasher, one.fitted)
 
     def _read(self, items: list[Item]) -> list[tuple[Item, bytes, Fitted]]:
-        read, asked = [], self._sent_for(items)
+        read, asked, late = [], self._sent_for(items), time.monotonic() + PATIENCE_S
         try:
             for item in items:
+                if asked and time.monotonic() > late:
+                    _let_go(asked)
                 self._passage.clear(item)
                 self._control.spend(item.bytes)
                 try:
@@ -103,12 +110,11 @@ class Batches:
                     pass
             return read
         finally:
-            for body in asked.values():
-                body.__exit__(None, None, None)
+            _let_go(asked)
 
     def _sent_for(self, items: list[Item]) -> dict[int, AbstractContextManager[Body]]:
         """The bodies that are on their way already."""
-        if not self._from:
+        if not self._from or self._control.limited:
             return {}
         bodies = {item.item_no: self._open(item) for item in items}
         for body in bodies.values():
@@ -157,6 +163,7 @@ class Batches:
         """What a store said of each that was sent; None where nothing was."""
         heard: list[tuple[T, Written | None]] = []
         sent: deque[tuple[T, Pending[Written]]] = deque()
+        late = time.monotonic() + PATIENCE_S
         try:
             for one in ones:
                 try:
@@ -167,7 +174,7 @@ class Batches:
                     sent.append((one, pending))
                 else:
                     heard.append((one, None))
-            while sent:
+            while sent and time.monotonic() < late:
                 one, pending = sent.popleft()
                 with suppress(StoreError):
                     heard.append((one, pending.hear()))
@@ -175,6 +182,11 @@ class Batches:
         finally:
             for _, pending in sent:
                 pending.close()
+
+
+def _let_go(asked: dict[int, AbstractContextManager[Body]]) -> None:
+    while asked:
+        asked.popitem()[1].__exit__(None, None, None)
 
 
 def _judged(find: Callable[..., Receipt], *args: object) -> Receipt | StoreError:

@@ -109,9 +109,9 @@ class Control:
         return self.gate.aside()
 
     @property
-    def in_flight(self) -> int | None:
-        """How many objects may be in flight at once, where somebody set it for this run or a store asks for fewer."""
-        return self.throttle.in_flight
+    def limited(self) -> bool:
+        """Whether bytes a second are limited now."""
+        return self.throttle.rate is not None
 
     def at_once(self, wanted: int) -> int:
         """How many objects may be in flight in this process, of the ``wanted``."""

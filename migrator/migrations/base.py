@@ -106,8 +106,8 @@ class Control(Protocol):
         ...
 
     @property
-    def in_flight(self) -> int | None:
-        """How many items may be in flight at once, where somebody set it for this run; it may change."""
+    def limited(self) -> bool:
+        """Whether the run has a limit of bytes a second now: then nothing is fetched before it is needed."""
         ...
 
     def at_once(self, wanted: int) -> int:

@@ -14,13 +14,15 @@ import pytest
 from exact_s3 import ExactS3, Reply, Stored, at
 from together import be_near
 
+from migrator.engine import batches
 from migrator.engine.control import Control
 from migrator.engine.copy_executor import CopyExecutor, CopyTask
+from migrator.engine.copying import Copier
 from migrator.engine.crew import SMALL_BYTES
 from migrator.engine.evidence import Asked
 from migrator.engine.pace import FEW
 from migrator.model import Item, Receipt, Shard
-from migrator.stores import Location, Store, open_store, retries
+from migrator.stores import Location, Store, native, open_store, retries
 from migrator.stores.weather import Weather, under, weather
 from migrator.stores.wire import Sent, Wire
 
@@ -291,6 +293,38 @@ def test_where_a_batch_breaks_off_no_connection_is_left_open(
         assert one.connection in wire._idle or one.connection._socket.fileno() == -1
 
 
+# Mutations: hear to the end, in `_heard` or in `_read`.
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_who_answers_none_is_not_waited_for_by_each(
+    method: str, exact: ExactS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, hung, over = Scene(exact, tmp_path, "to bucket"), itertools.count(), threading.Event()
+    monkeypatch.setattr(native, "READ_S", 0.3)
+    monkeypatch.setattr(batches, "PATIENCE_S", 0.2)
+
+    def before(asked: str, key: str, _headers: dict[str, str]) -> None:
+        if asked == method and key in scene.bodies and next(hung) < FEW:
+            over.wait(20)
+
+    exact.before = before
+    scene.control.throttle.set({"in_flight": FEW})
+    began = time.monotonic()
+    assert scene.run().keys() == scene.bodies.keys()
+    took = time.monotonic() - began
+    over.set()
+    assert took < 0.3 * FEW / 2
+    assert scene.arrived() == scene.bodies
+
+
+# Mutation: send for all ahead whatever the limit.
+def test_nothing_is_sent_for_ahead_of_a_limit_of_bytes(exact: ExactS3, tmp_path: Path) -> None:
+    scene = Scene(exact, tmp_path, "to folder")
+    scene.control.throttle.set({"in_flight": FEW, "bytes_per_s": 1e9})
+    assert len(scene.run()) == NUMBER
+    lane = scene.executor._sources[None]._lane  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(lane._wire._idle) <= 2  # one for the tags
+
+
 # Mutation: leave `clear` out of `_read`.
 def test_what_an_earlier_attempt_left_under_a_temporary_name_is_gone(exact: ExactS3, tmp_path: Path) -> None:
     scene = Scene(exact, tmp_path, "to folder")
@@ -342,7 +376,7 @@ def test_who_is_asked_to_wait_sends_nothing_more_ahead(exact: ExactS3, tmp_path:
     assert lane.retries.waiting is False
 
 
-# Mutation: let S3Store.put_ahead send where no condition is enforced.
+# Mutations: let such a place be near in Batches; let S3Store.put_ahead send where no condition is enforced.
 @pytest.mark.parametrize("conditions", ["ignored", "refused"])
 def test_where_no_condition_is_enforced_each_key_is_looked_at_first(
     conditions: str, exact: ExactS3, tmp_path: Path
@@ -353,6 +387,8 @@ def test_where_no_condition_is_enforced_each_key_is_looked_at_first(
     receipts = scene.run()
     assert receipts["k07"].status == "refused"
     assert scene.asked()["HEAD"] >= NUMBER
+    copier = Copier(scene.executor._sources[None], scene.executor._target, scene.control)
+    assert not copier.together.near
     assert scene.arrived() == scene.bodies | {"k07": b"somebody else's"}
 
 
