@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import StateError
+from ..errors import StateError, UnknownRun
 from ..model import TERMINAL, Identity
 from ..state import StateDB, runs
 from . import process
@@ -36,8 +36,9 @@ def look(db: StateDB, run_id: str) -> Row:
 
 
 def reap(db: StateDB, run_id: str) -> None:
-    """The same for its effect alone. Never raises for a busy DB: the next look will do it."""
-    with suppress(StateError):
+    """The same for its effect alone. Never raises for a busy DB, since the next look will do it, nor for a run that was
+    purged meanwhile."""
+    with suppress(StateError, UnknownRun):
         look(db, run_id)
 
 
@@ -51,20 +52,21 @@ def sweep(db: StateDB) -> None:
 
 
 def bury(connection: sa.Connection, row: Row, why: str) -> bool:
-    """End a dead run, if it still is as it was seen: the token is compared, so a new attempt is safe.
+    """End a dead run, if it still is as it was seen: token and process are compared, so a new attempt is safe.
 
     One of a queue goes back to its place there, if it may be carried on by itself and has not
     crashed too often.
     """
-    run_id, token = row["id"], row["token"]
+    run_id, token, holder = row["id"], row["token"], holder_of(row)
     if row["cancel_requested_at"]:
-        return runs.end(connection, run_id, token, "cancelled", why)
+        return runs.end(connection, run_id, token, "cancelled", why, holder=holder)
     if row["mode"] != "queue" or not row["resumable"]:
-        return runs.end(connection, run_id, token, "interrupted", why)
+        return runs.end(connection, run_id, token, "interrupted", why, holder=holder)
     crashes = row["crashes"] + 1
     if crashes >= row["max_attempts"]:
-        return runs.end(connection, run_id, token, "failed", f"crashed {crashes} times, the last time so: {why}")
-    return runs.requeue(connection, run_id, token, why, crashed=True)
+        why = f"crashed {crashes} times, the last time so: {why}"
+        return runs.end(connection, run_id, token, "failed", why, holder=holder)
+    return runs.requeue(connection, run_id, token, why, crashed=True, holder=holder)
 
 
 def death(row: Row) -> str | None:

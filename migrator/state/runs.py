@@ -217,23 +217,30 @@ def fence(connection: sa.Connection, run_id: str, token: str, **values: Any) -> 
         raise TokenLost(f"Run {run_id} belongs to another attempt now; this process writes nothing more.")
 
 
-def end(connection: sa.Connection, run_id: str, token: str | None, status: str, error: str | None = None) -> bool:
+def end(
+    connection: sa.Connection, run_id: str, token: str | None, status: str, error: str | None = None, *,
+    holder: Identity | None = None,
+) -> bool:  # fmt: skip
     """Give a run its terminal status, and its leases back; False when ``token`` no longer owns it.
 
-    Owner, reaper and keeper all end runs by this, each with the token that it saw.
+    Owner, reaper and keeper all end runs by this, each with the token that it saw; the reaper with the ``holder``
+    whom it found dead, too: attempts that nobody has claimed have no token to tell them apart.
     """
     over = {"status": status, "error": error, "finished_at": now_ms(connection), "lease_until": None, "held_for": None}
-    ended = change(connection, run_id, _owned(token), token=None, **over)
+    ended = change(connection, run_id, _owned(token, holder), token=None, **over)
     if ended:
         leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": status, "error": error})
     return ended
 
 
-def requeue(connection: sa.Connection, run_id: str, token: str | None, why: str, *, crashed: bool) -> bool:
-    """Put a run back into its old place in the queue; False when ``token`` no longer owns it."""
+def requeue(
+    connection: sa.Connection, run_id: str, token: str | None, why: str, *, crashed: bool,
+    holder: Identity | None = None,
+) -> bool:  # fmt: skip
+    """Put a run back into its old place in the queue; False when ``token`` no longer owns it, as for `end`."""
     crashes = runs.c.crashes + int(crashed)
-    back = change(connection, run_id, _owned(token), **{**_FRESH, "status": "queued", "crashes": crashes})
+    back = change(connection, run_id, _owned(token, holder), **{**_FRESH, "status": "queued", "crashes": crashes})
     if back:
         leases.release(connection, run_id)
         events.append(connection, run_id, "status", {"status": "queued", "error": why})
@@ -246,11 +253,10 @@ def purge_drafts(connection: sa.Connection) -> None:
     connection.execute(sa.delete(runs).where(runs.c.status == "draft", old))
 
 
-def _owned(token: str | None) -> sa.ColumnElement[bool]:
-    """Live, and under the token that was seen (None: nobody has claimed it yet)."""
-    return runs.c.status.in_(("starting", "running")) & (
-        runs.c.token.is_(None) if token is None else runs.c.token == token
-    )
+def _owned(token: str | None, holder: Identity | None) -> sa.ColumnElement[bool]:
+    """Live, and under the token that was seen (None: nobody has claimed it yet), of the process that was."""
+    seen = {"token": token, **(asdict(holder) if holder else {})}
+    return sa.and_(runs.c.status.in_(("starting", "running")), *(runs.c[name] == told for name, told in seen.items()))
 
 
 def change(connection: sa.Connection, run_id: str, condition: Any, **values: Any) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from crews import CONTEXT
 
 from migrator.errors import NewerSchema, StateError, TokenLost, UnknownRun
-from migrator.lifecycle import process
+from migrator.lifecycle import process, reap
 from migrator.model import Counts, Item, Receipt, Shard
 from migrator.state import Journal, StateDB, requests, runs
 from migrator.state.journal import read_exceptions
@@ -88,6 +89,21 @@ def test_a_late_death_notice_does_not_end_the_next_attempt(db: StateDB) -> None:
     runs.claim(db, "r1", ME)
     with db.write() as connection:
         assert runs.end(connection, "r1", old.token, "interrupted") is False
+
+
+# Mutation: leave `holder` out of what reap.bury compares.
+def test_a_late_death_notice_does_not_end_the_next_attempt_before_its_claim_either(db: StateDB) -> None:
+    make(db)
+    dead = replace(ME, pid=2**22 - 1, start_ticks=1)
+    with db.write() as connection:
+        runs.note_child(connection, "r1", dead)
+        seen = runs.get(connection, "r1")
+        why = reap.death(seen)
+        assert "ended before it began" in str(why)
+        assert reap.bury(connection, seen, str(why))
+        assert runs.restart(connection, "r1", "me", **runs.starting(connection, ME, 1000))
+        assert not reap.bury(connection, seen, str(why))
+        assert runs.get(connection, "r1")["status"] == "starting"
 
 
 def test_of_two_resumes_one_wins(db: StateDB) -> None:
@@ -176,7 +192,9 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     assert path.read_bytes() == b"not a database " * 100
 
 
+# Mutation: let reap.reap raise UnknownRun, and the thread that waited for the run's process says so in a traceback.
 def test_an_unknown_run_says_how_to_find_one(db: StateDB) -> None:
+    reap.reap(db, "gone")
     with db.read() as connection, pytest.raises(UnknownRun, match="migrator runs"):
         runs.get(connection, "nobody")
 
