@@ -11,14 +11,17 @@ import migrator as mg
 
 from ..model import Mode
 from . import output
-from .doors import json_option, run_argument, show_run
+from .doors import run_argument, show_run
 from .options import (
     GroupedCommand,
     choosing_options,
+    json_option,
     mode_option,
+    no_follow_option,
     place_options,
     read_options,
     renaming_options,
+    table_option,
     take,
 )  # fmt: skip
 
@@ -33,7 +36,7 @@ from .options import (
 @mode_option
 @click.option("--name", help="A name for people.")
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
-@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
+@no_follow_option
 @json_option
 @choosing_options
 @renaming_options
@@ -99,8 +102,7 @@ def report(run: str, form: str) -> None:
 
 @click.command()
 @run_argument
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True, help="parquet goes to a pipe or a file: > duplicates.parquet")  # fmt: skip
+@table_option("duplicates")
 def duplicates(run: str, form: str) -> None:
     """List objects of the same bytes under several keys, as far as RUN's plan and receipts tell."""
     output.show_items(mg.attach(run).duplicates(), form)
@@ -108,8 +110,7 @@ def duplicates(run: str, form: str) -> None:
 
 @click.command("map")
 @run_argument
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True, help="parquet goes to a pipe or a file: > map.parquet")  # fmt: skip
+@table_option("map")
 def key_map(run: str, form: str) -> None:
     """List which key of the source stands under which name at the target now."""
     output.show_items(mg.attach(run).key_map(), form)

@@ -11,15 +11,18 @@ import migrator as mg
 from ..migrations.choices import Before, Compare, Duplicates, OnLoss, Overwrite, SourceAfter
 from ..model import Mode
 from ..stores.digests import Strong
-from .doors import json_option, run_argument, show_run
+from .doors import run_argument, show_run
 from .options import (
     GroupedCommand,
     choosing_options,
     grouped,
+    json_option,
     mode_option,
+    no_follow_option,
     place_options,
     read_options,
     renaming_options,
+    run_options,
     take,
 )  # fmt: skip
 
@@ -87,7 +90,7 @@ queue_options = grouped(
 @click.option("--name", help="A name for people.")
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 @click.option("--key", help="Makes the start idempotent: the same key again attaches, returns or resumes.")
-@click.option("--no-follow", is_flag=True, help="Print the run's id and return.")
+@no_follow_option
 @json_option
 @choosing_options
 @renaming_options
@@ -121,9 +124,7 @@ def copy(
 @run_argument
 @click.option("--overwrite", type=click.Choice(get_args(Overwrite)), help="Now, where it was something else then.")
 @click.option("--dry-run", is_flag=True, help="Stop after the plan.")
-@mode_option
-@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
-@json_option
+@run_options
 def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
     """Copy again, as a new run, the objects that failed or were refused in RUN.
 
@@ -139,9 +140,7 @@ def retry(run: str, overwrite: str | None, dry_run: bool, mode: Mode | None, no_
 @click.command()
 @run_argument
 @click.option("--dry-run", is_flag=True, help="Stop after the plan.")
-@mode_option
-@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
-@json_option
+@run_options
 def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json: bool) -> None:
     """Bring back what RUN replaced, as a new run. What stands there now is kept in turn."""
     show_run(mg.restore(run, mode=mode, dry_run=dry_run), no_follow, as_json)
@@ -156,9 +155,7 @@ def restore(run: str, dry_run: bool, mode: Mode | None, no_follow: bool, as_json
 )  # fmt: skip
 @click.option("--max-objects", type=int, help="More than that, and nothing is deleted.")
 @click.option("--source", help="Of which source, where RUN copied several.")
-@mode_option
-@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
-@json_option
+@run_options
 def delete_source(
     run: str, yes: bool, before: str, max_objects: int | None, source: str | None, mode: Mode | None, no_follow: bool,
     as_json: bool,

@@ -16,7 +16,6 @@ from . import output
 if TYPE_CHECKING:
     from ..state import StateDB
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 SENTENCE = 300  # characters, more than any has
 
 

@@ -13,8 +13,8 @@ import migrator as mg
 from ..errors import BadInput
 from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
-from .doors import Door, json_option, run_argument, show_run
-from .options import mode_option
+from .doors import Door, run_argument, show_run
+from .options import json_option, mode_option, run_options, table_option
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -74,9 +74,7 @@ def plan(run: str, as_json: bool) -> None:
 @click.option("--max-drift", type=int, help="Nothing is done when more objects than this have changed since the plan.")
 @click.option("--max-cost", type=float, help="Nothing is done when the plan would cost more; see `migrator plan`.")
 @click.option("--max-age", default="1d", show_default=True, help="An older plan is refused: 12h, 7d.")
-@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
-@mode_option
-@json_option
+@run_options
 def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
     show_run(mg.apply(run, **terms), no_follow, as_json)
@@ -97,8 +95,7 @@ def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str
 @main.command()
 @run_argument
 @click.argument("other")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True, help="parquet goes to a pipe or a file: > differences.parquet")  # fmt: skip
+@table_option("differences")
 def compare(run: str, other: str, form: str) -> None:
     """List the items in which RUN and OTHER differ: only in one of them, or with another outcome."""
     output.show_items(mg.attach(run).compare(mg.attach(other)), form, COMPARED)
@@ -156,8 +153,7 @@ def resume(run: str, no_follow: bool, mode: Mode | None, here: bool, as_json: bo
 @main.command()
 @run_argument
 @click.option("--status", type=click.Choice(get_args(ItemStatus)), help="Only items of this status.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True, help="parquet goes to a pipe or a file: > items.parquet")  # fmt: skip
+@table_option("items")
 def items(run: str, status: ItemStatus | None, form: str) -> None:
     """List the items of RUN: its plan joined with the receipts."""
     output.show_items(mg.attach(run).items(status), form)

@@ -18,6 +18,22 @@ mode_option = click.option(
     help="streaming: now. queue: at its turn, by a worker. Default: $MIGRATOR_MODE, else streaming.",
 )  # fmt: skip
 
+no_follow_option = click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+def run_options(command: F) -> F:
+    """What all commands take that start a run: how, whether it is watched, and for whom."""
+    return mode_option(no_follow_option(json_option(command)))
+
+
+def table_option(name: str) -> Callable[[F], F]:
+    """In what form a table is printed; ``name`` is what a file of it may be called."""
+    return click.option(
+        "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True,
+        help=f"parquet goes to a pipe or a file: > {name}.parquet",
+    )  # fmt: skip
+
 
 class GroupedOption(click.Option):
     """An option that stands under a heading of its own in the help."""

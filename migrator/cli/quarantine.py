@@ -11,8 +11,8 @@ import migrator as mg
 from ..model import Mode
 from . import lists, output
 from .copying import restore
-from .doors import Listing, json_option, run_argument, show_run
-from .options import STORE_OPTIONS, mode_option, read_options
+from .doors import Listing, run_argument, show_run
+from .options import STORE_OPTIONS, json_option, read_options, run_options, table_option
 
 store_option = click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=f"{STORE_OPTIONS}.")
 
@@ -36,8 +36,7 @@ def list_kept(place: str, as_json: bool, options: tuple[str, ...]) -> None:
 
 @quarantine.command()
 @run_argument
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True, help="parquet goes to a pipe or a file: > kept.parquet")  # fmt: skip
+@table_option("kept")
 def show(run: str, form: str) -> None:
     """Show what RUN keeps: what stood where, its size, hash, headers, and where it is now."""
     output.show_items(mg.attach(run).kept(), form, ("key", "size", "because", "digest", "kept_as"))
@@ -48,9 +47,7 @@ def show(run: str, form: str) -> None:
 @click.option("--older-than", metavar="AGE", help="30d, 12h. Default: keep_for of [quarantine] in the configuration.")
 @click.option("--run", help="Only what this run keeps.")
 @click.option("--yes", is_flag=True, help="Delete it; without, only what would be deleted is shown.")
-@mode_option
-@click.option("--no-follow", is_flag=True, help="Print the new run's id and return.")
-@json_option
+@run_options
 @store_option
 def purge(
     place: str, older_than: str | None, run: str | None, yes: bool, mode: Mode | None, no_follow: bool, as_json: bool,

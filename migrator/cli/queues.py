@@ -10,7 +10,8 @@ import click
 import migrator as mg
 
 from . import lists
-from .doors import Listing, json_option, open_state
+from .doors import Listing, open_state
+from .options import json_option
 
 name_argument = click.argument("name", default="default")
 

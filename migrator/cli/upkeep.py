@@ -8,7 +8,8 @@ import sys
 import click
 
 from . import lists
-from .doors import Listing, json_option, open_state, run_argument
+from .doors import Listing, open_state, run_argument
+from .options import json_option
 
 
 @click.group(cls=Listing, invoke_without_command=True)
