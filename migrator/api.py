@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from . import feed, reprs
+from . import feed, plans, reprs
 from .admission import bounded, check_arguments, check_choice, check_unneeded, check_worth, earlier
 from .config import default_mode, state_url
 from .errors import BadInput
@@ -19,7 +19,7 @@ from .migrations.stakes import stakes
 from .model import Mode, Status
 from .quarantines import Kept, look, place_of
 from .queueing import Queue
-from .recording import Taken, Terms, check_plan, launch, new_row
+from .recording import Taken, Terms, launch, new_row
 from .recording import draft as record_draft
 from .state import StateDB, journal, requests
 from .state import runs as rows
@@ -203,7 +203,7 @@ def apply(
     seen = planned.snapshot()
     if not seen.dry_run or seen.status != "completed":
         what = f"is {seen.status}" if seen.dry_run else "is no dry run"
-        raise BadInput(f"Run {seen.id} {what}; only the plan of a completed dry run can be applied.")
+        raise BadInput(f"Run {seen.id} {what}; only the plan of a completed dry run can be plans.")
     with db.read() as connection:
         row = rows.get(connection, seen.id)
         shards = journal.read_shards(connection, seen.id)
@@ -216,7 +216,7 @@ def apply(
     copied = ("title", "migration", "source_hash", "plan_hash", "actions", "total", "bytes_total")
     values |= {column: row[column] for column in copied} | {"plan_run": seen.id}
     check_worth(planned, seen, max_cost, max_age)
-    check_plan(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
+    plans.check(seen, [Path(seen.workspace) / shard.plan_file for shard in shards])
     return Run(launch(db, values, shards, where=where), db)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import plans
 from .config import workspace_root
 from .errors import BadInput, MigratorError
 from .lifecycle import process
@@ -20,8 +20,8 @@ from .lifecycle.early import new_id, word_of
 from .lifecycle.leases import take_or_refuse
 from .lifecycle.spawn import spawn_runner, watch
 from .migrations import Migration, registry
-from .model import Mode, Shard, Snapshot
-from .state import StateDB, events, queues, schema
+from .model import Mode, Shard
+from .state import StateDB, events, queues
 from .state import runs as rows
 
 
@@ -102,9 +102,9 @@ def launch(
     values = {**values, "workspace": str(workspace)}
     try:
         if where is None:
-            _link_plan(plan, values, workspace, db)
+            plans.link(plan, values, workspace, db)
         else:
-            plan, chosen = _select_plan(plan, where, values, workspace, db)
+            plan, chosen = plans.select(plan, where, values, workspace, db)
             values |= chosen
         row = _record(within, db, values, plan, where) if within is not None else db.transact(
             lambda connection: _record(connection, db, values, plan, where)
@@ -129,7 +129,7 @@ def _record(connection: Any, db: StateDB, values: dict[str, Any], plan: Sequence
     if values.get("plan_run"):
         asked = {"request": "apply", "plan_run": values["plan_run"], "where": where, "by": values["owner"]}
         events.append(connection, values["id"], "request", asked)
-    _insert_plan(connection, values["id"], plan)
+    plans.insert(connection, values["id"], plan)
     if values["mode"] != "queue":
         take_or_refuse(connection, values)
     return rows.get(connection, values["id"])
@@ -221,54 +221,6 @@ def _make_workspace(folder: Path) -> Path:
         why = f"The workspace {folder} can't be made: {error.strerror}"
         raise BadInput(f"{why}. Set MIGRATOR_WORKSPACE to a folder of yours.") from None
     return folder
-
-
-def _link_plan(plan: Sequence[Shard], values: dict[str, Any], workspace: Path, db: StateDB) -> None:
-    """Give a run its own names for the files of the plan that it applies: purging one keeps the other."""
-    if not values.get("plan_run"):
-        return
-    with db.read() as connection:
-        origin = Path(rows.get(connection, values["plan_run"])["workspace"])
-    (workspace / "plan").mkdir()
-    for shard in plan:
-        try:
-            os.link(origin / shard.plan_file, workspace / shard.plan_file)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(origin / shard.plan_file, workspace / shard.plan_file)
-
-
-def _select_plan(
-    plan: Sequence[Shard], where: str, values: Mapping[str, Any], workspace: Path, db: StateDB
-) -> tuple[Sequence[Shard], dict[str, Any]]:
-    """Write a part of another run's plan as this one's; its shards, and the columns that it decides."""
-    from .engine.selecting import select
-
-    with db.read() as connection:
-        origin = Path(rows.get(connection, values["plan_run"])["workspace"])
-    shards, actions, digest = select([origin / shard.plan_file for shard in plan], where, workspace, "0-selected")
-    figures = {name: sum(getattr(shard, name) for shard in shards) for name in ("items", "bytes")}
-    return shards, {
-        "plan_hash": digest, "actions": actions, "total": figures["items"], "bytes_total": figures["bytes"],
-    }  # fmt: skip
-
-
-def _insert_plan(connection: Any, run_id: str, plan: Sequence[Shard]) -> None:
-    if plan:
-        columns = ("no", "items", "bytes", "plan_file")
-        values = [{"run_id": run_id} | {name: getattr(shard, name) for name in columns} for shard in plan]
-        connection.execute(schema.shards.insert(), values)
-
-
-def check_plan(seen: Snapshot, files: Sequence[Path]) -> None:
-    """Raise BadInput unless these are the files that the run's plan hash was made of."""
-    digest = hashlib.sha256()
-    try:
-        for file in files:
-            digest.update(hashlib.sha256(file.read_bytes()).hexdigest().encode())
-    except OSError as error:
-        raise BadInput(f"The plan of run {seen.id} can't be read: {error}. Make the dry run again.") from None
-    if digest.hexdigest() != seen.plan_hash:
-        raise BadInput(f"The plan of run {seen.id} is not what it was when it was made. Make the dry run again.")
 
 
 def owner() -> str:
