@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 # What came of an item: its receipt, or what it met after it was written.
 Outcome: TypeAlias = "tuple[Item, Receipt | StoreError]"
+# By item number.
+Bodies: TypeAlias = "dict[int, AbstractContextManager[Body]]"
 T = TypeVar("T")
 
 
@@ -91,28 +93,30 @@ class Batches:
 
     def _pass(self, items: list[Item]) -> Iterator[Outcome]:
         """Through memory."""
-        for one, written in self._written(self._hashed(self._read(items))):
+        held = [one for read in self._read(items) if (one := self._hashed(*read))]
+        for one, written in self._written(held):
             yield one.item, _judged(self._passage.copied, one.item, written, one.hasher, one.fitted)
 
     def _read(self, items: list[Item]) -> list[tuple[Item, bytes, Fitted]]:
-        read, asked, late = [], self._sent_for(items), time.monotonic() + PATIENCE_S
+        asked, late = self._sent_for(items), time.monotonic() + PATIENCE_S
         try:
-            for item in items:
-                if asked and time.monotonic() > late:
-                    _let_go(asked)
-                self._passage.clear(item)
-                self._control.spend(item.bytes)
-                try:
-                    with asked.pop(item.item_no, None) or self._open(item) as body:
-                        fitted = self._passage.fit(item, body)
-                        read.append((item, body.read(), fitted))
-                except StoreError:
-                    pass
-            return read
+            return [one for item in items if (one := self._read_one(item, asked, late))]
         finally:
             _let_go(asked)
 
-    def _sent_for(self, items: list[Item]) -> dict[int, AbstractContextManager[Body]]:
+    def _read_one(self, item: Item, asked: Bodies, late: float) -> tuple[Item, bytes, Fitted] | None:
+        if asked and time.monotonic() > late:
+            _let_go(asked)
+        self._passage.clear(item)
+        self._control.spend(item.bytes)
+        try:
+            with asked.pop(item.item_no, None) or self._open(item) as body:
+                fitted = self._passage.fit(item, body)
+                return item, body.read(), fitted
+        except StoreError:
+            return None
+
+    def _sent_for(self, items: list[Item]) -> Bodies:
         """The bodies that are on their way already."""
         if not self._from or self._control.limited:
             return {}
@@ -124,17 +128,14 @@ class Batches:
     def _open(self, item: Item) -> AbstractContextManager[Body]:
         return self._source.open(item.key, item.etag, checksum=self._passage.wants_checksum(item))
 
-    def _hashed(self, read: list[tuple[Item, bytes, Fitted]]) -> list[Held]:
-        held = []
-        for item, data, fitted in read:
-            try:
-                hasher = self._passage.hasher(item, fitted.word)
-                hasher.update(data)
-                self._passage.check(item, fitted.word, hasher)
-            except StoreError:
-                continue
-            held.append(Held(item, data, fitted, hasher))
-        return held
+    def _hashed(self, item: Item, data: bytes, fitted: Fitted) -> Held | None:
+        try:
+            hasher = self._passage.hasher(item, fitted.word)
+            hasher.update(data)
+            self._passage.check(item, fitted.word, hasher)
+        except StoreError:
+            return None
+        return Held(item, data, fitted, hasher)
 
     def _written(self, held: list[Held]) -> list[tuple[Held, Written]]:
         written = []
@@ -184,7 +185,7 @@ class Batches:
                 pending.close()
 
 
-def _let_go(asked: dict[int, AbstractContextManager[Body]]) -> None:
+def _let_go(asked: Bodies) -> None:
     while asked:
         asked.popitem()[1].__exit__(None, None, None)
 
