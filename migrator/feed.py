@@ -13,6 +13,7 @@ from typing import Any
 from .lifecycle import queue, reap
 from .migrations.stakes import stakes
 from .model import LIVE, Event, Phase, Snapshot
+from .moving import moved, seconds_left
 from .state import StateDB, events, journal, runs
 
 
@@ -83,6 +84,7 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
     """A run's row as a snapshot."""
     works = row["status"] in ("starting", "running")
     done = sum(row[name] for name in ("copied", "adopted", "skipped", "failed", "refused"))
+    items_moved, bytes_moved = moved(row, done)
     rates = (row["rate"], row["byte_rate"]) if row["status"] == "running" else (None, None)
     same = ("id name title owner key migration spec mode queue dry_run status attempt phase copied adopted skipped "
             "failed refused losses created_at started_at finished_at error workspace plan_run plan_hash interpreter "
@@ -94,7 +96,9 @@ def picture(db: StateDB, row: Mapping[str, Any]) -> Snapshot:
         done=done,
         rate=rates[0],
         byte_rate=rates[1],
-        eta_s=_eta(row, done, *rates),
+        eta_s=seconds_left(row, done),
+        moved=items_moved,
+        bytes_moved=bytes_moved,
         engine_s=row["engine_ms"] / 1000,
         holder=_holder(row),
         silent_s=max(0.0, (row["now"] - row["heartbeat_at"]) / 1000) if works and row["heartbeat_at"] else None,
@@ -126,18 +130,6 @@ def _waiting(db: StateDB, row: Mapping[str, Any]) -> dict[str, Any]:
     with db.read() as connection:
         told = queue.explain(connection, row)
     return {"position": told.position, "ahead": told.ahead, "waiting_for": told.reason}
-
-
-def _eta(row: Mapping[str, Any], done: int, rate: float | None, byte_rate: float | None) -> float | None:
-    """The later of the items' and the bytes'; None while either can't be told."""
-    if row["status"] != "running" or not row["total"]:
-        return None
-    times = []
-    for left, speed in ((row["total"] - done, rate), (row["bytes_total"] - row["bytes_done"], byte_rate)):
-        if left > 0 and not speed:
-            return None
-        times.append(left / speed if left > 0 and speed else 0.0)
-    return round(max(times), 1)
 
 
 def _phases(row: Mapping[str, Any], done: int) -> tuple[Phase, ...]:

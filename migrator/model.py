@@ -150,10 +150,11 @@ class Phase:
 class Snapshot:
     """The present picture of a run.
 
-    Times are milliseconds since the epoch; ``rate`` is items per second and ``byte_rate`` bytes
-    per second over the last ten seconds; ``eta_s`` is the later of the items' and the bytes',
-    ``None`` while unknown; ``engine_s`` is the time from first byte to last receipt, summed over
-    attempts. ``silent_s`` is the time since the last heartbeat of a run with a process.
+    Times are milliseconds since the epoch. ``done`` items are settled, whatever became of them; ``moved`` ones, of
+    ``bytes_moved``, were carried over by the run's work. ``rate`` is items moved per second and ``byte_rate`` bytes
+    per second over the last ten seconds; ``eta_s`` is the later of the items' and the bytes', ``None`` while unknown;
+    ``engine_s`` is the time from first byte to last receipt, summed over attempts. ``silent_s`` is the time since the
+    last heartbeat of a run with a process.
 
     Of a queued run ``position`` is its place (from 1), ``ahead`` the first runs before it, and
     ``waiting_for`` says what it waits for. ``held_for`` says why a running run writes nothing at
@@ -218,6 +219,8 @@ class Snapshot:
     stakes: tuple[str, ...] = ()
     throttled: Mapping[str, Any] | None = None
     retries: int = 0
+    moved: int = 0
+    bytes_moved: int = 0
 
     @property
     def terminal(self) -> bool:

@@ -26,7 +26,7 @@ class Pulse:
     def __init__(self, journal: Journal, control: Control, claim: runs.Claim, outage: Outage) -> None:
         self._journal, self._control, self._outage = journal, control, outage
         self._earlier_ms, self._retried = claim.row["engine_ms"], claim.row["retries"]
-        self._rate = Rate()
+        self._rate, self._compares = Rate(), claim.row["migration"] == "verify"
         self._over = threading.Event()
         self._said = time.monotonic()
         self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
@@ -47,7 +47,7 @@ class Pulse:
 
     def _beat(self) -> None:
         counts = self._control.tally()
-        rates = self._rate.add(counts)
+        rates = self._rate.add(*self._control.moved(compares=self._compares))
         self._control.adapt()
         weather = self._control.weather
         try:

@@ -204,11 +204,11 @@ def _shares(tallies: Tallies) -> list[Share]:
 def _figures(seen: Snapshot) -> list[tuple[str, str]]:
     figures = [(f"{seen.done:,} of {seen.total:,}", "objects done"), (sized(seen.bytes_done), "of data")]
     if seen.engine_s:
-        took = lasting(seen.engine_s) if seen.engine_s >= 1 else f"{seen.engine_s:.1f} s"
+        verb = "compared" if seen.migration == "verify" else "moved"
         figures += [
-            (took, "at work"),
-            (f"{seen.done / seen.engine_s:,.0f}", "objects a second"),
-            (sized(seen.bytes_done / seen.engine_s), "a second"),
+            (lasting(seen.engine_s), "at work"),
+            (f"{seen.moved / seen.engine_s:,.0f}", f"objects {verb} a second"),
+            (sized(seen.bytes_moved / seen.engine_s), "a second"),
         ]
     return figures
 

@@ -37,7 +37,9 @@ def sized(size: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A time as people say it: ``3 min 20 s``."""
+    """A time as people say it: ``3 min 20 s``; ``0.6 s`` where it is that short."""
+    if 0 < seconds < 0.95:
+        return f"{max(seconds, 0.1):.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

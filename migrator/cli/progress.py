@@ -94,8 +94,8 @@ def _show_plan(run: Run, seen: Snapshot) -> Iterator[Text]:
 
 def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
     losses = f", {seen.losses:,} losses" if seen.losses else ""
-    figures = f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_done)}"
-    yield Text.assemble(output.status_text(seen), figures, f" in {output.duration(seen.engine_s)}")
+    figures = f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_moved)}"
+    yield Text.assemble(output.status_text(seen), figures, f" moved in {output.duration(seen.engine_s)}")
     yield from _notes(run)
     if seen.error:
         yield Text(output.plain(seen.error))

@@ -35,6 +35,7 @@ class Control:
         self.throttle = Throttle()
         self.counts = Counts()  # of every receipt, committed or not
         self.ahead = Counts()  # of receipts that hands gave of shards that they are still at
+        self._unmoved = Counts()  # what shards that were begun had settled without work of this attempt
         self.in_flight_bytes = 0  # of unfinished items
         self.listed_items = 0  # while planning; none before and after
         self.at_work = 0  # objects that may be in flight, over all processes
@@ -140,9 +141,12 @@ class Control:
     def shift(self, old: Counts, kept: Counts) -> None:
         """A shard is begun again: only the receipts that stay count until new ones come."""
         self.counts = self.counts - old + kept
+        self._unmoved = self._unmoved - old + kept
 
     def settle(self, receipt: Receipt) -> None:
         self.counts.add(receipt)
+        if receipt.status == "adopted":
+            self._unmoved.bytes_done += receipt.bytes
 
     def mark_engine(self) -> None:
         """A shard's last receipt is committed: engine time ends here for now."""
@@ -153,6 +157,11 @@ class Control:
     def engine_ms(self) -> int:
         return int(self._engine_s * 1000)
 
+    def moved(self, *, compares: bool = False) -> tuple[int, int]:
+        """Items and bytes that the work of this attempt has moved by now, but for a constant; or that it compared."""
+        now = self.tally() - self._unmoved
+        return now.done if compares else now.copied, now.bytes_done
+
     def tally(self) -> Counts:
         """How far the run is at this moment, bytes of unfinished items included."""
         total = self.counts + self.ahead
@@ -161,17 +170,18 @@ class Control:
 
 
 class Rate:
-    """Items and bytes per second over the last ten seconds of samples."""
+    """Items and bytes moved per second over the last ten seconds of samples."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int]] = deque()
 
-    def add(self, counts: Counts) -> tuple[float | None, float | None]:
+    def add(self, items: int, size: int) -> tuple[float | None, float | None]:
+        """The rates, when so much has been moved since the beginning."""
         now = time.monotonic()
-        self._samples.append((now, counts.done, counts.bytes_done))
+        self._samples.append((now, items, size))
         while now - self._samples[0][0] > WINDOW_S:
             self._samples.popleft()
-        then, done, size = self._samples[0]
+        then, items_then, size_then = self._samples[0]
         if now - then < 0.2:
             return None, None
-        return max(0.0, (counts.done - done) / (now - then)), max(0.0, (counts.bytes_done - size) / (now - then))
+        return max(0.0, (items - items_then) / (now - then)), max(0.0, (size - size_then) / (now - then))

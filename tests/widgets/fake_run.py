@@ -16,7 +16,7 @@ from migrator.transcript import Piece
 TITLE = "s3://a/ → /b/"
 ZEROS = (
     "done", "total", "bytes_done", "bytes_total", "copied", "adopted", "skipped", "failed", "refused", "losses",
-    "seq", "engine_s",
+    "seq", "engine_s", "moved", "bytes_moved", "retries",
 )  # fmt: skip
 
 

@@ -42,15 +42,16 @@ export function paintFigures(v, state, m) {
   const s = state.snapshot, f = v.figures;
   const until = s.finished_at ?? (s.at + (m.live ? state.now - state.heard : 0));
   const took = s.started_at ? (until - s.started_at) / 1000 : 0;
-  const waits = s.status === "queued", speed = waits ? [null, null] : m.still ? [0, 0] : m.live ? [s.rate, s.byte_rate] : s.engine_s > 0 && !s.dry_run ? [s.done / s.engine_s, s.bytes_done / s.engine_s] : [null, null];
+  const waits = s.status === "queued", speed = waits ? [null, null] : m.still ? [0, 0] : m.live ? [s.rate, s.byte_rate] : s.engine_s > 0 && !s.dry_run ? [s.moved / s.engine_s, s.bytes_moved / s.engine_s] : [null, null];
   put(f.objects.big, count(s.done));
   put(f.objects.small, s.total > s.done ? `of ${count(s.total)} objects` : "objects");
   put(f.bytes.big, size(s.bytes_done));
   put(f.bytes.small, s.bytes_total > s.bytes_done ? `of ${size(s.bytes_total)}` : s.bytes_done ? "of data" : " ");
   put(f.rate.big, rate(speed[0]));
   put(f.rate.small, `${speed[1] == null ? "" : `${size(speed[1])}/s`}${m.live || speed[1] == null ? "" : " on average"}` || " ");
+  set(f.rate.small, "title", s.migration === "verify" ? "what was compared" : "what was moved: not what is skipped, failed or refused");
   const eta = m.still ? null : state.eta;
-  put(f.time.big, m.live ? left(eta) : span(took));
+  put(f.time.big, m.live ? left(eta) : took > 0 && took < 0.95 ? `${Math.max(took, 0.1).toFixed(1)} s` : span(took));
   put(f.time.small, m.live ? waits ? " " : `${m.still ? m.status : eta == null ? "no estimate" : "left"} · ${span(took)} so far` : "in all");
   set(f.time.small, "title", [s.started_at && `started ${precisely(s.started_at)}`, s.finished_at && `ended ${precisely(s.finished_at)}`].filter(Boolean).join(", "));
   const of = s.bytes_total ? 2 : 1;
