@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from migrator.errors import AlreadyExists, Denied, NotFound, PlaceGone, SourceChanged, StoreError
-from migrator.stores import Attributes, Store, open_store
-from migrator.stores.abilities import Served
+from migrator.stores import Attributes, Location, Store, open_store
+from migrator.stores.abilities import Checksummed, HasFolders, Resumable, Served, ServerSide
 from migrator.stores.answers import Refusal
+from migrator.stores.s3 import S3Store
 from migrator.stores.trials import NAME
 
 NONE = Attributes()
@@ -42,8 +43,25 @@ def large(size: int) -> bytes:
     return random.Random(7).randbytes(size)
 
 
-def test_is_a_store(store):
+CAN = {
+    "local": {HasFolders}, "memory": set(), "az": {Served}, "gs": {Served, Resumable, ServerSide},
+    "s3": {Served, Resumable, ServerSide, Checksummed},
+}  # fmt: skip
+
+
+# Mutation: rename a verb of an ability in a store, and leave it out of the bases.
+def test_is_a_store_with_these_abilities(store):
     assert isinstance(store, Store)
+    every = (Checksummed, HasFolders, Resumable, Served, ServerSide)
+    assert {ability for ability in every if isinstance(store, ability)} == CAN[store.location.kind]
+
+
+# Mutation: take `abstractmethod` from `Served.date` or `Store.head`.
+@pytest.mark.parametrize("verb", ["date", "head"])
+def test_a_store_that_lacks_a_verb_of_its_abilities_can_not_be_made(verb):
+    lacking = type("Lacking", (S3Store,), {verb: getattr(Served, verb)})
+    with pytest.raises(TypeError, match=f"abstract method '?{verb}'?"):
+        lacking(Location.parse("s3://b", anonymous=True))
 
 
 # Mutations: leave `clear_debris` out of Bucket.try_out; let it stop at the first that stays, or raise nothing.
