@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AlreadyExists, DiskFull, NotDurable, NotFound, SourceChanged, StoreError
 from ..model import Item, Receipt, Shard
 from ..stores import Location, open_store
+from ..stores.abilities import Resumable
 from ..stores.retries import looks
 from .copying import Copier
 from .crew import SMALL_BYTES, Crew
@@ -91,8 +92,8 @@ class CopyExecutor:
             return
         self._tried = True
         self._streak.most = max(1, HOPELESS // control.shares)
-        if control.workspace is not None and hasattr(self._target, "notes"):
-            self._target.notes = UploadNotes(control.workspace, control.attempt)  # pyright: ignore[reportAttributeAccessIssue]
+        if control.workspace is not None and isinstance(self._target, Resumable):
+            self._target.notes = UploadNotes(control.workspace, control.attempt)
         debris = left_by(control.run_id, control.attempt)
         with suppress(StoreError):  # each object meets that again, and says so for itself
             # The process is in the name, since several of one run may try at once.

@@ -12,12 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .locations import Location
-
-if TYPE_CHECKING:
-    from .abilities import ServerSide as ServerSide
 
 
 class ObjectInfo(NamedTuple):

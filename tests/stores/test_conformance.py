@@ -11,7 +11,7 @@ import pytest
 
 from migrator.errors import AlreadyExists, Denied, NotFound, PlaceGone, SourceChanged, StoreError
 from migrator.stores import Attributes, Location, Store, open_store
-from migrator.stores.abilities import Checksummed, HasFolders, Resumable, Served, ServerSide
+from migrator.stores.abilities import Checksummed, HasFolders, Resumable, SendsAhead, Served, ServerSide
 from migrator.stores.answers import Refusal
 from migrator.stores.s3 import S3Store
 from migrator.stores.trials import NAME
@@ -45,14 +45,14 @@ def large(size: int) -> bytes:
 
 CAN = {
     "local": {HasFolders}, "memory": set(), "az": {Served}, "gs": {Served, Resumable, ServerSide},
-    "s3": {Served, Resumable, ServerSide, Checksummed},
+    "s3": {Served, Resumable, ServerSide, Checksummed, SendsAhead},
 }  # fmt: skip
 
 
 # Mutation: rename a verb of an ability in a store, and leave it out of the bases.
 def test_is_a_store_with_these_abilities(store):
     assert isinstance(store, Store)
-    every = (Checksummed, HasFolders, Resumable, Served, ServerSide)
+    every = (Checksummed, HasFolders, Resumable, SendsAhead, Served, ServerSide)
     assert {ability for ability in every if isinstance(store, ability)} == CAN[store.location.kind]
 
 
