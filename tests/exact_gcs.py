@@ -149,7 +149,7 @@ class ExactGCS:
         boundary = body.partition(b"\r\n")[0]
         _, head, rest = body.split(boundary, 2)
         resource = json.loads(head.partition(b"\r\n\r\n")[2])
-        data = rest.partition(b"\r\n\r\n")[2].rpartition(b"\r\n" + boundary)[0]
+        data = rest.partition(b"\r\n\r\n")[2].partition(b"\r\n" + boundary)[0]
         if not self._heeds(resource["name"], query):
             return _refused(412)
         sent = resource.get("md5Hash")

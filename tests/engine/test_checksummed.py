@@ -123,6 +123,22 @@ def planned(source: Store, target: Store, key: str) -> Item:
     return Item(1, key, key, "compare", None, here.size, here.mtime, here.etag, before)
 
 
+# Mutations: take two tags without a hash for the same one; a hash that a store keeps unchecked for the server's word.
+def test_tags_that_prove_nothing_are_not_taken_for_a_word(exact: ExactS3, tmp_path: Path) -> None:
+    source, target, folder = at(exact, "s3://here"), at(exact, "s3://there"), open_store(str(tmp_path))
+    for store in (source, target, folder):
+        given(store, b"the same")
+    between = planned(source, target, "k")._replace(etag="@1", before='{"size": 8, "mtime": 5, "etag": "@2"}')
+    receipt = Comparer(source, target, Control("v"), metadata=False).compare(between)
+    assert (receipt.status, receipt.evidence) == ("skipped", "size-only")
+    kept = planned(source, folder, "k")
+    for before, evidence in (("", "server-hash"), ("~", "listed")):
+        receipt = Comparer(source, folder, Control("v"), metadata=False).compare(
+            kept._replace(etag=f"{before}{kept.etag}@1")
+        )
+        assert (receipt.status, receipt.evidence) == ("skipped", evidence)
+
+
 # In parts of another size than ours an ETag would not show it. Mutation: let Witness.check believe all.
 @pytest.mark.parametrize("to", ["bucket", "folder"])
 def test_bytes_that_were_damaged_on_the_way_here_are_not_copied(exact: ExactS3, tmp_path: Path, to: str) -> None:

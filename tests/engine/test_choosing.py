@@ -52,7 +52,9 @@ def test_a_glob_means_what_it_means_elsewhere(glob: str, matches: list[str]) -> 
     re.compile(regex_of(glob))
 
 
+# Mutation: leave out the brackets about `where` in Sieve.
 def test_all_that_is_given_must_hold() -> None:
+    assert chosen("key = 'b.txt' or key = 'a.csv'", min_size=10) == ["b.txt"]
     assert chosen(include=["*.csv", "tmp/**"], exclude="tmp/y/", min_size=1) == [
         "2026/a.csv", "2026/03/b.csv", "tmp/x", "new\nline.csv",
     ]  # fmt: skip

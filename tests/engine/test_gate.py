@@ -196,3 +196,13 @@ def test_a_run_that_waits_for_room_can_be_cancelled(control: Control, monkeypatc
     monkeypatch.setattr(room, "free_bytes", lambda _path: 0)
     threading.Timer(0.1, control.stop, args=("cancelled",)).start()
     assert control.until_room(DiskFull("/nowhere", 1)) is False
+
+
+# Mutation: let `Gate.free` clear all holds, and a pause ends with the disk's.
+def test_what_one_holds_only_that_one_frees(control: Control) -> None:
+    for who in ("user", "disk 7"):
+        control.gate.hold(who, f"for {who}")
+    control.gate.free("disk 7")
+    assert control.gate.why == "for user"
+    control.gate.free("user")
+    assert control.gate.why is None

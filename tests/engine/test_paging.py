@@ -20,7 +20,7 @@ def make_shards(folder: Path, shards: int, items: int) -> list[Shard]:
     made: list[Shard] = []
     for no in range(shards):
         numbers = range(no * items, (no + 1) * items)
-        kinds = [KINDS[(number * 7 + no) % len(KINDS)] for number in numbers]
+        kinds = [KINDS[(number * 5 + no) % len(KINDS)] for number in numbers]
         rows = [{"key": f"Part-{number:05}.bin", "bytes": 1, "action": _action(kind)}
                 for number, kind in zip(numbers, kinds, strict=True)]  # fmt: skip
         plan = f"plan/{no:05d}-1-x.parquet"
@@ -33,12 +33,21 @@ def _action(kind: str) -> str:
     return {"skipped": "skip", "refused": "refuse"}.get(kind, "create")
 
 
+def _error(number: int, kind: str) -> str | None:
+    return ("denied", "away", "away")[number % 3] if kind == "failed" else None
+
+
 def _worked(folder: Path, shard: Shard, kinds: list[tuple[int, str]], shards: int) -> Shard:
     if shard.no == shards - 1:
         return shard
     half = shard.no == shards - 2
     attempts = [[Receipt(number, "failed") for number, _ in kinds]] if shard.no == 1 else []
-    attempts.append([Receipt(number, kind) for number, kind in kinds[: len(kinds) // 2 if half else None]])
+    attempts.append(
+        [
+            Receipt(number, kind, error=_error(number, kind))
+            for number, kind in kinds[: len(kinds) // 2 if half else None]
+        ]
+    )
     names = []
     for attempt, receipts in enumerate(attempts, 9):  # 9 and 10: not in the order of their letters
         names.append(f"{shard.no:05d}-{attempt}-x.parquet")
@@ -86,10 +95,23 @@ def test_a_page_is_what_the_whole_shows_there(made: tuple[Path, list[Shard]], st
     assert page(0, None) == expected
 
 
+# Mutation: pass over shards by how many failed at all, and a later page leaves some out.
+def test_a_page_of_what_failed_for_one_reason_is_what_all_of_them_show_there(made: tuple[Path, list[Shard]]) -> None:
+    folder, shards = made
+    expected = [number for number in whole(folder, shards, ["failed"], "") if _error(number, "failed") == "away"]
+
+    def page(offset: int) -> list[int]:
+        batches = paging.find_items(folder, shards, ["failed"], "", offset, 5, "away")
+        return [row["item_no"] for rows in batches for row in rows]
+
+    assert len(expected) > 12
+    assert [page(offset) for offset in (0, 1, 9, 12)] == [expected[at : at + 5] for at in (0, 1, 9, 12)]
+
+
 def test_a_deep_page_is_read_from_one_shard(made: tuple[Path, list[Shard]], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, shards = made
     read: list[Path] = []
     relate = duck.relate
     monkeypatch.setattr(duck, "relate", lambda c, plans, *rest: read.extend(plans) or relate(c, plans, *rest))
-    assert [len(rows) for rows in paging.find_items(folder, shards, ["copied"], "", 100, 3)] == [3]
+    assert [len(rows) for rows in paging.find_items(folder, shards, ["copied"], "", 100, 1)] == [1]
     assert len(read) == 1

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from migrator.engine.joining import Terms, join_listings
 from migrator.engine.listings import View
 from migrator.engine.planning import Planning, make_plan
 from migrator.engine.tallies import tally_evidence
+from migrator.errors import StoreError
 from migrator.migrations import CopyObjects, Migration
 from migrator.model import Item, Receipt, Shard
 from migrator.stores import Location, ObjectInfo
@@ -185,9 +187,12 @@ def test_names_that_are_one_to_the_folder_are_found(tmp_path: Path) -> None:
     assert colliding(tmp_path, ["same"], ["same"], case=True, form=True) == set()
 
 
-# Mutations: leave `terms.sources` out of joining._parts; let a part begin after its first key (`>` for `>=`).
+# Mutations: leave `terms.sources` or `terms.renamed` out of joining._parts; let a part begin after its first key (`>`
+# for `>=`).
 @pytest.mark.parametrize(
-    "way", [{}, {"extras": True}, {"folding": Folding(True, True)}, {"sources": ("x", "y")}], ids=str
+    "way",
+    [{}, {"extras": True}, {"folding": Folding(True, True)}, {"sources": ("x", "y")}, {"renamed": True}],
+    ids=str,
 )
 def test_listings_joined_a_range_of_keys_at_a_time_are_joined_as_at_once(
     way: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,9 +200,12 @@ def test_listings_joined_a_range_of_keys_at_a_time_are_joined_as_at_once(
     rng = random.Random(5)
     names = [rng.choice(["a/", "it's ", "é", "🦀", ""]) + str(number) for number in range(400)]
     of = range(len(way.get("sources", "1")))
-    listed = {f"source-{n}": View(place=n) for n in of} | {"target": View()}
+    renaming = CopyObjects("/a", "/b", strip_prefix="a/") if "renamed" in way else None
+    listed = {f"source-{n}": View(place=n, renaming=renaming) for n in of} | {"target": View()}
     for name, view in listed.items():
-        page = [ObjectInfo(key, 1, 1, "e") for key in rng.sample(names, 250)]
+        keys = rng.sample(names, 250)
+        keys = [key.removeprefix("a/") for key in keys] if renaming and name == "target" else keys
+        page = [ObjectInfo(key, 1, 1, "e") for key in keys]
         pq.write_table(listings.look(page, view), tmp_path / name)
     seen = []
     for at_once in (10_000, 7):
@@ -206,7 +214,7 @@ def test_listings_joined_a_range_of_keys_at_a_time_are_joined_as_at_once(
             there = [tmp_path / f"source-{n}" for n in of]
             tables = list(join_listings(connection, there, tmp_path / "target", Terms(**way)))
         seen.append([row for table in tables for row in table.to_pylist()])
-        assert len(tables) > 20 or at_once > 7 or "sources" in way
+        assert len(tables) > 20 or at_once > 7 or way.keys() & {"sources", "renamed"}
     assert seen[0] == seen[1]
     assert len(seen[0]) >= 250
 
@@ -311,3 +319,26 @@ def test_what_is_new_for_certain_is_told_while_the_source_is_still_listed(tmp_pa
     places: Any = [(slow, listings.View())], (at_last, listings.View())
     listings.Listings(tmp_path, Control("r"), expect).all(*places)
     assert told[0] == (600, 6000)
+
+
+# Mutations: let a listing go on for nothing; raise what the first of them met, which may be that it was given up.
+def test_where_one_listing_fails_the_others_are_given_up_and_it_says_why(tmp_path: Path) -> None:
+    begun, pages = threading.Event(), 0
+
+    def endless() -> Iterator[list[ObjectInfo]]:
+        nonlocal pages
+        for pages in range(3000):
+            begun.set()
+            yield [ObjectInfo(f"{pages:05}", 1, 0, "e")]
+            time.sleep(0.001)
+
+    def away() -> Iterator[list[ObjectInfo]]:
+        begun.wait(20)
+        raise StoreError("It is away.")
+        yield
+
+    here, there = (SimpleNamespace(location=Location.parse(f"memory://{name}"), list=listed, )
+                   for name, listed in (("here", endless), ("there", away)))  # fmt: skip
+    with pytest.raises(StoreError, match="It is away"):
+        listings.Listings(tmp_path, Control("r")).all([(here, View())], (there, View()))  # pyright: ignore
+    assert pages < 2999

@@ -52,6 +52,22 @@ def test_a_shard_that_is_gone_on_with_counts_nothing_twice(tmp_path: Path) -> No
     assert again.counts() == Counts(copied=1, skipped=2, refused=1, bytes_done=43210)
 
 
+# Mutations: let any receipt be the last word in `Work.load`; count in `counts_to_keep` what comes again.
+def test_what_failed_comes_again_and_is_not_counted_until_it_did(tmp_path: Path) -> None:
+    shard, created = planned(tmp_path, ROWS), Receipt(1, "failed", bytes=200, error="no")
+    first = Work.load(shard, tmp_path)
+    first.add(created)
+    again = Work.load(Shard(0, 4, shard.bytes, shard.plan_file, (first.save(tmp_path, "1-a"),)), tmp_path)
+    assert [row.key for row in again.todo] == ["new"]
+    assert again.counts() == Counts(failed=1, skipped=2, refused=1, bytes_done=43210)
+    assert again.counts_to_keep() == Counts(skipped=2, refused=1, bytes_done=43010)
+
+
+# Mutation: let `is_new` look at `new` alone, and what a plan passes over gets no receipt.
+def test_a_shard_that_is_only_passed_over_has_receipts_to_be_written(tmp_path: Path) -> None:
+    assert Work.load(planned(tmp_path, ROWS[:1]), tmp_path).is_new
+
+
 # Mutation: let `forget` keep `skipped`, and what is not durable is committed.
 def test_what_is_dropped_is_not_new(tmp_path: Path) -> None:
     work = Work.load(planned(tmp_path, ROWS), tmp_path)

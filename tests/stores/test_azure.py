@@ -14,6 +14,7 @@ import pytest
 
 from migrator.errors import AlreadyExists, BadInput, Denied, StoreError
 from migrator.stores import Attributes, Location, open_store
+from migrator.stores.answers import Refusal
 from migrator.stores.azure import AzureStore
 from migrator.stores.azure import upload as blocks
 from migrator.stores.digests import Hasher, md5_told
@@ -73,6 +74,41 @@ def test_what_appears_while_blocks_are_sent_is_left_alone(store: AzureStore) -> 
         store.put_stream("k", chunks(), 10 * MIB, NONE, before=None, mtime=None, scratch="s")
     with store.open("k", None) as body:
         assert body.read() == b"theirs"
+
+
+def test_blocks_of_another_size_than_ours_tell_no_hash_of_parts(store: AzureStore, monkeypatch) -> None:
+    """Mutation: call it `md5-parts` whatever the blocks, and it is compared with what was cut otherwise."""
+    monkeypatch.setattr(blocks, "MOST_BLOCKS", 1)
+    data = os.urandom(10 * MIB)
+    written = store.put_stream("k", [data], len(data), NONE, before=None, mtime=None, scratch="s")
+    assert written.digest is None
+    with store.open("k", written.etag) as body:
+        assert b"".join(body.chunks(MIB)) == data
+
+
+def test_a_lease_on_a_blob_is_not_another_object(store: AzureStore) -> None:
+    """Mutations: take any 412 for an object that appeared; let a deletion that a lease forbids be one of another."""
+    etag = store.put("k", b"1", NONE, before=None, mtime=None, scratch="s").etag
+    lease = {"x-ms-lease-action": "acquire", "x-ms-lease-duration": "-1"}
+    store._lane.send("PUT", store.full("k"), [("comp", "lease")], lease)
+    forbidden = (
+        lambda: store.put("k", b"2", NONE, before=etag, mtime=None, scratch="s"),
+        lambda: store.put_stream("k", [b"2" * MIB * 9], MIB * 9, NONE, before=etag, mtime=None, scratch="s"),
+        lambda: store.remove("k", etag or ""),
+    )
+    for each in forbidden:
+        with pytest.raises(StoreError, match="lease") as caught:
+            each()
+        assert not isinstance(caught.value, AlreadyExists)
+    store._lane.send("PUT", store.full("k"), [("comp", "lease")], {"x-ms-lease-action": "break"})
+    assert store.put("k", b"2", NONE, before=etag, mtime=None, scratch="s").etag != etag
+
+
+@pytest.mark.parametrize(("code", "kind"), [("BlobAlreadyExists", AlreadyExists), ("BlobArchived", StoreError)])
+def test_what_protects_a_blob_is_not_another_object(store: AzureStore, code: str, kind: type[StoreError]) -> None:
+    """Mutation: take any 409 for an object that appeared."""
+    refusal = Refusal(409, f"<Error><Code>{code}</Code><Message>It can't be.</Message></Error>")
+    assert type(store._explain_write(refusal, "k")) is kind
 
 
 def test_an_md5_that_the_service_only_keeps_is_no_proof(store: AzureStore) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from exact_gcs import ExactGCS
+from exact_gcs import ExactGCS, Session, _refused
 
 from migrator.errors import AlreadyExists, BadInput, ConfigError, Denied, SourceChanged, StoreError
 from migrator.stores import Attributes, Location, open_store
@@ -60,6 +60,38 @@ def test_a_session_that_takes_less_than_it_is_sent_is_sent_the_rest(exact: Exact
     assert exact.objects["p/k"].body == data
 
 
+def test_a_session_that_takes_nothing_more_is_an_error(exact: ExactGCS) -> None:
+    """Mutation: go on where it has as much as before, and that has no end."""
+    exact.takes = 0
+    with pytest.raises(StoreError, match="takes no more of an upload after 0 of"):
+        stream(store_at(exact), 9 * MIB)
+
+
+def test_bytes_that_look_like_the_end_of_a_part_arrive_as_they_are(exact: ExactGCS) -> None:
+    """Mutation: leave the boundary as it is, and the object ends there."""
+    data = f"one\r\n--{upload._BOUNDARY}--\r\ntwo\r\n--{upload._BOUNDARY}-".encode()
+    store_at(exact).put("k", data, NONE, before=None, mtime=None, scratch="s")
+    assert exact.objects["p/k"].body == data
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_server_that_does_not_heed_conditions_is_found_out_and_looked_at_before(
+    exact: ExactGCS, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Mutations: take any refusal for a heeded condition; write without a look."""
+    store, writes = store_at(exact), exact._upload
+    monkeypatch.setattr(exact, "_heeds", lambda *_: True)
+    refuse = lambda query, body: _refused(403) if exact.objects else writes(query, body)  # noqa: E731
+    with monkeypatch.context() as patch:
+        if status == 403:
+            patch.setattr(exact, "_upload", refuse)
+        assert "are not conditional" in store.try_out("r1-1")[0]
+    exact.keep("p/k", b"theirs")
+    with pytest.raises(AlreadyExists):
+        store.put("k", b"ours", NONE, before=None, mtime=None, scratch="s")
+    assert exact.objects["p/k"].body == b"theirs"
+
+
 class Notes:
     """As a run keeps them."""
 
@@ -106,6 +138,16 @@ def test_a_killed_session_is_carried_on_and_what_it_has_is_not_sent_again(
     assert exact.objects["p/k"].body == data
     assert exact.sent[before:] == [f"{8 * MIB}-{16 * MIB - 1}", f"{16 * MIB}-{20 * MIB - 1}"]
     assert (notes.open, exact.sessions) == ({}, {})
+
+
+def test_a_session_that_has_more_than_there_is_now_is_not_carried_on(exact: ExactGCS) -> None:
+    """Mutation: carry it on all the same, and the write fails."""
+    exact.sessions["old"], notes = Session("p/k", {}, {}, b"1" * (12 * MIB)), Notes()
+    notes.open["/upload/storage/v1/b/b/o?upload_id=old"] = "p/k"
+    store = store_at(exact)
+    store.notes = notes
+    stream(store, 10 * MIB, data=b"2" * (10 * MIB))
+    assert exact.objects["p/k"].body == b"2" * (10 * MIB)
 
 
 def test_what_breaks_a_stream_cancels_its_session(exact: ExactGCS) -> None:

@@ -205,6 +205,7 @@ def test_an_unknown_name_says_how_to_define_it():
         ("s3://b/p/q", "s3://b/p", "a inside b"),
         ("s3://b", "s3://b/p", "b inside a"),
         ("s3://b/p", "s3://b/pq", None),
+        ("s3://b/pq", "s3://b/p", None),
         ("s3://b/p", "s3://c/p", None),
         ("/x/y", "/x", "a inside b"),
         ("/x", "/xy", None),

@@ -123,3 +123,9 @@ def test_how_far_a_bucket_is_the_first_page_tells(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(listing, "list_parts", lambda *args: asked.append(args[-1]) or ())
     assert len(list(listing.list_pages(lane, 16))) == 1  # pyright: ignore[reportArgumentType]
     assert asked == [16]
+
+
+# Mutation: let a key that comes again be in order, and it is there twice.
+def test_a_key_that_comes_again_is_out_of_order() -> None:
+    assert sharding.in_order(["a", "b", "é"])
+    assert not sharding.in_order(["a", "a"])

@@ -80,6 +80,32 @@ def test_nothing_is_overwritten_whatever_the_server_makes_of_conditions(exact: E
     assert list(exact.objects) == ["b/p/k"]
 
 
+# Mutation: let Terms._heed go by what becomes of new objects alone, and theirs is replaced.
+def test_where_only_the_condition_of_a_replacement_is_ignored_it_is_looked_before(exact: ExactS3) -> None:
+    exact.before = lambda _method, _key, headers: headers.pop("if-match", None) and None
+    store = at(exact)
+    ours = put(store, "k", b"1").etag
+    exact.objects["b/p/k"] = Stored(b"theirs", {})
+    with pytest.raises(AlreadyExists):
+        put(store, "k", b"2", before=ours)
+    assert exact.objects["b/p/k"].body == b"theirs"
+    assert "Replacing objects at" in said(store)
+
+
+# Mutation: let Terms.by_hand not ask whether conditions are refused: the byte lane sends one with each write.
+def test_a_server_that_refuses_conditions_is_sent_none(exact: ExactS3) -> None:
+    exact.conditions = "refused"
+    put(at(exact), "k", b"1" * 100_000)
+    assert len(exact.objects["b/p/k"].body) == 100_000
+
+
+# Mutation: leave `found.md5` out of Terms.guards_copies, and nothing tells whether such a copy is whole.
+@pytest.mark.parametrize("opaque", [False, True])
+def test_a_server_copies_only_where_its_etags_tell_what_it_copied(exact: ExactS3, opaque: bool) -> None:
+    exact.opaque = opaque
+    assert at(exact).guards_copies(None) is not opaque
+
+
 @pytest.mark.parametrize(("conditions", "word"), [("ignored", "is ignored"), ("refused", "is refused")])
 def test_a_server_that_does_not_heed_conditions_is_found_out(exact: ExactS3, conditions: str, word: str) -> None:
     exact.conditions = conditions

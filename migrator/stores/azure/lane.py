@@ -10,7 +10,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from urllib.parse import parse_qsl
 
-from ...errors import CredentialsRefused, MigratorError, PlaceGone
+from ...errors import CredentialsRefused, MigratorError, PlaceGone, StoreError
 from ..answers import Refusal
 from ..native import PROBE_S, Answer, Lane
 from ..wire import Incoming
@@ -36,6 +36,11 @@ class AzureLane(Lane):
             return PlaceGone(f"There is no container {bucket!r} at {where}; create it, or check the name and account.")
         if refusal.code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
             return CredentialsRefused(f"{where} does not accept the credentials for {bucket!r}; check them.")
+        if refusal.status in (409, 412) and not met_another(refusal):
+            return StoreError(
+                f"{where} does not let {key or bucket!r} be changed ({refusal.said}); break its lease, or lift what "
+                "else protects it."
+            )
         return super().explain(refusal, key)
 
     def _probe(self) -> None:
@@ -75,3 +80,10 @@ class AzureLane(Lane):
         asked = "".join(f"\n{name}:{value}" for name, value in sorted(parse_qsl(query, keep_blank_values=True)))
         lines = "\n".join((method, *(told.get(name, "") for name in _SIGNED)))
         return f"{lines}\n{own}/{self.place.account}{path}{asked}"
+
+
+def met_another(refusal: Refusal) -> bool:
+    """Whether a refusal says that something else stands there: a 409 or 412 may also be a lease, a tier or a policy."""
+    if refusal.status == 412:
+        return not refusal.code.startswith("Lease")
+    return refusal.status == 409 and refusal.code == "BlobAlreadyExists"

@@ -22,7 +22,7 @@ from ..retries import shown
 from ..trials import NAME
 from . import listing
 from .body import AzureBody, sent
-from .lane import AzureLane
+from .lane import AzureLane, met_another
 from .upload import block_bytes, put_blocks
 
 _TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
@@ -116,7 +116,7 @@ class AzureStore(Bucket[AzureLane]):
         try:
             self._lane.send("DELETE", self.full(key), (), {"if-match": quoted(version_in(pinned))})
         except Refusal as refusal:
-            if refusal.status in (404, 409, 412):
+            if refusal.status == 404 or self._met_another(refusal):
                 return False
             raise self._lane.explain(refusal, self.full(key)) from None
         return True
@@ -159,5 +159,4 @@ class AzureStore(Bucket[AzureLane]):
                 self._lane.send("DELETE", sample)
 
     def _met_another(self, refusal: Refusal) -> bool:
-        # A 409 is also a lease on the blob, or a tier that can't be written to.
-        return refusal.status == 412 or (refusal.status == 409 and refusal.code == "BlobAlreadyExists")
+        return met_another(refusal)
