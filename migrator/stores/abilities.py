@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from .base import Attributes, Body, Store, Written
 
 if TYPE_CHECKING:
-    from .multipart import Notes
+    from .s3.multipart import Notes
 
 W = TypeVar("W", covariant=True)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from ..errors import StoreError
 from .base import Attributes, of_type
-from .tags import HEADER, written
+from .s3.tags import HEADER, written
 
 # lower case -> as the byte lane spells it
 HEADERS = {

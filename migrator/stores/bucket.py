@@ -13,8 +13,8 @@ from .abilities import Served
 from .answers import Refusal
 from .locations import Location
 from .native import Lane
-from .s3_body import changed
-from .trials import NAME
+from .s3.body import changed
+from .s3.trials import NAME
 
 L = TypeVar("L", bound=Lane)
 

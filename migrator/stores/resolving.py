@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import s3_place
 from .locations import Location
+from .s3 import place as s3_place
 
 
 def resolve(location: Location) -> Location:

@@ -17,7 +17,7 @@ from migrator.engine.uploads import UploadNotes, left
 from migrator.errors import AlreadyExists, SourceChanged
 from migrator.model import Item, Receipt
 from migrator.stores.digests import PART_BYTES, digest_of
-from migrator.stores.part_copies import ranges_of
+from migrator.stores.s3.part_copies import ranges_of
 
 GIB, MIB = 1 << 30, 1 << 20
 PLAIN = {"content-type": "text/plain", "x-amz-meta-owner": "me"}
@@ -156,7 +156,7 @@ def test_one_that_was_killed_is_carried_on(exact: ExactS3, tmp_path: Path, monke
 
     exact.before = slow
     with monkeypatch.context() as dead:  # whose process is gone aborts nothing
-        dead.setattr("migrator.stores.multipart.abort", lambda *_: 1 / 0)
+        dead.setattr("migrator.stores.s3.multipart.abort", lambda *_: 1 / 0)
         with pytest.raises(KeyboardInterrupt):
             copy(exact, row, StopsAt(3 * GIB, KeyboardInterrupt), UploadNotes(tmp_path, 1))
     [upload] = exact.parts.open.values()

@@ -188,7 +188,7 @@ def test_an_upload_goes_on_with_the_parts_that_are_there(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:  # a kill takes nothing back
-        patch.setattr("migrator.stores.multipart.abort", lambda *_: None)
+        patch.setattr("migrator.stores.s3.multipart.abort", lambda *_: None)
         patch.setattr(notes, "closed", lambda _: None)
         with pytest.raises(KeyboardInterrupt):
             dying.put_stream("k", pieces(), len(LARGE), NOTHING, before=None, mtime=None, scratch="run-1")

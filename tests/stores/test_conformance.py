@@ -14,7 +14,7 @@ from migrator.stores import Attributes, Location, Store, open_store
 from migrator.stores.abilities import Checksummed, HasFolders, Resumable, SendsAhead, Served, ServerSide
 from migrator.stores.answers import Refusal
 from migrator.stores.s3 import S3Store
-from migrator.stores.trials import NAME
+from migrator.stores.s3.trials import NAME
 
 NONE = Attributes()
 MIB = 1 << 20

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from migrator.stores import ObjectInfo
-from migrator.stores.entries import ARCHIVED_PROBLEM, cut, read_plain, read_tree
+from migrator.stores.s3.entries import ARCHIVED_PROBLEM, cut, read_plain, read_tree
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 ENCODED = "<EncodingType>url</EncodingType>"

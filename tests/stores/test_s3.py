@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from servers import OTHER_BUCKET, OTHER_KEY, OTHER_SECRET, REGION
 
 from migrator.errors import AlreadyExists, BadInput, Denied, NotFound, SourceChanged, StoreError, Unreachable
-from migrator.stores import Attributes, Location, keys, listing, open_store, retries
-from migrator.stores import s3 as s3_module
+from migrator.stores import Attributes, Location, keys, open_store, retries
 from migrator.stores.checksums import Cyclic
 from migrator.stores.keys import tidy
 from migrator.stores.native import FAR_THREADS, NEAR_THREADS
+from migrator.stores.s3 import listing
+from migrator.stores.s3 import store as s3_module
 
 FULL = Attributes(
     {
@@ -98,14 +99,14 @@ def test_an_attribute_that_fits_no_header_is_refused(place, attributes):
 
 def test_a_panic_is_an_error_of_ours(place, monkeypatch, capfd):
     monkeypatch.setattr(s3_module.attribute_names, "check", lambda *_: None)
-    monkeypatch.setattr("migrator.stores.s3_terms.fitting", lambda attributes: (attributes, []))
+    monkeypatch.setattr("migrator.stores.s3.terms.fitting", lambda attributes: (attributes, []))
     with pytest.raises(StoreError, match="defect"):
         put(open_store(place), "k", bytes(s3_module.LEAN_BYTES + 1), Attributes({}, {"b c": "x"}))
 
 
 def test_a_large_body_is_sent_from_where_it_lies(place, monkeypatch):
     # Mutation: no NATIVE_BYTES in `put`, and the byte lane makes a copy of it.
-    monkeypatch.setattr("migrator.stores.byte_store.put", None)
+    monkeypatch.setattr("migrator.stores.s3.byte_store.put", None)
     store, data = open_store(place), os.urandom(s3_module.NATIVE_BYTES)
     put(store, "large", data)
     with pytest.raises(AlreadyExists, match="large"):
@@ -474,7 +475,7 @@ def test_virtual_addressing_puts_the_bucket_in_the_host(monkeypatch):
 
 
 def test_the_right_number_of_parts():
-    from migrator.stores.parts import part_bytes, recut
+    from migrator.stores.s3.parts import part_bytes, recut
 
     assert part_bytes(80 << 30) == 16 << 20
     assert part_bytes(10_000 * (8 << 20)) == 8 << 20

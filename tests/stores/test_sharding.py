@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.errors import StoreError
-from migrator.stores import ObjectInfo, listing, sharding
-from migrator.stores.sharding import Following, Page, list_parts, raw
+from migrator.stores import ObjectInfo
+from migrator.stores.s3 import listing, sharding
+from migrator.stores.s3.sharding import Following, Page, list_parts, raw
 
 KEY = st.lists(st.text(alphabet="ab/é\udcff\U0001f980~", min_size=0, max_size=3), min_size=1, max_size=5).map("/".join)
 MANY = [f"d{n:02}/{m:03}" for n in range(30) for m in range(20)]

@@ -10,7 +10,7 @@ from ..answers import read_xml
 from ..attributes import HEADERS
 from ..base import Attributes
 from ..digests import version_in
-from ..s3_body import S3Body
+from ..s3.body import S3Body
 from .lane import AzureLane
 
 META, COUNT = "x-ms-meta-", "x-ms-tag-count"

@@ -19,7 +19,7 @@ from ..digests import PART_BYTES, version_in
 from ..locations import Location
 from ..native import quoted
 from ..retries import shown
-from ..trials import NAME
+from ..s3.trials import NAME
 from . import listing
 from .body import AzureBody, sent
 from .lane import AzureLane, met_another

@@ -16,7 +16,7 @@ from ..answers import Refusal, read_xml
 from ..checksums import in_base64
 from ..digests import PART_BYTES
 from ..native import SLOW_S, Answer
-from ..parts import AT_ONCE, recut
+from ..s3.parts import AT_ONCE, recut
 from .lane import AzureLane
 
 MOST_BLOCKS = 50_000

@@ -9,7 +9,7 @@ from ...errors import NotFound
 from ..answers import Refusal
 from ..base import Attributes
 from ..digests import version_in
-from ..s3_body import S3Body, changed
+from ..s3.body import S3Body, changed
 from ..wire import Incoming
 from .lane import GoogleLane
 

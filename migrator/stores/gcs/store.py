@@ -17,9 +17,9 @@ from ..bucket import Bucket, nothing
 from ..checksums import in_base64
 from ..digests import version_in
 from ..locations import Location
-from ..multipart import NoNotes, Notes
 from ..native import SLOW_S
-from ..trials import NAME
+from ..s3.multipart import NoNotes, Notes
+from ..s3.trials import NAME
 from . import listing, upload
 from .body import GoogleBody, sent
 from .lane import GoogleLane

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from ...errors import SourceChanged, StoreError
 from ..answers import Refusal
 from ..digests import PART_BYTES
-from ..multipart import Notes
 from ..native import SLOW_S
-from ..parts import recut
+from ..s3.multipart import Notes
+from ..s3.parts import recut
 from .lane import GoogleLane, read_json
 
 _BOUNDARY = "migrator-9f0d2c7e51b84a63"

@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ..config import LARGE_BYTES, list_at_once
-from ..errors import BadInput
-from . import attributes as attribute_names
-from . import keys
-from .abilities import Checksummed, Resumable, SendsAhead
-from .answers import Refusal, byte_lane
-from .base import Attributes, Capabilities, ObjectInfo, Written
-from .bucket import conflict, nothing
-from .checksums import ASK, SENT, told_in
-from .digests import PART_BYTES, word_of
+from ...config import LARGE_BYTES, list_at_once
+from ...errors import BadInput
+from .. import attributes as attribute_names
+from .. import keys
+from ..abilities import Checksummed, Resumable, SendsAhead
+from ..answers import Refusal, byte_lane
+from ..base import Attributes, Capabilities, ObjectInfo, Written
+from ..bucket import conflict, nothing
+from ..checksums import ASK, SENT, told_in
+from ..digests import PART_BYTES, word_of
+from ..locations import Location
+from ..native import Answer, Lane, Pending, quoted
+from ..wire import unquoted
+from .body import S3Body
+from .copies import ServerCopies
 from .listing import list_exactly, list_pages, probe
-from .locations import Location
 from .multipart import NoNotes, Notes, abort, begun, upload
-from .native import Answer, Lane, Pending, quoted
-from .s3_body import S3Body
-from .s3_copies import ServerCopies
-from .s3_terms import Terms, is_versioned
+from .terms import Terms, is_versioned
 from .trials import NAME, hash_header
-from .wire import unquoted
 
 __all__ = ["PART_BYTES", "S3Store"]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import md5
 
-from ..errors import StoreError
-from .answers import Refusal
-from .digests import PLAIN_MD5, sizes_of_parts
+from ...errors import StoreError
+from ..answers import Refusal
+from ..digests import PLAIN_MD5, sizes_of_parts
+from ..native import SLOW_S, Lane, quoted
 from .multipart import etag_of
-from .native import SLOW_S, Lane, quoted
 from .parts import Standing
 
 LARGEST_PART = 5 << 30

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ..errors import ConfigError
-from .addresses import storage_class_named
-from .connections import Addressing, Connection, connection
-from .credentials import profile_settings
-from .endpoints import check_encrypted, endpoint
-from .locations import Credentials, Location
-from .presets import ANY, PRESETS, endpoint_of
+from ...errors import ConfigError
+from ..addresses import storage_class_named
+from ..connections import Addressing, Connection, connection
+from ..credentials import profile_settings
+from ..endpoints import check_encrypted, endpoint
+from ..locations import Credentials, Location
+from ..presets import ANY, PRESETS, endpoint_of
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 

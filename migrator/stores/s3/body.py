@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ..errors import SourceChanged, StoreError
-from . import attributes as attribute_names
-from .answers import Refusal, unreachable
-from .base import Attributes
-from .checksums import told_in
-from .native import Lane, quoted
-from .retries import TRIES
+from ...errors import SourceChanged, StoreError
+from .. import attributes as attribute_names
+from ..answers import Refusal, unreachable
+from ..base import Attributes
+from ..checksums import told_in
+from ..native import Lane, quoted
+from ..retries import TRIES
+from ..wire import Incoming, Sent, unquoted
 from .tags import COUNT, read_tags
-from .wire import Incoming, Sent, unquoted
 
 _NOTHING: Mapping[str, str] = {}
 

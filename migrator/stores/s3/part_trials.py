@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from ..errors import StoreError
-from .answers import Refusal
+from ...errors import StoreError
+from ..answers import Refusal
+from ..native import Lane
 from .multipart import abort, complete, start
-from .native import Lane
 from .parts import Standing, send_parts
 
 BODY = b"trial"

@@ -9,8 +9,8 @@ from typing import Any
 import obstore
 from obstore.store import S3Store as ByteStore
 
-from .credentials import Keyring
-from .locations import Location
+from ..credentials import Keyring
+from ..locations import Location
 
 # For the whole of a request, which holds 1 MiB at most: a link that died without a word is given up then, and a slow
 # one still gets it through. The native lane has a bound on each piece of a body instead.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from ..errors import StoreError
-from .base import ObjectInfo
+from ...errors import StoreError
+from ..base import ObjectInfo
 
 LEVELS, ENOUGH = 4, 8  # of folders that are looked at for prefixes, and how many of those will do
 PATIENCE = 4  # pages of a part before it is worth a look whether it can be cut

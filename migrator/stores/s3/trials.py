@@ -13,17 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..errors import OtherBytes, StoreError, Unreachable
-from . import checksums
-from .answers import Refusal
-from .attributes import META
-from .keys import CLOSING_SLASH, SAMPLES, oddities
+from ...errors import OtherBytes, StoreError, Unreachable
+from .. import checksums
+from ..answers import Refusal
+from ..attributes import META
+from ..keys import CLOSING_SLASH, SAMPLES, oddities
+from ..native import Answer, Lane
+from ..retries import TRIES, shown
+from ..signing import encode_path
 from .listing import list_exactly, probe
 from .multipart import Notes, in_parts
-from .native import Answer, Lane
 from .parts import Sent, Standing, send_parts
-from .retries import TRIES, shown
-from .signing import encode_path
 from .tags import COUNT, HEADER
 
 NAME = ".migrator-trial-"

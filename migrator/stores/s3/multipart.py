@@ -15,13 +15,13 @@ from typing import Protocol
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
-from ..errors import StoreError
-from .answers import Refusal, read_xml
-from .checksums import HEADER, IN_PARTS, SENT, TYPE, WHOLE
+from ...errors import StoreError
+from ..answers import Refusal, read_xml
+from ..checksums import HEADER, IN_PARTS, SENT, TYPE, WHOLE
+from ..native import SLOW_S, Lane
+from ..wire import unquoted
 from .entries import is_encoded
-from .native import SLOW_S, Lane
 from .parts import Part, Sent, Standing, part_bytes, parts_of, recut, send_parts
-from .wire import unquoted
 
 _PLAIN = re.compile(rb"<ETag>(?:&quot;|&#34;|\")?([0-9a-f-]+)(?:&quot;|&#34;|\")?</ETag>")
 

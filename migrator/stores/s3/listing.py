@@ -9,12 +9,12 @@ from functools import partial
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-from ..errors import StoreError
-from .answers import read_xml
-from .base import ObjectInfo
+from ...errors import StoreError
+from ..answers import read_xml
+from ..base import ObjectInfo
+from ..native import Lane
+from ..retries import TRIES
 from .entries import cut, is_encoded, read_plain, read_tree
-from .native import Lane
-from .retries import TRIES
 from .sharding import Page, in_order, list_parts
 
 # Without this AWS lists a restored object as if it were still archived only.

@@ -9,12 +9,12 @@ from hashlib import md5
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from ..errors import SourceChanged, StoreError
-from .answers import Refusal, read_xml
-from .checksums import HEADER, SENT, Cyclic, in_base64, sent_with
-from .digests import PART_BYTES
-from .native import Lane
-from .wire import unquoted
+from ...errors import SourceChanged, StoreError
+from ..answers import Refusal, read_xml
+from ..checksums import HEADER, SENT, Cyclic, in_base64, sent_with
+from ..digests import PART_BYTES
+from ..native import Lane
+from ..wire import unquoted
 
 MOST_PARTS = 10_000
 AT_ONCE = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from .answers import read_xml
-from .native import Lane
+from ..answers import read_xml
+from ..native import Lane
 
 HEADER, COUNT = "x-amz-tagging", "x-amz-tagging-count"
 

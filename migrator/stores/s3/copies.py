@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..errors import StoreError
-from . import attributes as attribute_names
-from .abilities import ServerSide
-from .answers import Refusal
-from .base import Written
-from .bucket import Bucket
+from ...errors import StoreError
+from .. import attributes as attribute_names
+from ..abilities import ServerSide
+from ..answers import Refusal
+from ..base import Written
+from ..bucket import Bucket
+from ..native import SLOW_S, Answer, Lane, Pending, quoted
+from ..signing import encode_path
 from .multipart import Notes, etag_of, in_parts
-from .native import SLOW_S, Answer, Lane, Pending, quoted
 from .part_copies import copy_parts, etag_of_parts, part_size, ranges_of
 from .parts import Part, Sent, Standing
-from .s3_terms import Terms
-from .signing import encode_path
+from .terms import Terms
 
 COPY_BYTES = 5 << 30  # CopyObject takes no larger source
 _CANT_COPY = frozenset({"NotImplemented", "EntityTooLarge", "InvalidRequest", "InvalidArgument", "MethodNotAllowed"})

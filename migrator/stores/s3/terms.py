@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..errors import StoreError
-from . import keys, presets
-from .answers import Refusal
-from .attributes import fitting
-from .base import Attributes
-from .checksums import IN_PARTS, SENT, SUMMED_BYTES
+from ...errors import StoreError
+from .. import keys, presets
+from ..answers import Refusal
+from ..attributes import fitting
+from ..base import Attributes
+from ..checksums import IN_PARTS, SENT, SUMMED_BYTES
+from ..locations import Location
+from ..native import Lane, quoted
 from .listing import below
-from .locations import Location
 from .multipart import Notes
-from .native import Lane, quoted
 from .part_trials import upload_trials
 from .trials import Compared, Findings, Heed, Trials
 

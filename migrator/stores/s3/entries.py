@@ -13,8 +13,8 @@ from functools import lru_cache
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-from .base import ObjectInfo
-from .wire import unquoted
+from ..base import ObjectInfo
+from ..wire import unquoted
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 ARCHIVED_PROBLEM = (
