@@ -31,7 +31,7 @@ def line(row: Row, scale: float, found: dict[str, Any], kind: str) -> str:
 
 def _limit(row: Row, kind: str) -> str:
     if kind == "weed":
-        return "start-up (half a second); then the server, which has most of two cores"
+        return "start-up, half a second; the rest is not profiled"
     return "MD5" if kind == "plain" else LIMITS[row.name]
 
 
