@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import threading
 import time
@@ -18,6 +19,10 @@ from .detached import environment, start_detached
 Row = Mapping[str, Any]
 
 _children: dict[str, threading.Event] = {}  # by run: set when the process that was started here has ended
+# Held while a thread of ours uses the state DB, and from this process's end on: a driver that is in the middle of
+# something while OpenSSL is taken down crashes the process, whose work was well done.
+_looking = threading.Lock()
+atexit.register(_looking.acquire, timeout=3)
 
 
 def spawn_runner(db: StateDB, row: Row) -> subprocess.Popen[bytes]:
@@ -62,7 +67,8 @@ def watch(db: StateDB, run_id: str, child: subprocess.Popen[bytes]) -> None:
         child.wait()
         _children.pop(run_id, None)
         ended.set()
-        reap.reap(db, run_id)
+        with _looking:
+            reap.reap(db, run_id)
 
     threading.Thread(target=wait, name=f"reap-{run_id}", daemon=True).start()
 

@@ -169,3 +169,17 @@ def test_a_name_with_brackets_is_read_past(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+# Mutation: let nobody take `_looking` at the end; with MariaDB the command was killed by SIGSEGV once, its copy done.
+def test_a_process_does_not_end_while_a_thread_of_it_looks_at_the_state_db() -> None:
+    script = """
+import subprocess, sys, threading, time
+from migrator.lifecycle import reap, spawn
+begun = threading.Event()
+reap.reap = lambda db, run_id: (begun.set(), time.sleep(0.3), print("looked", flush=True))
+spawn.watch(None, "r", subprocess.Popen([sys.executable, "-c", ""]))
+begun.wait(20)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "looked\n", "")
