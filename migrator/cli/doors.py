@@ -12,6 +12,7 @@ import migrator as mg
 from ..errors import BadInput, MigratorError, RunNotCompleted
 from ..model import EXIT_CODES
 from . import output
+from .spelling import as_options
 
 if TYPE_CHECKING:
     from ..state import StateDB
@@ -41,7 +42,8 @@ class Door(Listing):
             click.echo(str(error), err=True)
             ctx.exit(EXIT_CODES[error.snapshot.status])
         except MigratorError as error:
-            click.echo(f"Error: {error}", err=True)
+            called = self.commands.get(ctx.invoked_subcommand or "", self)
+            click.echo(f"Error: {as_options(str(error), called)}", err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
 
 

@@ -39,7 +39,8 @@ from wayside import Wayside
 
 import migrator as mg
 from migrator import CopyObjects, api
-from migrator.cli import output
+from migrator.cli import main, output
+from migrator.cli.spelling import as_options
 from migrator.errors import BadInput
 
 SNAPSHOT = {
@@ -100,6 +101,25 @@ def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: P
     assert (str(row).split()[0], str(below)) == (dry["id"], f"  {source} → {place}  a plan")
     with pytest.raises(BadInput, match="There is no run status 'fail'; there are draft"):
         mg.runs(status="fail")
+
+
+# Mutations: in `_VALUE` leave out what comes after the value, and a key is taken for an option; leave the groups out of
+# `_options`, and a purge is told of run=.
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("this one by include='a b'.", "this one by --include 'a b'."),
+        ("where= is empty", "--where is empty"),
+        ("with mode='queue', where it waits", "with --mode queue, where it waits"),
+        ("max_objects=3: more", "--max-objects 3: more"),
+        ("(dry_run=True)", "(--dry-run)"),
+        ("include='unended", "include='unended"),
+        ("mode=3/x, a/mode=3 and 'mode=3'", "mode=3/x, a/mode=3 and 'mode=3'"),
+    ],
+)
+def test_an_argument_that_a_message_names_is_an_option_in_a_terminal(said: str, read: str) -> None:
+    assert as_options(said, main.commands["copy"]) == read
+    assert as_options("one run's by run=.", main.commands["quarantine"]) == "one run's by --run."
 
 
 def test_no_runs_are_an_empty_list() -> None:

@@ -122,6 +122,18 @@ def test_aws_itself_is_the_default():
     assert Location.parse("s3://b").resolve().credentials.source == "default"
 
 
+# Mutations: take `known(url)` out of `_check_name`, and another service's buckets are refused; take the line of
+# us-east-1 out, and so is one of before 2018.
+@pytest.mark.parametrize("name", ["Bad_Bucket", "data_lake", "raw-", "a..b", "10.0.0.1", "x" * 64])
+def test_a_bucket_that_aws_can_not_have_is_told_before_any_credentials(name, monkeypatch):
+    with pytest.raises(BadInput, match=f"no bucket named '{name}'"):
+        Location.parse(f"s3://{name}/x", region="eu-west-1").resolve()
+    assert Location.parse(f"s3://{name}", region="us-east-1", addressing="path").resolve().bucket == name
+    assert Location.parse(f"s3://{name}", endpoint="https://minio.example.org").resolve().bucket == name
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example.org")
+    assert Location.parse(f"s3://{name}/x").resolve().bucket == name
+
+
 def test_the_environment_is_written_in_once(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://plain.example")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://S3.example:443/")

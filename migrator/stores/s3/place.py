@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 
-from ...errors import ConfigError
+from ...errors import BadInput, ConfigError
 from ..addresses import storage_class_named
 from ..connections import Addressing, Connection, connection
 from ..credentials import profile_settings
 from ..endpoints import check_encrypted, endpoint
 from ..locations import Credentials, Location
-from ..presets import ANY, PRESETS, endpoint_of
+from ..presets import ANY, PRESETS, endpoint_of, known
 
+# What a bucket may be called at AWS; other services allow more.
+_AWS_NAME = re.compile(r"(?!.*\.\.)(?!\d+(\.\d+){3}$)[a-z0-9]([a-z0-9.\-]{0,61}[a-z0-9])?")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -40,12 +43,27 @@ def resolve(location: Location) -> Location:
     allowed = _allow_http(url, plain)
     kind = location.storage_class or (named.storage_class and storage_class_named(named.storage_class))
     style = location.addressing or named.addressing or _addressing(bool(given), location.bucket or "")
+    _check_name(location, url, region, style)
     return replace(
         location,
         endpoint=url, region=region, addressing=style, allow_http=allowed, credentials=credentials,
         storage_class=kind, kms_key=location.kms_key or named.kms_key,
         requester_pays=location.requester_pays or named.requester_pays,
     )  # fmt: skip
+
+
+def _check_name(location: Location, url: str, region: str, style: Addressing) -> None:
+    """Before any credentials are asked for: what can't be there is no matter of theirs.
+
+    Until 2018 us-east-1 took other names, too; such a bucket is reached by its path alone.
+    """
+    if known(url) is not PRESETS["aws"] or _AWS_NAME.fullmatch(location.bucket or ""):
+        return
+    if style == "virtual" or region != "us-east-1":
+        raise BadInput(
+            f"AWS S3 has no bucket named {location.bucket!r}: names there have small letters, digits, '-' and single "
+            "'.', 63 at most, with a letter or digit at both ends; mend it, or set AWS_ENDPOINT_URL to another service."
+        )
 
 
 def _aws_endpoint(region: str) -> str:
