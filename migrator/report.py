@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .model import Snapshot
 from .pages import Page, Section, Share
-from .words import lasting, moment, sized
+from .words import MOVED, lasting, moment, sized
 
 if TYPE_CHECKING:
     from .engine.reporting import Tallies
@@ -204,7 +204,7 @@ def _shares(tallies: Tallies) -> list[Share]:
 def _figures(seen: Snapshot) -> list[tuple[str, str]]:
     figures = [(f"{seen.done:,} of {seen.total:,}", "objects done"), (sized(seen.bytes_done), "of data")]
     if seen.engine_s:
-        verb = "compared" if seen.migration == "verify" else "moved"
+        verb = MOVED.get(seen.migration, "moved")
         figures += [
             (lasting(seen.engine_s), "at work"),
             (f"{seen.moved / seen.engine_s:,.0f}", f"objects {verb} a second"),

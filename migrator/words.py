@@ -18,6 +18,9 @@ CALLED = {
     "purge-quarantine": _DELETED,
 }
 
+# What became of the bytes that count as moved.
+MOVED = {"verify": "compared", "delete-source": "deleted", "delete-extra": "deleted", "purge-quarantine": "deleted"}
+
 _UNSTORABLE = re.compile("[\x00\x10\ud800-\udfff]")
 _STORED = re.compile("\x10([0-9a-f]{4})")
 

@@ -43,7 +43,7 @@ class Door(Listing):
             ctx.exit(EXIT_CODES[error.snapshot.status])
         except MigratorError as error:
             called = self.commands.get(ctx.invoked_subcommand or "", self)
-            click.echo(f"Error: {as_options(str(error), called)}", err=True)
+            click.echo(output.folded(f"Error: {as_options(str(error), called)}", err=True), err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
 
 

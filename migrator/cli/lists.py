@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..words import sized
-from .output import duration, moment, plain, print_json, status_text
+from .output import duration, moment, plain, print_json, status_text, terminal
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -93,13 +93,12 @@ def _day(at: int | None) -> str:
 
 
 def _print_table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in names:
-        table.add_column(name, overflow="fold")
+    for number, name in enumerate(names):
+        table.add_column(name, overflow="fold", no_wrap=number == 0)  # an id is copied whole
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
-    Console().print(table)
+    terminal().print(table)

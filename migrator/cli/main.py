@@ -32,7 +32,7 @@ def main(state: str | None) -> None:
     migrator copy /data/in s3://lake/in --dry-run      what would be done, and why
     migrator copy /data/in s3://lake/in                do it, and watch
     migrator copy /data/in s3://lake/in --mode queue   do it when its turn comes
-    migrator worker                                    take runs from the queue in turn
+    migrator worker                                    take queued runs in turn
     migrator runs                                      what ran, newest first
     migrator resume RUN                                go on where it stopped
 
@@ -65,7 +65,10 @@ def _has_password(url: sa.URL) -> bool:
 def plan(run: str, as_json: bool) -> None:
     """Show what the plan of RUN would do, by action and reason; `migrator items RUN` lists every row."""
     summary = mg.attach(run).plan_summary()
-    output.print_json(summary.to_dict()) if as_json else click.echo(str(summary))
+    if as_json:
+        output.print_json(summary.to_dict())
+    else:
+        click.echo(output.folded(output.in_options(str(summary)), " " * 8))
 
 
 @main.command()
@@ -89,7 +92,7 @@ def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
 def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str | None) -> None:
     """List runs, newest first."""
     found = mg.runs(limit, status=status, text=text, tag=tag)
-    output.show_runs([run.snapshot() for run in found], as_json)
+    output.show_runs([run.snapshot() for run in found], as_json, bool(status or text or tag))
 
 
 @main.command()

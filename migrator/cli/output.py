@@ -6,15 +6,18 @@ rich is imported where something is drawn: a command that starts a run has start
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..model import Snapshot
 from ..words import disarmed, lasting, shown, sized, unescape
+from .spelling import as_options
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,19 +45,21 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def show_runs(seen: Sequence[Snapshot], as_json: bool) -> None:
+def show_runs(seen: Sequence[Snapshot], as_json: bool, chosen: bool = False) -> None:
+    """A list of runs; ``chosen``: of those that fit what was asked for."""
     if as_json:
         print_json([one.to_dict() for one in seen])
         return
     if not seen:
-        click.echo("No runs yet. `migrator copy SOURCE TARGET` starts one.")
+        none = "No run is like that." if chosen else "No runs yet. `migrator copy SOURCE TARGET` starts one."
+        click.echo(none)
         return
-    console = _console()
+    console = terminal()
     for line in _lines_of_runs(seen, console):
         console.print(line, soft_wrap=True)
 
 
-def _console() -> Console:
+def terminal() -> Console:
     """As wide as the terminal; what a program reads is not broken."""
     from rich.console import Console
 
@@ -110,9 +115,29 @@ def show_snapshot(run: Run, as_json: bool) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in _facts(seen):
         grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
-    _console().print(grid)
-    for failure in run.exceptions(5):
-        click.echo(plain(f"  {failure['status']}  {shown(str(failure['key']))}: {failure['error']}"))
+    terminal().print(grid)
+    for each in run.exceptions(5):
+        click.echo(failure(each))
+
+
+def failure(item: Mapping[str, Any]) -> str:
+    """An item that failed or was refused, and why."""
+    return plain(f"  {item['status']}  {shown(str(item['key']))}: {in_options(str(item['error']))}")
+
+
+def in_options(reason: str) -> str:
+    """A reason with the arguments that it names said as the options of whatever command."""
+    context = click.get_current_context(silent=True)
+    return as_options(reason, context.find_root().command) if context else reason
+
+
+def folded(text: str, hang: str = "", err: bool = False) -> str:
+    """Lines that are broken between words where a terminal would break them anywhere; a program gets them whole."""
+    if not (sys.stderr if err else sys.stdout).isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = (textwrap.wrap(line, width, subsequent_indent=hang, break_on_hyphens=False) for line in text.splitlines())
+    return "\n".join(line for each in lines for line in each or [""])
 
 
 def show_items(relation: duckdb.DuckDBPyRelation, form: str, columns: Sequence[str] = ITEM_COLUMNS) -> None:
@@ -154,12 +179,15 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _cell(value: Any) -> Text:
+def _cell(name: str, value: Any) -> Text:
     from rich.text import Text
 
     if value is None:
         return Text("")
-    return Text(f"{value:,}" if isinstance(value, int) else shown(unescape(value)))
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    text = shown(unescape(value))
+    return Text(in_options(text) if name in ("error", "reason", "other_error") else text)
 
 
 def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> None:
@@ -173,8 +201,8 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
     for name in columns:
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
-        table.add_row(*map(_cell, row))
-    _console().print(table if rows else Text("None.", "dim"))
+        table.add_row(*map(_cell, columns, row))
+    terminal().print(table if rows else Text("None.", "dim"))
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..api import Run
 from ..model import Snapshot
-from ..words import shown, sized
+from ..words import MOVED, sized
 from . import output
 
 REFRESH_S = 0.25
@@ -94,13 +94,14 @@ def _show_plan(run: Run, seen: Snapshot) -> Iterator[Text]:
 
 def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
     losses = f", {seen.losses:,} losses" if seen.losses else ""
+    verb = MOVED.get(seen.migration, "moved")
     figures = f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_moved)}"
-    yield Text.assemble(output.status_text(seen), figures, f" moved in {output.duration(seen.engine_s)}")
+    yield Text.assemble(output.status_text(seen), figures, f" {verb} in {output.duration(seen.engine_s)}")
     yield from _notes(run)
     if seen.error:
         yield Text(output.plain(seen.error))
     for failure in run.exceptions(5):
-        yield Text(output.plain(f"  {failure['status']}  {shown(str(failure['key']))}: {failure['error']}"))
+        yield Text(output.failure(failure))
     bad = [status for status in ("failed", "refused") if getattr(seen, status)]
     if bad:
         also = " (or refused)" if len(bad) > 1 else ""

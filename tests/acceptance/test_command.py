@@ -88,7 +88,7 @@ def test_every_command_with_json_prints_one_value_and_nothing_else(source: Path,
 
 
 # Mutations: give `runs` the status unlooked at, and a typo lists nothing; let `_sums` count what is done of a plan, and
-# it says 0 of 12; take `_console` for `Console`, and what a program reads is broken at 80 columns.
+# it says 0 of 12; take `terminal` for `Console`, and what a program reads is broken at 80 columns.
 def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: Path, tmp_path: Path) -> None:
     place = tmp_path / ("long" * 20)
     dry = command_json("copy", source, place, "--dry-run", "--name", "a plan")
@@ -120,6 +120,34 @@ def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: P
 def test_an_argument_that_a_message_names_is_an_option_in_a_terminal(said: str, read: str) -> None:
     assert as_options(said, main.commands["copy"]) == read
     assert as_options("one run's by run=.", main.commands["quarantine"]) == "one run's by --run."
+
+
+# Mutations: take `MOVED` out of progress.py, and a check says moved; `in_options` out of `failure` or of `_cell`, and a
+# terminal is told Python; `chosen` out of `show_runs`, and who asks for the cancelled is told of no runs at all.
+def test_a_terminal_is_told_in_its_own_words(source: Path, tmp_path: Path) -> None:
+    assert "No runs yet." in command_here("runs").out
+    other = small_tree(tmp_path / "to", 1)
+    (first,) = [file for file in other.rglob("*") if file.is_file()]
+    first.write_bytes(b"something else")
+    dry = command_json("copy", other, source, "--dry-run")
+    copied = command_json("copy", other, source, code=10)
+    hint = "--overwrite if-different would replace it"
+    for words in (["plan", dry["id"]], ["show", copied["id"]], ["items", copied["id"]], ["follow", copied["id"]]):
+        answer = command_here(*words)
+        assert hint in " ".join((answer.out + answer.err).split()), words
+    assert re.search(r"\d different.* compared in ", command_here("verify", other, source).err)
+    assert command_here("runs", "--status", "cancelled").out == "No run is like that.\n"
+
+
+# Mutations: leave `isatty` out, and what a program reads is broken; the hang, and one thing said looks like two.
+def test_long_lines_are_broken_between_words_in_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "one\n  " + "word " * 30
+    assert output.folded(text) == text
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    first, second, *rest = output.folded(text, "    ").split("\n")
+    assert (first, second[:6], {line[:5] for line in rest}) == ("one", "  word", {"    w"})
+    assert max(map(len, [second, *rest])) <= 40
 
 
 def test_no_runs_are_an_empty_list() -> None:

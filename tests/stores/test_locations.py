@@ -129,7 +129,8 @@ def test_a_bucket_that_aws_can_not_have_is_told_before_any_credentials(name, mon
     with pytest.raises(BadInput, match=f"no bucket named '{name}'"):
         Location.parse(f"s3://{name}/x", region="eu-west-1").resolve()
     assert Location.parse(f"s3://{name}", region="us-east-1", addressing="path").resolve().bucket == name
-    assert Location.parse(f"s3://{name}", endpoint="https://minio.example.org").resolve().bucket == name
+    there = Location.parse(f"s3://{name}", endpoint="https://minio.example.org", region="eu-west-1")
+    assert there.resolve().bucket == name
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example.org")
     assert Location.parse(f"s3://{name}/x").resolve().bucket == name
 
