@@ -91,11 +91,29 @@ def test_offers_what_can_be_done(harness, state, labels):
     assert page.locator(".mgp-button:visible").all_inner_texts() == labels
 
 
-# Mutation: offer Resume for every end but `completed`, and a run whose plan refused the rest offers what can't help.
+# Mutations: offer Resume for every end but `completed`, and a run whose plan refused the rest offers what can't help;
+# true for `toldApart`, and each row of Refused says that it was refused.
 def test_what_was_only_refused_is_planned_again_and_a_name_is_shown(harness):
-    panel = harness(show="refusals").locator(".mgp-panel")
+    page = harness()
+    rows = [{"key": name, "status": "refused", "error": f"no room for {name}", "size": 1} for name in "ab"]
+    page.evaluate(MOUNT, ["refusals", {"rows": rows}])
+    panel = page.locator(".mgp-panel")
+    expect(panel.locator(".mgp-items tbody tr").first).to_have_text("a1 Bno room for a")
+    expect(panel.locator(".mgp-reason").last).to_have_text("no room for b1")
     expect(panel.locator(".mgp-go:visible")).to_have_text("Plan these 7 again")
     expect(panel.locator(".mgp-name")).to_have_text("nightly lake")
+
+
+# Mutations: say `in all` alone, and 400 objects in 0.5 s are 4,000 a second; `> 0` for `> 0.9 * took`, the same.
+def test_a_rate_is_told_with_the_time_that_it_is_of(harness):
+    page = harness(show="completed")
+    figures = page.locator(".mgp-figures")
+    expect(figures).to_contain_text("in all")
+    expect(figures).not_to_contain_text("at work")
+    expect(figures).not_to_contain_text("NaN")
+    short = "{ snapshot: { ...harness.states.completed.snapshot, started_at: 1000, finished_at: 1500, engine_s: 0.1 } }"
+    page.evaluate(f"window.at = harness.mount({short})")
+    expect(page.locator(".mgp-figures").last).to_contain_text("0.5 sin all · 0.1 s at work")
 
 
 def test_paint_depends_on_the_state_alone(harness):

@@ -37,6 +37,9 @@ export function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** The same, in tenths where it is less than a second. */
+export const lasted = (seconds) => (seconds > 0 && seconds < 0.95 ? `${Math.max(seconds, 0.1).toFixed(1)} s` : span(seconds));
+
 /** The time left, in steps as coarse as the guess: it must not flicker. */
 export function left(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return "–";

@@ -1,6 +1,6 @@
 // The runs there are, newest first: what went where, how it ended, and when.
 
-import { called, count, left, precisely, size, span } from "./figures.js";
+import { called, count, lasted, left, precisely, size } from "./figures.js";
 import { button, h, path, put, set, show } from "./nodes.js";
 import { initial, meaning, shares } from "./state.js";
 import { buildTeaching } from "./teach.js";
@@ -124,5 +124,5 @@ function farOf(run, m) {
 function when(run) {
   const date = new Date(run.created_at), today = date.toDateString() === new Date().toDateString();
   const at = date.toLocaleString(undefined, { ...(today ? {} : { month: "short", day: "numeric" }), hour: "2-digit", minute: "2-digit", hour12: false });
-  return run.started_at && run.finished_at ? `${at} · ${span((run.finished_at - run.started_at) / 1000)}` : at;
+  return run.started_at && run.finished_at ? `${at} · ${lasted((run.finished_at - run.started_at) / 1000)}` : at;
 }

@@ -31,29 +31,32 @@ export function paintItems(i, state, tab) {
   put(i.why, failed ? "Reason" : "Evidence");
   i.table.classList.toggle("mgp-of-failed", failed);
   put(i.note, trouble || (busy && !rows.length ? "Reading…" : !rows.length && of ? "None is like that." : rows.length ? `${count(rows.length)} shown, in the plan's order. ` : ""));
-  paintReasons(i, mine && failed ? state.items : NOTHING);
+  paintReasons(i, mine && failed ? state.items : NOTHING, failed && toldApart(state.snapshot));
   if (i.drawn === rows) return;
   i.drawn = rows;
-  i.rows.replaceChildren(...rows.map(rowOf));
+  i.rows.replaceChildren(...rows.map((each) => rowOf(each, toldApart(state.snapshot))));
 }
 
-function rowOf(each) {
+/** What was refused says so among what failed; alone, its tab does. */
+const toldApart = (s) => s.failed > 0;
+
+function rowOf(each, apart) {
   const key = h("button", { type: "button", class: "mgp-copy mgp-key", title: "Copy this key" }, h("bdi", {}, plain(String(each.key))));
   key.item = String(each.key);
   const found = [each.status === "adopted" && "adopted", each.evidence ?? each.reason, each.losses && `lost: ${each.losses}`].filter(Boolean).join(" · ");
-  const why = each.status === "failed" ? each.error ?? "failed" : each.status === "refused" ? `refused: ${each.error ?? each.reason ?? ""}` : found;
+  const why = each.status === "failed" ? each.error ?? "failed" : each.status === "refused" ? `${apart ? "refused: " : ""}${each.error ?? each.reason ?? ""}` : found;
   return h("tr", {}, h("td", {}, key), h("td", {}, size(each.size)), h("td", {}, plain(String(why))));
 }
 
 /** The reasons as a choice, where there is more than one. */
-function paintReasons(i, { reasons, reason }) {
+function paintReasons(i, { reasons, reason }, apart) {
   const chosen = reasons.length > 1 ? reasons : [];
   show(i.reasons, chosen.length);
   if (i.reasonsDrawn !== reasons) {
     i.reasonsDrawn = reasons;
     i.reasons.replaceChildren(...[null, ...chosen].map((each) => {
       const node = h("button", { type: "button", class: "mgp-kind mgp-reason", title: each ? each.gist : "All that failed or were refused" },
-        h("bdi", {}, each ? `${each.status === "refused" ? "refused: " : ""}${plain(each.gist || each.status)}` : "All"), ...(each ? [h("b", {}, count(each.items))] : []));
+        h("bdi", {}, each ? `${apart && each.status === "refused" ? "refused: " : ""}${plain(each.gist || each.status)}` : "All"), ...(each ? [h("b", {}, count(each.items))] : []));
       node.reason = each;
       return node;
     }));

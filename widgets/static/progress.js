@@ -1,6 +1,6 @@
 // How far a run is: its phases, the bar, the figures, the line of its rate.
 
-import { called, capital, count, left, precisely, rate, size, span } from "./figures.js";
+import { called, capital, count, lasted, left, precisely, rate, size, span } from "./figures.js";
 import { h, put, set, show } from "./nodes.js";
 import { SAMPLES, shares } from "./state.js";
 
@@ -51,12 +51,15 @@ export function paintFigures(v, state, m) {
   put(f.rate.small, `${speed[1] == null ? "" : `${size(speed[1])}/s`}${m.live || speed[1] == null ? "" : " on average"}` || " ");
   set(f.rate.small, "title", s.migration === "verify" ? "what was compared" : "what was moved: not what is skipped, failed or refused");
   const eta = m.still ? null : state.eta;
-  put(f.time.big, m.live ? left(eta) : took > 0 && took < 0.95 ? `${Math.max(took, 0.1).toFixed(1)} s` : span(took));
-  put(f.time.small, m.live ? waits ? " " : `${m.still ? m.status : eta == null ? "no estimate" : "left"} · ${span(took)} so far` : "in all");
+  put(f.time.big, m.live ? left(eta) : lasted(took));
+  put(f.time.small, m.live ? waits ? " " : `${m.still ? m.status : eta == null ? "no estimate" : "left"} · ${span(took)} so far` : inAll(took, speed[0] == null ? took : s.engine_s));
   set(f.time.small, "title", [s.started_at && `started ${precisely(s.started_at)}`, s.finished_at && `ended ${precisely(s.finished_at)}`].filter(Boolean).join(", "));
   const of = s.bytes_total ? 2 : 1;
   paintSpark(v, state.samples.map((sample) => sample[of]), m.live, of === 2 ? (top) => `${size(top)}/s` : rate);
 }
+
+/** With the time at work where that is clearly less: the rate is of that. */
+const inAll = (took, work) => (work > 0.9 * took ? "in all" : `in all · ${lasted(work)} at work`);
 
 function paintSpark(v, samples, live, words) {
   const key = samples.join() + live;
