@@ -82,7 +82,10 @@ class CopyExecutor:
         pace = self._pace(rows, control, lambda: all(copier.together.near for copier in copiers.values()))
         crew: Crew[Receipt] = Crew(pace, control)
         try:
-            yield from crew.run_together(lambda items: self._copy_few(copiers[items[0].source], items, control), rows)
+            yield from crew.run(
+                lambda item: self._copy(copiers[item.source], item, control), rows,
+                lambda items: self._copy_few(copiers[items[0].source], items, control),
+            )  # fmt: skip
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
 
@@ -116,7 +119,7 @@ class CopyExecutor:
         """A receipt for each, but where the run is to stop first."""
         left: dict[int, tuple[Item, StoreError | None]] = {item.item_no: (item, None) for item in items}
         with suppress(Abandoned, Stopped):
-            for item, outcome in copier.together.copy(items) if len(items) > 1 else ():
+            for item, outcome in copier.together.copy(items):
                 if isinstance(outcome, StoreError):
                     left[item.item_no] = item, outcome
                 else:
@@ -127,7 +130,7 @@ class CopyExecutor:
             if receipt := self._copy(copier, item, control, met):
                 yield receipt
 
-    def _copy(self, copier: Copier, item: Item, control: Control, met: StoreError | None) -> Receipt | None:
+    def _copy(self, copier: Copier, item: Item, control: Control, met: StoreError | None = None) -> Receipt | None:
         """A receipt, or None where the run is to stop first. ``met``: what it has met already."""
         waits = looks()
         while not control.stopped:

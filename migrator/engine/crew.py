@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 # Given rows, it gives the results as they come.
-Work: TypeAlias = Callable[[list[Item]], Iterable[R]]
+Together: TypeAlias = Callable[[list[Item]], Iterable[R]]
 
 # A wake-up per result costs more than the work on a small object: results are taken in batches.
 DRAIN_S = 0.05
@@ -58,6 +58,10 @@ class Rows:
         self._turn = threading.Lock()
         self.over = False
 
+    def next(self) -> Item | None:
+        with self._turn:
+            return self._rows.popleft() if self._rows else None
+
     def take(self, few: int) -> list[Item]:
         """The next row, or as many as ``few`` small ones of one source that come one after another; none at the end."""
         with self._turn:
@@ -89,27 +93,20 @@ class Crew(Generic[R]):
         self._error: BaseException | None = None
         self._budget = Budget(IN_FLIGHT_BYTES)
 
-    def run(self, work: Callable[[Item], R | None], rows: Sequence[Item]) -> Iterator[R]:
+    def run(
+        self, work: Callable[[Item], R | None], rows: Sequence[Item], together: Together[R] | None = None
+    ) -> Iterator[R]:
         """Results in the order in which they come; None results are left out.
 
-        An exception of ``work`` ends all of it, and is raised here when nothing moves any more.
+        ``together`` does the work for a few small rows, as far as the pace has it so.
+
+        An exception of either ends all of it, and is raised here when nothing moves any more.
         """
-
-        def each(items: list[Item]) -> Iterable[R]:
-            return (result for item in items if (result := work(item)) is not None)
-
-        return self._run(each, rows, few=False)
-
-    def run_together(self, work: Work[R], rows: Sequence[Item]) -> Iterator[R]:
-        """The same for work that does a few small rows together, as far as the pace has it so."""
-        return self._run(work, rows, few=True)
-
-    def _run(self, work: Work[R], rows: Sequence[Item], *, few: bool) -> Iterator[R]:
-        queue, self._together = Rows(rows), few
+        queue, self._work, self._together = Rows(rows), work, together
         crew: list[threading.Thread] = []
         self._pace.begin()
         try:
-            while self._recruit(crew, work, queue, len(rows)):
+            while self._recruit(crew, queue, len(rows)):
                 with self._control.aside():
                     crew[0].join(DRAIN_S)
                 if not queue.over:  # the last few say nothing of how fast it could be
@@ -124,14 +121,14 @@ class Crew(Generic[R]):
         if self._error is not None:
             raise self._error
 
-    def _recruit(self, crew: list[threading.Thread], work: Work[R], queue: Rows, most: int) -> bool:
+    def _recruit(self, crew: list[threading.Thread], queue: Rows, most: int) -> bool:
         """Keep as many at work as there may be; whether any is left."""
         crew[:] = [thread for thread in crew if thread.is_alive()]
         if not queue.over:
             known = {thread.name for thread in crew}
             for name in (f"copy-{number}" for number in range(min(self._shape[0], most))):
                 if name not in known:
-                    thread = threading.Thread(target=self._loop, args=(work, queue), name=name, daemon=True)
+                    thread = threading.Thread(target=self._loop, args=(queue,), name=name, daemon=True)
                     thread.start()
                     crew.append(thread)
         return bool(crew)
@@ -140,10 +137,12 @@ class Crew(Generic[R]):
     def _shape(self) -> tuple[int, int]:
         """How many threads there may be, and how many rows for each."""
         size = self._control.at_once(self._pace.size)
-        threads = -(-size // self._pace.few) if self._together else size
+        if self._together is None or self._pace.few == 1:
+            return size, 1
+        threads = -(-size // self._pace.few)
         return threads, size // threads
 
-    def _loop(self, work: Work[R], queue: Rows) -> None:
+    def _loop(self, queue: Rows) -> None:
         number = int(threading.current_thread().name.rpartition("-")[2])
         try:
             with self._control.writing():  # whoever asks `cancelled` is out of it while it waits there
@@ -151,21 +150,44 @@ class Crew(Generic[R]):
                     threads, few = self._shape
                     if number >= threads:  # one too many goes; it is called again when there may be more
                         return
-                    taken = [] if self._error or self._control.cancelled() else queue.take(few)
-                    if not taken:
+                    if self._error or self._control.cancelled() or not self._do_next(queue, few):
                         queue.over = True
                         return
-                    self._do(work, taken)
         except BaseException as error:  # noqa: BLE001  # Rust panics are no Exceptions: no thread dies in silence
             self._error = self._error or error
             queue.over = True
 
-    def _do(self, work: Work[R], items: list[Item]) -> None:
+    def _do_next(self, queue: Rows, few: int) -> bool:
+        """Whether there was anything left."""
+        if few == 1:
+            item = queue.next()
+            if item is not None:
+                self._do(item)
+            return item is not None
+        items = queue.take(few)
+        if len(items) == 1:
+            self._do(items[0])
+        elif items:
+            self._do_together(items)
+        return bool(items)
+
+    def _do(self, item: Item) -> None:
         # A whole object is held twice while it passes from one store to the other.
-        room = min(2 * sum([item.bytes for item in items]), PART_ROOM)
+        room = min(2 * item.bytes, PART_ROOM)
         self._budget.take(room)
         try:
-            for result in work(items):
+            result = self._work(item)
+        finally:
+            self._budget.give(room)
+        if result is not None:
+            self._results.append(result)
+
+    def _do_together(self, items: list[Item]) -> None:
+        assert self._together
+        room = 2 * sum([item.bytes for item in items])
+        self._budget.take(room)
+        try:
+            for result in self._together(items):
                 self._results.append(result)
         finally:
             self._budget.give(room)

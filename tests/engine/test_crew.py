@@ -127,7 +127,7 @@ def test_small_rows_of_one_source_are_done_together_and_others_alone() -> None:
         taken.append([item.item_no for item in items])
         return taken[-1]
 
-    done = Crew[int](few(3, 3), Control("r1")).run_together(work, rows)
+    done = Crew[int](few(3, 3), Control("r1")).run(lambda item: work([item])[0], rows, work)
     assert list(done) == list(range(10))
     assert taken == [[0, 1, 2], [3], [4], [5], [6, 7, 8], [9]]
 
@@ -145,7 +145,8 @@ def test_a_limit_holds_for_all_objects_at_once(limit: int | None, shape: tuple[i
     control = Control("r1")
     control.throttle.set({"in_flight": limit})
     crew: Crew[int] = Crew(few(16, 32), control)
-    assert sorted(crew.run_together(lambda items: [item.item_no for item in items], ROWS)) == list(range(500))
+    done = crew.run(lambda item: item.item_no, ROWS, lambda items: [item.item_no for item in items])
+    assert sorted(done) == list(range(500))
     assert crew._shape == shape
 
 
@@ -157,7 +158,7 @@ def test_what_a_batch_did_before_its_error_is_given() -> None:
                 raise ValueError
             yield item.item_no
 
-    results = Crew[int](few(8, 8), Control("r1")).run_together(work, ROWS)
+    results = Crew[int](few(8, 8), Control("r1")).run(lambda item: item.item_no, ROWS, work)
     got = []
     with pytest.raises(ValueError):
         got.extend(results)
