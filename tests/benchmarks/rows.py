@@ -67,11 +67,12 @@ BY_NAME = {row.name: row for row in ROWS}
 LIMITS = {
     "start-up": "the loading of Arrow, DuckDB, SQLAlchemy and pydantic by the runner, then thirteen fsyncs",
     "start-up-s3": "the same, then the trials of what the server heeds",
-    "small-s3-s3": "one request an object, 65 µs of a core, as much again for the server; receipts over a pipe, 15 µs",
-    "small-streamed": "two requests an object, 140 µs of a core and 110 µs for the server, with an MD5 between them",
-    "small-local-s3": "a PUT, 110 µs of a core (two thirds the interpreter, flat; 17 waits and wakes, 6 MD5) and 50 µs "
-    "for the server; receipts over a pipe, 15 µs",
-    "small-s3-local": "a GET, a file made and linked: 110 µs of a core",
+    "small-s3-s3": "one request an object: 50 µs of a core, nearly all the interpreter; 22 µs for the server, 12 for "
+    "receipts",
+    "small-streamed": "two requests an object: 105 µs of a core with an MD5 between them, 52 µs for the server",
+    "small-local-s3": "a PUT: 80 µs of a core, 6 of them MD5, 30 µs for the server",
+    "small-s3-local": "a GET, a file made and linked: 95 µs of a core, a fifth of it the system's; 27 µs for the "
+    "server",
     "small-local-local": "a file read, written, read again and compared, then linked: 27 µs of a core, half of it the "
     "system's; `cp` does the first two",
     "large-local-s3": "the server's one core, with its MD5 of what it takes",
