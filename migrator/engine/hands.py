@@ -38,6 +38,7 @@ class Hands:
         self._inbox: Inbox = queue.SimpleQueue()
         self._links: list[Link] = []
         self._again: deque[Open] = deque()
+        self._spent = False  # whether all shards were handed out
         self._deaths = 0
         self._warned: set[str] = set()
         self._failure: tuple[Open, Exception] | None = None
@@ -61,6 +62,7 @@ class Hands:
 
     def work_off(self, works: Iterator[Work]) -> Iterator[Handed]:
         """Each shard with its receipts when all of them are there; when asked to stop, with those that are."""
+        self._spent = False
         while True:
             self._recruit()
             yield from self._hand_out(works)
@@ -98,6 +100,7 @@ class Hands:
     def _hand_out(self, works: Iterator[Work]) -> Iterator[Handed]:
         while not self._ending and (link := self._idlest()) is not None:
             one = self._again.popleft() if self._again else _opened(works)
+            self._spent = one is None
             if one is None:
                 return
             if one.rows:
@@ -208,19 +211,25 @@ class Hands:
 
     def _tell_terms(self) -> None:
         with self._changing:
-            for number, link in enumerate(self._links):
-                link.tell_terms(self._terms(number, link))
+            for link in self._links:
+                link.tell_terms(self._terms(link))
 
-    def _terms(self, number: int, link: Link) -> dict[str, Any]:
+    def _terms(self, link: Link) -> dict[str, Any]:
         control = self._control
         stop = (control.why or "stopped") if control.stopped else "ended" if self._failure or link.stopping else None
         until = control.gate.until
         return {
             "until": None if until == float("inf") else until,
             "why": control.gate.why,
-            "limits": control.throttle.share(number, max(1, len(self._links))),
+            "limits": self._share(link),
             "stop": stop,
         }
+
+    def _share(self, link: Link) -> dict[str, Any]:
+        """Of the limits; at the end, when some have nothing more to do, those who work on have theirs as well."""
+        sharing = [one for one in self._links if one.open] if self._spent and not self._again else self._links
+        sharing = sharing if link in sharing else self._links
+        return self._control.throttle.share(sharing.index(link), len(sharing))
 
 
 def _opened(works: Iterator[Work]) -> Open | None:

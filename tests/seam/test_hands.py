@@ -7,8 +7,10 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -209,6 +211,25 @@ def test_a_limit_below_the_number_of_hands_lets_some_go(crew: Callable[..., Crew
         limited.wait()
         assert limited.settled() == list(range(300))
         assert limited.lines() == 300
+
+
+# Mutations: let all share to the end in Hands._share, or those that work alone while there is more to hand out.
+def test_who_works_on_has_the_limits_of_those_who_have_ended() -> None:
+    control = Control("r1")
+    control.throttle.set({"bytes_per_s": 100, "in_flight": 9})
+    hands = Hands(Any, 2, control)  # pyright: ignore[reportArgumentType]
+    at_work, ended = (SimpleNamespace(open=deque(opened), stopping=False) for opened in ([work_of(0)], []))
+    hands._links = [ended, at_work]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def limits() -> list[dict[str, Any]]:
+        return [hands._terms(link)["limits"] for link in hands._links]
+
+    halves = [{"bytes_per_s": 50, "in_flight": 5}, {"bytes_per_s": 50, "in_flight": 4}]
+    assert limits() == halves
+    assert list(hands._hand_out(iter(()))) == []
+    assert limits() == [halves[0], {"bytes_per_s": 100, "in_flight": 9}]
+    hands._again.append(Any)  # one died, and what it had is handed out again
+    assert limits() == halves
 
 
 def test_an_executor_that_breaks_in_a_hand_fails_the_run_with_its_own_words(crew: Callable[..., Crew]) -> None:
