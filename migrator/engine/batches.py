@@ -130,12 +130,9 @@ class Batches:
 
     def _hashed(self, item: Item, data: bytes, fitted: Fitted) -> Held | None:
         try:
-            hasher = self._passage.hasher(item, fitted.word)
-            hasher.update(data)
-            self._passage.check(item, fitted.word, hasher)
+            return Held(item, data, fitted, self._passage.hashed(item, data, fitted))
         except StoreError:
             return None
-        return Held(item, data, fitted, hasher)
 
     def _written(self, held: list[Held]) -> list[tuple[Held, Written]]:
         written = []

@@ -82,9 +82,7 @@ class Copier:
     def _send_whole(self, item: Item, body: Body, fitted: Fitted) -> Receipt:
         self._control.spend(item.bytes)
         data = body.read()
-        hasher = self._passage.hasher(item, fitted.word)
-        hasher.update(data)
-        self._passage.check(item, fitted.word, hasher)
+        hasher = self._passage.hashed(item, data, fitted)
         try:
             written = self._target.put(name_of(item), data, fitted.attributes, **self._passage.terms(item))
         except AlreadyExists as conflict:

@@ -66,6 +66,13 @@ class Passage:
         ours = self.target.hash_of(item.bytes) or theirs or "xxh3"
         return self.evidence.hasher(ours, None if theirs == ours else theirs)
 
+    def hashed(self, item: Item, data: bytes, fitted: Fitted) -> Hasher:
+        """The hash of all its bytes. Raises StoreError where they are not the source's."""
+        hasher = self.hasher(item, fitted.word)
+        hasher.update(data)
+        self.check(item, fitted.word, hasher)
+        return hasher
+
     def check(self, item: Item, word: Word | None, hasher: Hasher) -> None:
         """Raise StoreError where the bytes that went through ``hasher`` are not the source's."""
         self._witness.check(item, word, hasher)

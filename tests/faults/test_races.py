@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exact_s3 import ExactS3, Reply, Stored
@@ -59,16 +60,18 @@ def copier(source: Store, target: Store, *, by_server: bool) -> Copier:
     return made
 
 
+def ways(often: int, seldom: int) -> list[Any]:
+    """Small ones alone and in a batch, large ones alone; each through memory, and by the server."""
+    return [
+        *((SMALL, by_server, often, way) for by_server in (False, True) for way in WAYS),
+        *((LARGE, by_server, seldom, "alone") for by_server in (False, True)),
+        *(pytest.param(LARGE, by_server, often, "alone", marks=SOAK) for by_server in (False, True)),
+    ]
+
+
 # Mutation: leave x-amz-copy-source-if-match out of ServerCopies._named; let S3Body neither send If-Match nor look
 # at the ETag that comes.
-@pytest.mark.parametrize(
-    ("size", "by_server", "times", "way"),
-    [
-        *((SMALL, by, 200, way) for by in (False, True) for way in WAYS),
-        (LARGE, False, 4, "alone"), (LARGE, True, 4, "alone"),
-        pytest.param(LARGE, False, 200, "alone", marks=SOAK), pytest.param(LARGE, True, 200, "alone", marks=SOAK),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("size", "by_server", "times", "way"), ways(200, 4))
 def test_a_source_that_is_replaced_in_mid_copy_is_never_mixed(
     size: int, by_server: bool, times: int, way: str, exact: ExactS3
 ) -> None:
@@ -172,14 +175,7 @@ def one_file(copying: Copier, source: Store, exact: ExactS3, folder: Path) -> st
 
 
 # Mutation: send no condition with a write (Terms.condition gives nothing).
-@pytest.mark.parametrize(
-    ("size", "by_server", "times", "way"),
-    [
-        *((SMALL, by, 100, way) for by in (False, True) for way in WAYS),
-        (LARGE, False, 3, "alone"), (LARGE, True, 3, "alone"),
-        pytest.param(LARGE, False, 100, "alone", marks=SOAK), pytest.param(LARGE, True, 100, "alone", marks=SOAK),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("size", "by_server", "times", "way"), ways(100, 3))
 def test_what_is_created_meanwhile_is_never_replaced(
     size: int, by_server: bool, times: int, way: str, exact: ExactS3
 ) -> None:
