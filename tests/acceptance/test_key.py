@@ -56,13 +56,13 @@ def test_a_key_of_a_completed_run_returns_it(tmp_path: Path) -> None:
 
 def test_a_key_of_an_interrupted_run_resumes_it(few: Path, wayside: Wayside, place: Callable[[str], str]) -> None:
     wayside.delay_s = 0.05
-    first = api.start(CopyObjects(few, place("to")), key="nightly")
+    first = api.start(CopyObjects(few, place("to"), in_flight=2), key="nightly")
     runner = runner_of(first)
     moving(first)
     runner.kill()
     assert ends(first, 15) == "interrupted"
     wayside.delay_s = 0
-    second = api.start(CopyObjects(few, place("to")), key="nightly")
+    second = api.start(CopyObjects(few, place("to"), in_flight=2), key="nightly")
     assert second.id == first.id
     seen = second.wait(60)
     assert (seen.attempt, seen.done, runs_recorded()) == (2, 300, 1)
@@ -70,7 +70,7 @@ def test_a_key_of_an_interrupted_run_resumes_it(few: Path, wayside: Wayside, pla
 
 def test_a_key_of_a_run_killed_unnoticed_resumes_it(few: Path, wayside: Wayside, place: Callable[[str], str]) -> None:
     wayside.delay_s = 0.05
-    words = ["copy", str(few), place("to"), "--key", "nightly", "--no-follow"]
+    words = ["copy", str(few), place("to"), "--key", "nightly", "--in-flight", "2", "--no-follow"]
     run_id = subprocess.run([*MIGRATOR, *words], capture_output=True, text=True, check=True).stdout.strip()
     runner = runner_of(run_id)
     runner.suspend()  # so that it can't start another keeper in between
@@ -140,7 +140,7 @@ def test_threads_that_resume_one_key_at_once_make_one_attempt(
     few: Path, wayside: Wayside, place: Callable[[str], str]
 ) -> None:
     wayside.delay_s = 0.05
-    first = api.start(CopyObjects(few, place("to")), key="nightly")
+    first = api.start(CopyObjects(few, place("to"), in_flight=2), key="nightly")
     moving(first)
     first.cancel()
     assert ends(first, 15) == "cancelled"
@@ -150,7 +150,7 @@ def test_threads_that_resume_one_key_at_once_make_one_attempt(
     def start() -> None:
         barrier.wait()
         try:
-            found.append(api.start(CopyObjects(few, place("to")), key="nightly").id)
+            found.append(api.start(CopyObjects(few, place("to"), in_flight=2), key="nightly").id)
         except Exception as error:
             errors.append(error)
 
