@@ -10,6 +10,7 @@ from .handle import Run
 from .migrations import CopyObjects, DeleteExtra, Migration, PurgeQuarantine, Verify, registry
 from .migrations.choosing import read_time
 from .model import LIVE, RESUMABLE, Mode, Snapshot
+from .options import option
 from .quarantines import holds, needed_by
 from .recording import Terms
 from .state import runs as rows
@@ -25,14 +26,15 @@ def check_arguments(migration: object, terms: Terms, connection: object) -> None
     if terms.mode not in get_args(Mode):
         raise BadInput(f"There is no mode {terms.mode!r}; there are 'streaming' (now) and 'queue' (at its turn).")
     if isinstance(terms.tags, str):
-        raise BadInput(f"tags is a list of words: tags=[{terms.tags!r}].")
+        raise BadInput(f"Tags are a list of words: {option('tags', [terms.tags])}.")
     if not terms.queue or len(terms.queue) > 64:
         raise BadInput(f"A queue's name has 1 to 64 characters, not {terms.queue!r}.")
     if terms.max_attempts < 1:
-        raise BadInput(f"max_attempts is at least 1, not {terms.max_attempts}.")
+        raise BadInput(f"{option('max_attempts')} is at least 1, not {terms.max_attempts}.")
     if connection is not None and terms.mode != "queue":
         raise BadInput(
-            "connection= is for mode='queue': a process can't be started in a transaction that may be undone."
+            f"{option('connection')} is for {option('mode', 'queue')}: a process can't be started in a transaction "
+            "that may be undone."
         )
 
 
@@ -41,11 +43,12 @@ def check_worth(planned: Run, seen: Snapshot, max_cost: float | None, max_age: s
     if made < read_time(max_age, datetime.now(UTC)):
         raise BadInput(
             f"The plan of run {seen.id} is of {made:%Y-%m-%d %H:%M} UTC, older than {max_age}. Make the dry run again, "
-            "or allow it by max_age."
+            f"or allow it by {option('max_age')}."
         )
     cost = None if max_cost is None else planned.plan_summary().cost
     if cost is not None and max_cost is not None and cost.total > max_cost:
-        raise BadInput(f"The plan of run {seen.id} costs {cost}; max_cost allows {max_cost:g}. Nothing was done.")
+        allowed = option("max_cost", max_cost)
+        raise BadInput(f"The plan of run {seen.id} costs {cost}, more than {allowed} allows. Nothing was done.")
 
 
 def bounded(migration: Migration, max_drift: int | None) -> Migration:
@@ -59,7 +62,7 @@ def bounded(migration: Migration, max_drift: int | None) -> Migration:
     if max_drift is None:
         return migration
     if not isinstance(migration, CopyObjects) or max_drift < 0:
-        raise BadInput(f"max_drift={max_drift} counts objects of a copy's plan; it is at least 0.")
+        raise BadInput(f"{option('max_drift', max_drift)} counts objects of a copy's plan; it is at least 0.")
     return migration.model_copy(update={"max_drift": max_drift})
 
 
@@ -80,7 +83,7 @@ def check_unneeded(db: StateDB, migration: Migration, dry_run: bool) -> None:
     if kept := [run for run in wanted if holds(migration.place, run)]:
         raise BadInput(
             f"What run {kept[0]} keeps at {migration.place} is needed by run {needed[kept[0]]}, which has not ended. "
-            "Let it end, or cancel it; or purge one run's by run=."
+            f"Let it end, or cancel it; or purge one run's by {option('run')}."
         )
 
 
@@ -109,8 +112,8 @@ def _check_same(row: Any, migration: Migration, dry_run: bool) -> None:
     differing = _differences(known, asked)
     if differing:
         raise KeyConflict(
-            f"key={row['key']!r} belongs to run {row['id']}, which was started differently: {'; '.join(differing)}. "
-            "Use another key, or the same arguments."
+            f"{option('key', row['key'])} belongs to run {row['id']}, which was started differently: "
+            f"{'; '.join(differing)}. Use another key, or the same arguments."
         )
 
 

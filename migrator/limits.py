@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from .errors import BadInput
+from .options import option
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(k|m|g|ki|mi|gi)?b?(?:/s)?\s*", re.IGNORECASE)
@@ -25,7 +26,7 @@ def read_limits(bytes_per_s: float | str | None = None, in_flight: int | None = 
         limits["bytes_per_s"] = read_size(bytes_per_s)
     if in_flight is not None:
         if not 1 <= in_flight <= MOST_IN_FLIGHT:
-            raise BadInput(f"in_flight is a number of objects from 1 to {MOST_IN_FLIGHT}, not {in_flight}.")
+            raise BadInput(f"{option('in_flight')} is a number of objects from 1 to {MOST_IN_FLIGHT}, not {in_flight}.")
         limits["in_flight"] = in_flight
     return limits
 

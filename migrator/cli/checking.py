@@ -85,7 +85,7 @@ def preflight(
         [Location.parse(source, **read_options(source_options)) for source in sources],
         Location.parse(target, **read_options(target_options)),
     )
-    output.print_json(found.to_dict()) if as_json else click.echo(output.folded(output.plain(str(found)), " " * 4))
+    output.print_json(found.to_dict()) if as_json else click.echo(output.folded(output.told(str(found)), " " * 4))
     sys.exit(0 if found.well else 1)
 
 

@@ -32,6 +32,13 @@ limiting_options = grouped(
     ("--max-bytes", {"metavar": "SIZE", "help": "The same for their bytes."}),
     ("--max-overwrites", {"type": int, "help": "The same for objects that would be replaced."}),
     ("--in-flight", {"type": click.IntRange(1, 512), "help": "Objects at once. Default: what suits the stores."}),
+    (
+        "--processes",
+        {
+            "type": click.IntRange(0, 64),
+            "help": "That copy. Default: several for many small objects; 0: all in the runner.",
+        },
+    ),
     ("--bytes-per-s", {"metavar": "SIZE", "help": "A limit such as 20MiB; `migrator limit` changes it while it runs."}),
 )
 checking_options = grouped(
@@ -50,7 +57,7 @@ deleting_options = grouped(
 )  # fmt: skip
 HOW = (
     "overwrite", "before", "compare", "duplicates", "preview_loss", "on_loss", "source_after", "delete_extra",
-    "max_deletes", "max_delete_share", "reread", "record", "compare_metadata",
+    "max_deletes", "max_delete_share", "reread", "record", "compare_metadata", "processes",
 )  # fmt: skip
 queue_options = grouped(
     "In the queue, with --mode queue",

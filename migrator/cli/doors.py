@@ -12,7 +12,7 @@ import migrator as mg
 from ..errors import BadInput, MigratorError, RunNotCompleted
 from ..model import EXIT_CODES
 from . import output
-from .spelling import as_options
+from .spelling import in_options
 
 if TYPE_CHECKING:
     from ..state import StateDB
@@ -43,7 +43,7 @@ class Door(Listing):
             ctx.exit(EXIT_CODES[error.snapshot.status])
         except MigratorError as error:
             called = self.commands.get(ctx.invoked_subcommand or "", self)
-            click.echo(output.folded(f"Error: {as_options(str(error), called)}", err=True), err=True)
+            click.echo(output.folded(f"Error: {in_options(str(error), called)}", err=True), err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..words import sized
-from .output import duration, moment, plain, print_json, status_text, terminal
+from .output import duration, moment, plain, print_json, status_text, terminal, told
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,7 +27,7 @@ def show_queue(queue: Queue, as_json: bool) -> None:
         print_json({**limits, "workers": queue.workers, "runs": shown})
         return
     click.echo(repr(queue))
-    rows = [(seen.id, status_text(seen), seen.waiting_for or "", seen.title) for seen in (*running, *waiting)]
+    rows = [(seen.id, status_text(seen), told(seen.waiting_for or ""), seen.title) for seen in (*running, *waiting)]
     if rows:
         _print_table(("run", "status", "waits for", "what"), rows)
 

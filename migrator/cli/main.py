@@ -68,7 +68,7 @@ def plan(run: str, as_json: bool) -> None:
     if as_json:
         output.print_json(summary.to_dict())
     else:
-        click.echo(output.folded(output.in_options(str(summary)), " " * 8))
+        click.echo(output.folded(output.told(str(summary)), " " * 8))
 
 
 @main.command()
@@ -171,4 +171,4 @@ def log(run: str) -> None:
         text, cursor = handle.log(cursor)
         if not text:
             return
-        click.echo(output.plain(text), nl=False)
+        click.echo(output.told(text), nl=False)

@@ -9,6 +9,7 @@ import click
 
 from ..migrations.choices import Collisions
 from ..model import Mode
+from .spelling import PAIR
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAIN = "Options"
@@ -100,14 +101,14 @@ renaming_options = grouped(
 )  # fmt: skip
 
 STORE_OPTIONS = (
-    "endpoint, region, profile, addressing, allow_http, anonymous, storage_class, kms_key, requester_pays or "
-    "billing_project"
+    "endpoint, region, profile, account, credentials_file, addressing, allow_http, anonymous, storage_class, kms_key, "
+    "requester_pays or billing_project"
 )
 place_options = grouped(
     "How to reach them",
-    (("--source-option", "source_options"), {"multiple": True, "metavar": "NAME=VALUE",
+    (("--source-option", "source_options"), {"multiple": True, "metavar": PAIR,
                                              "help": f"{STORE_OPTIONS}, for the source."}),
-    (("--target-option", "target_options"), {"multiple": True, "metavar": "NAME=VALUE",
+    (("--target-option", "target_options"), {"multiple": True, "metavar": PAIR,
                                              "help": "The same for the target."}),
 )  # fmt: skip
 
@@ -118,7 +119,8 @@ def take(terms: dict[str, Any], *more: str) -> dict[str, Any]:
     from ..migrations.renaming import RENAMING
 
     found = {name: terms.pop(name) for name in (*CHOICE, *RENAMING, *more) if name in terms}
-    return {name: given for name, given in found.items() if given not in (None, (), False)}
+    left_out = (None, (), False)
+    return {name: given for name, given in found.items() if not any(given is none for none in left_out)}
 
 
 def read_options(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import click
 
 from ..model import Snapshot
 from ..words import disarmed, lasting, shown, sized, unescape
-from .spelling import as_options
+from .spelling import in_options
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,6 +43,11 @@ def print_json(value: Any) -> None:
 def plain(text: str) -> str:
     """Text from outside without the characters that steer a terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def told(text: str) -> str:
+    """A message that was written down, with what it names said as options."""
+    return plain(in_options(text))
 
 
 def show_runs(seen: Sequence[Snapshot], as_json: bool, chosen: bool = False) -> None:
@@ -122,13 +127,7 @@ def show_snapshot(run: Run, as_json: bool) -> None:
 
 def failure(item: Mapping[str, Any]) -> str:
     """An item that failed or was refused, and why."""
-    return plain(f"  {item['status']}  {shown(str(item['key']))}: {in_options(str(item['error']))}")
-
-
-def in_options(reason: str) -> str:
-    """A reason with the arguments that it names said as the options of whatever command."""
-    context = click.get_current_context(silent=True)
-    return as_options(reason, context.find_root().command) if context else reason
+    return f"  {item['status']}  {plain(shown(str(item['key'])))}: {told(str(item['error']))}"
 
 
 def folded(text: str, hang: str = "", err: bool = False) -> str:
@@ -229,14 +228,14 @@ def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
             if seen.position
             else "",
         ),
-        ("waits for", seen.waiting_for or ""),
-        ("held", seen.held_for or ""),
+        ("waits for", in_options(seen.waiting_for or "")),
+        ("held", in_options(seen.held_for or "")),
         ("throttled by", plain(seen.throttled["by"]) if seen.throttled else ""),
         ("sent again", f"{seen.retries:,} requests" if seen.retries else ""),
         ("limits", ", ".join(f"{name} {value:,}" for name, value in seen.limits.items())),
         ("started", moment(seen.started_at)),
         ("finished", moment(seen.finished_at)),
-        ("error", seen.error or ""),
+        ("error", in_options(seen.error or "")),
         ("workspace", seen.workspace),
     ]
     return [(name, value) for name, value in facts if str(value)]

@@ -59,9 +59,9 @@ def _show_lines(run: Run, console: Console) -> Snapshot:
 
 def _phase(seen: Snapshot) -> str:
     if seen.waiting_for:
-        return f"{output.status_text(seen)}, waits for {output.plain(seen.waiting_for)}"
+        return f"{output.status_text(seen)}, waits for {output.told(seen.waiting_for)}"
     if seen.held_for and not seen.cancel_requested:
-        return output.plain(seen.held_for)
+        return output.told(seen.held_for)
     return str(output.status_text(seen)) if seen.status != "running" or seen.cancel_requested else str(seen.phase)
 
 
@@ -99,7 +99,7 @@ def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
     yield Text.assemble(output.status_text(seen), figures, f" {verb} in {output.duration(seen.engine_s)}")
     yield from _notes(run)
     if seen.error:
-        yield Text(output.plain(seen.error))
+        yield Text(output.told(seen.error))
     for failure in run.exceptions(5):
         yield Text(output.failure(failure))
     bad = [status for status in ("failed", "refused") if getattr(seen, status)]
@@ -119,4 +119,4 @@ def _notes(run: Run) -> Iterator[Text]:
     for text in list(dict.fromkeys(str(event.data["text"]) for event in events if event.kind == "warning"))[
         :MOST_NOTES
     ]:
-        yield Text(output.plain(f"  note  {text}"))
+        yield Text(f"  note  {output.told(text)}")

@@ -13,8 +13,9 @@ from . import lists, output
 from .copying import restore
 from .doors import Listing, run_argument, show_run
 from .options import STORE_OPTIONS, json_option, read_options, run_options, table_option
+from .spelling import PAIR
 
-store_option = click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=f"{STORE_OPTIONS}.")
+store_option = click.option("--option", "options", multiple=True, metavar=PAIR, help=f"{STORE_OPTIONS}.")
 
 
 @click.group(cls=Listing)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadInput
 from ..migrations import CopyObjects, Migration
+from ..options import option
 from ..stores import open_store
 from ..words import shown
 from . import duck
@@ -53,6 +54,6 @@ def check_drift(migration: Migration, plan_files: Sequence[Path], scratch: Path,
     if number > migration.max_drift:
         keys = ", ".join(repr(shown(key)) for (key,) in first)
         raise BadInput(
-            f"{number:,} objects are not as they were planned, and max_drift allows {migration.max_drift:,}; the "
-            f"first: {keys}. Nothing was written: make the dry run again."
+            f"{number:,} objects are not as they were planned, more than {option('max_drift', migration.max_drift)} "
+            f"allows; the first: {keys}. Nothing was written: make the dry run again."
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
+from ..options import option
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,33 +42,37 @@ KINDS = frozenset(_KINDS.split())
 def check(connection: duckdb.DuckDBPyConnection, where: str) -> None:
     """Raise BadInput unless this is one expression of what is known here; its syntax tree says so."""
     if not where.strip():
-        raise BadInput("where= is empty, so it is no expression; leave it out to choose all.")
+        raise BadInput(f"{option('where')} is empty, so it is no expression; leave it out to choose all.")
     [(told,)] = connection.execute("select json_serialize_sql(?)", [f"select 1 where ({where}\n)"]).fetchall()
     tree = json.loads(told)
     if tree.get("error"):
-        raise BadInput(f"where={where!r} is no expression of SQL: {tree.get('error_message', 'it has no end')}.")
+        raise BadInput(
+            f"{option('where', where)} is no expression of SQL: {tree.get('error_message', 'it has no end')}."
+        )
     node = tree["statements"][0]["node"]
     one = len(tree["statements"]) == 1 and node["type"] == "SELECT_NODE" and node["from_table"]["type"] == "EMPTY"
     if not one or node["group_expressions"] or node.get("having") or node["modifiers"]:
-        raise BadInput(f"where={where!r} is more than one expression.")
+        raise BadInput(f"{option('where', where)} is more than one expression.")
     for part in _parts(node["where_clause"]):
         _check_part(where, part)
 
 
 def _check_part(where: str, part: dict[str, Any]) -> None:
     if part["class"] in ("SUBQUERY", "WINDOW", "PARAMETER", "STAR"):
-        raise BadInput(f"where={where!r} asks for more than the row at hand; write an expression over its columns.")
+        raise BadInput(
+            f"{option('where', where)} asks for more than the row at hand; write an expression over its columns."
+        )
     name = str(part.get("function_name", "")).lower()
     if name and any(c.isalpha() for c in name) and name not in FUNCTIONS:  # the others are operators
         raise BadInput(
-            f"where={where!r} uses {name}(), which is not among the functions that can't run away; there are those "
-            "over texts, numbers and times, such as lower, contains, split_part, regexp_matches, date_trunc, now."
+            f"{option('where', where)} uses {name}(), which is not among the functions that can't run away; there are "
+            "those over texts, numbers and times, such as lower, contains, split_part, regexp_matches, date_trunc, now."
         )
     kind = str(part.get("type_name") or (part.get("cast_type") or {}).get("id") or "").lower()
     if part["class"] not in CLASSES or (kind and kind not in KINDS):
         raise BadInput(
-            f"where={where!r} uses {kind or part['class']}, which is more than an expression over a row takes; write "
-            "one over plain texts, numbers and times."
+            f"{option('where', where)} uses {kind or part['class']}, which is more than an expression over a row "
+            "takes; write one over plain texts, numbers and times."
         )
 
 

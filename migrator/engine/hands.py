@@ -17,6 +17,7 @@ from .. import errors
 from ..errors import MigratorError
 from ..migrations import Migration
 from ..model import Receipt
+from ..options import option
 from .control import Control
 from .link import Inbox, Link, Open
 from .work import Work
@@ -171,7 +172,7 @@ class Hands:
         if self._deaths > DEATHS:
             raise MigratorError(
                 f"The processes of this run died {self._deaths} times. Its output may say why (memory?); "
-                "processes=0 does all of it in the runner."
+                f"{option('processes', 0)} does all of it in the runner."
             )
 
     def _let_go(self, link: Link) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from ..columns import column
 from ..errors import BadInput
+from ..options import option
 from .planning import Plan, write_plan
 from .sieve import Sieve
 
@@ -27,7 +28,7 @@ def select(plan_files: Sequence[Path], where: str, workspace: Path, label: str) 
     sieve = Sieve(where)
     plan = write_plan(_chosen(plan_files, sieve), workspace, label)
     if not plan[0]:
-        raise BadInput(f"where={where!r} is true for none of the plan's rows; there is nothing to apply.")
+        raise BadInput(f"{option('where', where)} is true for none of the plan's rows; there is nothing to apply.")
     return plan
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
+from ..options import option
 from ..words import unescape
 from . import expressions
 
@@ -77,7 +78,7 @@ class Sieve:
             ).fetchall()
         except duckdb.InterruptException:
             why = f"takes longer than {MOST_S:.0f} s over all rows; make it simpler."
-            raise BadInput(f"where={self._where!r} {why}") from None
+            raise BadInput(f"{self._named()} {why}") from None
         except duckdb.Error as error:
             columns = ", ".join(rows.column_names)
             said = str(error).strip().partition("\n")[0]
@@ -88,7 +89,7 @@ class Sieve:
         return [number for (number,) in found]
 
     def _named(self) -> str:
-        return f"where={self._where!r}" if self._where is not None else "The choice of objects"
+        return option("where", self._where) if self._where is not None else "The choice of objects"
 
 
 def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str]:
@@ -113,7 +114,7 @@ def substitute(names: Sequence[str], pattern: str, becomes: str) -> Sequence[str
             return [unescape(name) for (name,) in connection.execute(statement, [pattern, becomes]).fetchall()]
     except duckdb.Error as error:
         said = str(error).strip().partition("\n")[0]
-        raise BadInput(f"rename={pattern!r} to {becomes!r} can't be done: {said}") from None
+        raise BadInput(f"{option('rename', pattern)} to {becomes!r} can't be done: {said}") from None
 
 
 def check_regex(pattern: str) -> None:
@@ -124,7 +125,7 @@ def check_regex(pattern: str) -> None:
         _substitution().execute("select regexp_matches('', ?)", [pattern]).fetchall()
     except duckdb.Error as error:
         said = str(error).strip().partition("\n")[0]
-        raise BadInput(f"regex={pattern!r} is no regular expression (RE2): {said}.") from None
+        raise BadInput(f"{option('regex', pattern)} is no regular expression (RE2): {said}.") from None
 
 
 @cache

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ..errors import BadInput, LeaseHeld
 from ..model import TERMINAL
+from ..options import option
 from ..state import StateDB, leases, runs
 from . import process
 from .reap import bury, death, holder_of
@@ -47,7 +48,7 @@ def take_or_refuse(connection: sa.Connection, row: Row) -> None:
     if holder := take(connection, row):
         raise LeaseHeld(
             f"{_shown(row, holder)} is being written by {describe(holder)}. Wait for it (`migrator follow "
-            f"{holder['id']}`), cancel it, or start this one with mode='queue', where it waits its turn."
+            f"{holder['id']}`), cancel it, or start this one with {option('mode', 'queue')}, where it waits its turn."
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 from ..errors import BadInput
+from ..options import option
 from ..stores import Location
 from ..words import sized
 from .globs import regex_of
@@ -95,27 +96,29 @@ class Choosing(BaseModel, defer_build=True):
         """Whether anything is left out."""
         return self.where is not None or self.manifest is not None or bool(self.conditions(datetime.now(UTC)))
 
-    def check_amount(self, rows: Iterable[Mapping[str, Any]], sofar: dict[str, int]) -> None:
-        """Count rows of a plan into ``sofar``; raise BadInput when it is more than was allowed."""
-        self.check_amounts(((row["action"], 1, row["bytes"]) for row in rows), sofar)
+    def check_amount(self, rows: Iterable[Mapping[str, Any]], sofar: dict[str, int], done: str = "written") -> None:
+        """Count rows of a plan into ``sofar``; raise BadInput when more would be ``done`` than was allowed."""
+        self.check_amounts(((row["action"], 1, row["bytes"]) for row in rows), sofar, done)
 
-    def check_amounts(self, amounts: Iterable[tuple[str, int, int]], sofar: dict[str, int]) -> None:
+    def check_amounts(
+        self, amounts: Iterable[tuple[str, int, int]], sofar: dict[str, int], done: str = "written"
+    ) -> None:
         """The same of actions, each with a number of objects and their bytes."""
         for action, number, size in amounts:
             if action in ("create", "overwrite"):
                 for what, amount in (("objects", number), ("bytes", size), (action, number)):
                     sofar[what] = sofar.get(what, 0) + amount
         limits = {
-            "max_objects": (self.max_objects, sofar.get("objects", 0), "objects would be written"),
-            "max_bytes": (self.max_bytes, sofar.get("bytes", 0), "would be written"),
+            "max_objects": (self.max_objects, sofar.get("objects", 0), f"objects would be {done}"),
+            "max_bytes": (self.max_bytes, sofar.get("bytes", 0), f"would be {done}"),
             "max_overwrites": (self.max_overwrites, sofar.get("overwrite", 0), "objects would be replaced"),
         }
         for name, (most, found, what) in limits.items():
             if most is not None and found > most:
                 shown = [sized(n) if name == "max_bytes" else f"{n:,}" for n in (found, most)]
                 raise BadInput(
-                    f"At least {shown[0]} {what}, and {name} allows {shown[1]}. Nothing was written: choose less, or "
-                    "raise it."
+                    f"At least {shown[0]} {what}, and {option(name)} allows {shown[1]}. Nothing was {done}: choose "
+                    "less, or raise it."
                 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import BadInput
+from ..options import option
 from ..stores import Location
 from ..stores.abilities import HasFolders
 from ..stores.digests import Strong, check_strong
@@ -138,7 +139,10 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         if not isinstance(source, list | tuple):
             return given
         if not source or given.get("more_sources"):
-            raise BadInput("source= is a place or a list of places, at least one; more_sources= goes with one place.")
+            raise BadInput(
+                f"{option('source')} is a place or a list of places, at least one; {option('more_sources')} goes with "
+                "one place."
+            )
         return {**given, "source": source[0], "more_sources": source[1:]}
 
     @field_validator("reread", mode="before")
@@ -148,14 +152,17 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> CopyObjects:
-        deletes = "delete_extra=" if self.delete_extra else "source_after=" if self.source_after != "keep" else None
+        deletes = "delete_extra" if self.delete_extra else "source_after" if self.source_after != "keep" else None
         if deletes and self.more_sources:
             raise BadInput(
-                f"{deletes} goes with one source; when all is copied, DeleteSource.of(run, source=…) deletes of each."
+                f"{option(deletes)} goes with one source. When all is copied, delete of each: `migrator delete-source "
+                "RUN`, or mg.DeleteSource.of(run), with {option('source')}."
             )
         if self.delete_extra and (self.source_after != "keep" or self.manifest):
-            other = "manifest=" if self.manifest else "source_after="
-            raise BadInput(f"delete_extra= makes the target like the source, which {other} contradicts. Choose one.")
+            other = option("manifest" if self.manifest else "source_after")
+            raise BadInput(
+                f"{option('delete_extra')} makes the target like the source, which {other} contradicts. Choose one."
+            )
         return self
 
     @property

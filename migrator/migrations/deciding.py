@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..options import option
 from ..stores import ObjectInfo, Store
 from ..words import storable, unescape
 from .losses import look_for_losses
@@ -103,7 +104,8 @@ def _decide_alone(pair: Pair, sources: Sequence[Store], target: Store, how: Copy
         return _row(pair, "refuse", problem)
     if pair.twin is not None:
         twin = _told(pair.twin, pair.twin_of, how)
-        return _row(pair, "refuse", f"{twin} would get the same name, {pair.name!r}; collisions= says who yields")
+        who = f"{option('collisions')} says who yields"
+        return _row(pair, "refuse", f"{twin} would get the same name, {pair.name!r}; {who}")
     if pair.rival is not None:
         return _yield(pair, pair.rival, sources, target, how)
     if pair.collides:
@@ -138,8 +140,8 @@ def _decide_against(pair: Pair, verdict: str | None, how: CopyObjects) -> dict[s
         return _row(pair, "skip", f"the same stands at the target ({verdict})")
     if how.overwrite == "never":
         shown = f"{pair.target.size:,} bytes there, {pair.source.size:,} here"
-        reason = f"a different object stands at the target ({shown}); overwrite='if-different' would replace it"
-        return _row(pair, "refuse", reason)
+        would = f"{option('overwrite', 'if-different')} would replace it"
+        return _row(pair, "refuse", f"a different object stands at the target ({shown}); {would}")
     if how.before == "none":
         return _row(pair, "overwrite", "differs; what stands there now can't be brought back", irreversible=True)
     return _row(pair, "overwrite", "differs; what stands there now is kept in quarantine first")

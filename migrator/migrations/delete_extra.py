@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import ByteSize, Field
 
 from ..errors import BadInput
+from ..options import option
 from ..stores import Location
 from ..words import unescape
 from .base import Batch, Migration, PlanContext, Target
@@ -70,13 +71,13 @@ class DeleteExtra(Choosing, Renaming, Migration, defer_build=True):
             here += len(rows) - len(extras)
             there += sum(row["t_size"] is not None for row in rows)
             extra += len(extras)
-            self.check_amount([{**row, "action": "create"} for row in extras], sofar)
+            self.check_amount([{**row, "action": "create"} for row in extras], sofar, "deleted")
             yield extras
         if extra and not here:
             raise BadInput(f"{self.source} lists nothing that is meant, so nothing is deleted. Is it the right place?")
         if extra > self.max_share * there:
             raise BadInput(
-                f"{extra:,} of {there:,} objects at {self.target} would be deleted, and max_share allows "
+                f"{extra:,} of {there:,} objects at {self.target} would be deleted, and {option('max_share')} allows "
                 f"{self.max_share:.0%}. Nothing was deleted: look at the two places, or raise it."
             )
 

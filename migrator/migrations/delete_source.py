@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import ByteSize, Field
 
 from ..errors import BadInput
+from ..options import option
 from ..stores import Location
 from .base import Batch, Ended, Migration, PlanContext, Target
 from .choices import Before
@@ -77,7 +78,9 @@ class DeleteSource(Migration, defer_build=True):
         seen = run.snapshot()
         made = CopyObjects.model_validate(seen.spec)
         if source is None and made.more_sources:
-            raise BadInput(f"Run {seen.id} copied {len(made.sources)} sources; say which one's objects go: source=.")
+            raise BadInput(
+                f"Run {seen.id} copied {len(made.sources)} sources; say which one's objects go: {option('source')}."
+            )
         if source is not None and source not in map(str, made.sources):
             told = ", ".join(map(str, made.sources))
             raise BadInput(f"Run {seen.id} copied no source {source!r}; it copied {told}.")
@@ -100,7 +103,7 @@ class DeleteSource(Migration, defer_build=True):
         limits, sofar = Choosing(max_objects=self._most(), max_bytes=self.max_bytes), {}
         for batch in pq.ParquetFile(str(self.proved.path)).iter_batches(BATCH):
             rows = [_row(one) for one in batch.to_pylist()]
-            limits.check_amount([{**row, "action": "create"} for row in rows], sofar)
+            limits.check_amount([{**row, "action": "create"} for row in rows], sofar, "deleted")
             yield rows
 
     def _most(self) -> int | None:

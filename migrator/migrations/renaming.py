@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from ..errors import BadInput
+from ..options import option
 from ..stores import ObjectInfo
 from .choices import Collisions
 
@@ -68,7 +69,10 @@ class Renaming(BaseModel, defer_build=True):
     @model_validator(mode="after")
     def _has_both(self) -> Renaming:
         if self.rename_to and self.rename is None:
-            raise BadInput("rename_to= says what a match becomes; rename= with the regular expression is missing.")
+            raise BadInput(
+                f"{option('rename_to')} says what a match becomes; {option('rename')} with the regular expression is "
+                "missing."
+            )
         return self
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import BadInput
+from ..options import option
 from .connections import KNOWN, connection
 from .endpoints import endpoint
 
@@ -28,10 +29,10 @@ OPTIONS = {
     "az": _ANY | {"account"},
     "memory": frozenset(),
 }
-_KEY_PAIR = "give profile= or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_KEY_PAIR = f"give {option('profile')} or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _WAYS = {
     "s3": _KEY_PAIR,
-    "gs": "give credentials_file= or set GOOGLE_APPLICATION_CREDENTIALS",
+    "gs": f"give {option('credentials_file')} or set GOOGLE_APPLICATION_CREDENTIALS",
     "az": "set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN",
     "memory": "it needs none",
 }
@@ -71,7 +72,7 @@ def _web_fields(given: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if not host or parts.scheme != "https":
         raise BadInput(
             f"An {parts.scheme}:// address is no place: write s3://, gs:// or az://bucket/prefix, and the server as "
-            "endpoint=."
+            f"{option('endpoint')}."
         )
     if parts.query or parts.fragment:
         raise BadInput("Signed links are not places: take out '?' and what follows, and set AZURE_STORAGE_SAS_TOKEN.")

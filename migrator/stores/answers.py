@@ -20,6 +20,7 @@ from ..errors import (
     Throttled,
     Unreachable,
 )
+from ..options import option
 from .locations import Location
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9_.]{1,64})\s*</Code>")
@@ -74,7 +75,9 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
         return PlaceGone(f"There is no bucket {bucket!r} at {where}; create it, or check the name and {check}.")
     if refusal.status in (301, 307, 308) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
         other = f"region {refusal.region!r}" if refusal.region else "another region"
-        return BadInput(f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or region=.")
+        return BadInput(
+            f"The bucket {bucket!r} is in {other}, not in {place.region!r}; set AWS_REGION or {option('region')}."
+        )
     if code in _CLOCK:
         return Denied(f"{where} refused the request's time: {refusal.said}. Set this machine's clock right.")
     if code == "InvalidObjectState":

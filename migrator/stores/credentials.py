@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import CredentialsRefused
+from ..options import option
 from .locations import Credentials
 
 AWS_EXTRA = "pip install 'jupyter-migrator[aws]'"
@@ -116,7 +117,7 @@ class _Session:
         if self._credentials is None:
             raise CredentialsRefused(
                 "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "set AWS_PROFILE, or give anonymous=True for a public bucket."
+                f"set AWS_PROFILE, or give {option('anonymous', True)} for a public bucket."
             )
         frozen = _guard(self._profile, self._credentials.get_frozen_credentials)
         return Keys(frozen.access_key, frozen.secret_key, frozen.token, datetime.now(UTC) + LIFETIME)

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import xxhash
 
 from ..errors import BadInput
+from ..options import option
 from .checksums import WIDTHS, Cyclic, from_base64
 
 MIB = 1 << 20
@@ -175,8 +176,8 @@ def check_strong(algorithm: Strong) -> None:
         _new(algorithm)
     except ImportError:
         raise BadInput(
-            f"record={algorithm!r} needs the package {algorithm}: pip install 'jupyter-migrator[{algorithm}]', or use "
-            "record='sha256'."
+            f"{option('record', algorithm)} needs the package {algorithm}: pip install "
+            f"'jupyter-migrator[{algorithm}]', or use {option('record', 'sha256')}."
         ) from None
 
 

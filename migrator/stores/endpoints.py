@@ -6,6 +6,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from ..errors import BadInput
+from ..options import option
 
 
 def endpoint(url: str) -> str:
@@ -40,6 +41,6 @@ def check_encrypted(url: str, allowed: bool | None, more: str = "") -> None:
     """Refuse an endpoint that would have credentials go over a network in the clear."""
     if url.startswith("http:") and not (allowed or is_loopback(url)):
         raise BadInput(
-            f"{url} is not encrypted: use https://, or allow it with allow_http=True, "
+            f"{url} is not encrypted: use https://, or allow it with {option('allow_http', True)}, "
             f"allow_http = true in the connection{more}."
         )

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ..errors import NotFound, PlaceGone, SourceChanged, StoreError
+from ..options import option
 from . import names
 from .base import Attributes, Capabilities, ObjectInfo, Written
 from .clones import Watch, fill_clone
@@ -47,7 +48,9 @@ class LocalStore:
             raise NotFound(f"There is no folder {self._root!r}. Make it, or check the path.") from None
         except NotADirectoryError:
             folder, _, name = self._root.rpartition("/")
-            raise NotFound(f"{self._root!r} is no folder: name {folder!r}, and this one by include={name!r}.") from None
+            raise NotFound(
+                f"{self._root!r} is no folder: name {folder!r}, and this one by {option('include', name)}."
+            ) from None
         except OSError as error:
             raise failed(error, self._root) from None
 

@@ -40,8 +40,9 @@ from wayside import Wayside
 import migrator as mg
 from migrator import CopyObjects, api
 from migrator.cli import main, output
-from migrator.cli.spelling import as_options
+from migrator.cli.spelling import in_options
 from migrator.errors import BadInput
+from migrator.options import option
 
 SNAPSHOT = {
     "id", "name", "tags", "owner", "migration", "spec", "mode", "dry_run", "status", "attempt", "phase", "phases",
@@ -103,23 +104,23 @@ def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: P
         mg.runs(status="fail")
 
 
-# Mutations: in `_VALUE` leave out what comes after the value, and a key is taken for an option; leave the groups out of
-# `_options`, and a purge is told of run=.
+# Mutations: leave the groups out of `_options`, and a purge is told of `run=`; ask `_of_stores` of the root alone, and
+# a quarantine is told of --source-option; read no quoted backquote in `said`, and a key is cut.
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("words", "message", "read"),
     [
-        ("this one by include='a b'.", "this one by --include 'a b'."),
-        ("where= is empty", "--where is empty"),
-        ("with mode='queue', where it waits", "with --mode queue, where it waits"),
-        ("max_objects=3: more", "--max-objects 3: more"),
-        ("(dry_run=True)", "(--dry-run)"),
-        ("include='unended", "include='unended"),
-        ("mode=3/x, a/mode=3 and 'mode=3'", "mode=3/x, a/mode=3 and 'mode=3'"),
+        (["copy"], f"this one by {option('include', 'a `b')}.", "this one by --include 'a `b'."),
+        (["copy"], f"{option('where')} is empty", "--where is empty"),
+        (["copy"], f"({option('dry_run', True)})", "(--dry-run)"),
+        (["copy"], f"give {option('profile')}", "give --source-option or --target-option profile=…"),
+        (["quarantine"], f"{option('anonymous', True)}, {option('run')}", "--option anonymous=true, --run"),
+        (["show"], f"allow it by {option('max_age', '7d')}", "allow it by --max-age 7d"),
+        (["copy"], "mode=3/x, `migrator show x`", "mode=3/x, `migrator show x`"),
     ],
 )
-def test_an_argument_that_a_message_names_is_an_option_in_a_terminal(said: str, read: str) -> None:
-    assert as_options(said, main.commands["copy"]) == read
-    assert as_options("one run's by run=.", main.commands["quarantine"]) == "one run's by --run."
+def test_an_option_in_a_message_is_said_as_commands_have_it(words: list[str], message: str, read: str) -> None:
+    with main.make_context("migrator", [*words, "x"], resilient_parsing=True):
+        assert in_options(message, main.commands[words[0]]) == read
 
 
 # Mutations: take `MOVED` out of progress.py, and a check says moved; `in_options` out of `failure` or of `_cell`, and a
@@ -394,7 +395,7 @@ def test_by_default_a_different_object_at_the_target_is_refused_and_left_as_it_w
     assert (tmp_path / "to" / differing).read_bytes() == before
     (refused,) = command_here("items", seen["id"], "--status", "refused", "--format", "json").json
     assert refused["key"] == differing
-    assert "overwrite='if-different' would replace it" in refused["error"]
+    assert "`overwrite='if-different'` would replace it" in refused["error"]
 
 
 @pytest.mark.parametrize("overwrite", ["if-different", "always"])

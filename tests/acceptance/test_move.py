@@ -218,7 +218,7 @@ def test_a_move_with_a_copy_that_was_there_already_keeps_its_source_and_a_cap_ke
     run = copied(source, tmp_path / "out", source_after="quarantine-verified", max_delete_share=0.5)
     assert run.status == "partial"
     assert len(in_folder(source)) == 6  # 4 of 6 were copied by this run, and 3 may go
-    assert "max_objects allows 3" in str(run.events()[-2].data) + str(mg.runs(1)[0].snapshot().error)
+    assert "`max_objects=` allows 3" in str(run.events()[-2].data) + str(mg.runs(1)[0].snapshot().error)
     run = copied(source, tmp_path / "out", source_after="delete-verified")
     assert (run.status, run.snapshot().skipped, len(in_folder(source))) == ("completed", 6, 6)  # listed is not proved
     run = copied(source, tmp_path / "two", source_after="quarantine-verified")

@@ -92,14 +92,15 @@ def test_offers_what_can_be_done(harness, state, labels):
 
 
 # Mutations: offer Resume for every end but `completed`, and a run whose plan refused the rest offers what can't help;
-# true for `toldApart`, and each row of Refused says that it was refused.
+# true for `toldApart`, and each row of Refused says that it was refused; `code` alone in `marked`, and it is Python.
 def test_what_was_only_refused_is_planned_again_and_a_name_is_shown(harness):
     page = harness()
-    rows = [{"key": name, "status": "refused", "error": f"no room for {name}", "size": 1} for name in "ab"]
+    rows = [{"key": name, "status": "refused", "error": f"no room for {name}; `max_bytes='1 GB'`", "size": 1}
+            for name in "ab"]  # fmt: skip
     page.evaluate(MOUNT, ["refusals", {"rows": rows}])
     panel = page.locator(".mgp-panel")
-    expect(panel.locator(".mgp-items tbody tr").first).to_have_text("a1 Bno room for a")
-    expect(panel.locator(".mgp-reason").last).to_have_text("no room for b1")
+    expect(panel.locator(".mgp-items tbody tr").first).to_have_text("a1 Bno room for a; Max bytes: 1 GB")
+    expect(panel.locator(".mgp-reason").last).to_have_text("no room for b; Max bytes: 1 GB1")
     expect(panel.locator(".mgp-go:visible")).to_have_text("Plan these 7 again")
     expect(panel.locator(".mgp-name")).to_have_text("nightly lake")
 

@@ -153,7 +153,8 @@ def test_times_are_utc() -> None:
 
 # Mutation: leave `check_amount` out of CopyObjects.plan.
 @pytest.mark.parametrize(
-    ("limit", "said"), [({"max_objects": 2}, "max_objects allows 2"), ({"max_bytes": "5B"}, "max_bytes allows 5 B")]
+    ("limit", "said"),
+    [({"max_objects": 2}, "`max_objects=` allows 2"), ({"max_bytes": "5B"}, "`max_bytes=` allows 5 B")],
 )
 def test_more_than_was_allowed_is_no_plan(limit: dict[str, object], said: str, tmp_path: Path, state: str) -> None:
     import migrator as mg

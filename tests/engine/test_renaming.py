@@ -62,7 +62,7 @@ def test_a_name_is_made_step_by_step(key: str, how: dict[str, Any], name: str) -
         ({"template": "fixed"}, "one name"),
         ({"template": "{name"}, "can't be read"),
         ({"template": "{name:%Y}"}, "no format after name"),
-        ({"rename_to": "x"}, "rename= with the regular expression is missing"),
+        ({"rename_to": "x"}, "`rename=` with the regular expression is missing"),
         ({"collisions": "maybe"}, "keep-newest"),
     ],
 )

@@ -1,6 +1,6 @@
 // The fields of a form: what is typed, as the server wants it, and what was wrong with it.
 
-import { h, inline, put, set, show } from "./nodes.js";
+import { h, inline, set, show } from "./nodes.js";
 
 const HINTS = { place: "/folder, s3://bucket/prefix, gs://…, az://…", json: "{ } as JSON", lines: "one a line" };
 const TYPES = { date: "date", "date-time": "datetime-local" };
@@ -43,7 +43,7 @@ export function buildField(field, id) {
   const row = h("div", { class: `mgp-line-of mgp-of-${field.kind}` }, h("label", { for: id }, field.label), h("div", { class: "mgp-fill" }, box, fault, help));
   show(help, field.help);
   const say = (text) => {
-    put(fault, text);
+    fault.replaceChildren(...inline(text));
     show(fault, text);
     set(box, "aria-invalid", !!text);
   };

@@ -3,7 +3,7 @@
 import { buildConfirm, paintConfirm, wireConfirm } from "./confirm.js";
 import { buildField } from "./fields.js";
 import { buildMode, paintMode, wireMode } from "./mode.js";
-import { button, h, put, serial, set, show } from "./nodes.js";
+import { button, h, inline, put, serial, set, show } from "./nodes.js";
 import { codeOf } from "./python.js";
 
 const RUN_NAME = { name: "name", label: "Name", kind: "text", help: "To find the run again.", required: false, own: false, default: null, choices: [] };
@@ -37,7 +37,7 @@ export function mountForm(el, { forms, stakes, launch, started }, signal) {
     put(v.code, codeOf(offer, given, missing, terms()));
   };
   const change = (part) => { state = { ...state, ...part }; draw(); };
-  const fault = (text) => { put(v.fault, text); show(v.fault, text); };
+  const fault = (text) => { v.fault.replaceChildren(...inline(text)); show(v.fault, text); };
 
   const choose = (next) => {
     offer = next;

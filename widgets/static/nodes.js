@@ -1,5 +1,7 @@
 // Making nodes, and changing them only where they differ.
 
+import { capital } from "./figures.js";
+
 /** An element; every focusable one keeps JupyterLab's shortcuts away from itself, or `d d` deletes the cell. */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -30,10 +32,18 @@ export function keepFocus(box, act) {
   box.focus({ preventScroll: true });
 }
 
-/** Text whose parts in backticks are code. Text all the same: nothing in it is taken for a tag. */
+/** Text whose parts in backticks are code, or an option. Text all the same: nothing in it is taken for a tag. */
 export function inline(text) {
   const parts = text.split("`");
-  return parts.length % 2 ? parts.map((part, i) => (i % 2 ? h("code", {}, part) : part)) : [text];
+  return parts.length % 2 ? parts.map((part, i) => (i % 2 ? marked(part) : part)) : [text];
+}
+
+/** An option as `migrator.options` writes it, under the name that a form has for it; what is none of these as it is. */
+function marked(code) {
+  const [, name, value] = /^([a-z][a-z_]*)=(.*)$/s.exec(code) ?? [];
+  if (!name) return h("code", {}, code);
+  const said = value === "True" ? "yes" : value.replace(/^(['"])(.*)\1$/s, "$2");
+  return h("code", { title: code }, [capital(name.replaceAll("_", " ")), said].filter(Boolean).join(": "));
 }
 
 export function tableOf(names, body, kind) {

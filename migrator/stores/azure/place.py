@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from ...errors import BadInput, ConfigError
+from ...options import option
 from ..addresses import storage_class_named
 from ..connections import Connection, connection
 from ..endpoints import check_encrypted, endpoint
@@ -22,7 +23,8 @@ def resolve(location: Location) -> Location:
     named = connection(name) if name else Connection()
     account = location.account or named.account or ("" if name else os.environ.get("AZURE_STORAGE_ACCOUNT", ""))
     if not account:
-        way = f"write account = in [connections.{name}]" if name else "set AZURE_STORAGE_ACCOUNT, or give account="
+        given = f"set AZURE_STORAGE_ACCOUNT, or give {option('account')}"
+        way = f"write account = in [connections.{name}]" if name else given
         raise BadInput(f"{location.url} does not say in which storage account it is: {way}.")
     given = location.endpoint or named.endpoint or ("" if name else os.environ.get("AZURE_STORAGE_BLOB_ENDPOINT", ""))
     url = endpoint(given or f"https://{account}.blob.core.windows.net")

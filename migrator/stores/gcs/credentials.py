@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import CredentialsRefused
+from ...options import option
 from ..credentials import Keys
 from ..locations import Credentials
 
@@ -70,7 +71,7 @@ def _guarded(file: str | None, call: Callable[[], str]) -> str:
     except ImportError:
         raise CredentialsRefused(
             f"Google's credentials need google-auth: {EXTRA}, name a variable that holds a token (token_env in a named "
-            "connection), or give anonymous=True for a public bucket."
+            f"connection), or give {option('anonymous', True)} for a public bucket."
         ) from None
     try:
         return call()
@@ -79,5 +80,6 @@ def _guarded(file: str | None, call: Callable[[], str]) -> str:
             raise CredentialsRefused(f"The file {file!r} gives no credentials of Google's: {error}") from None
         raise CredentialsRefused(
             "Google's default credentials were not found: set GOOGLE_APPLICATION_CREDENTIALS to a key file, run "
-            f"`gcloud auth application-default login`, or give credentials_file= or anonymous=True. ({error})"
+            f"`gcloud auth application-default login`, or give {option('credentials_file')} or "
+            f"{option('anonymous', True)}. ({error})"
         ) from None

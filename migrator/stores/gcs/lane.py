@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...errors import Denied, MigratorError, PlaceGone, StoreError
+from ...options import option
 from ..answers import Refusal
 from ..locations import Location
 from ..native import PROBE_S, READ_S, Answer, Lane
@@ -56,7 +57,8 @@ class GoogleLane(Lane):
             return PlaceGone(f"There is no bucket {bucket!r} at {where}; create it, or check the name and the account.")
         if "requester pays" in refusal.said.lower():
             return Denied(
-                f"Who reads the bucket {self.place.bucket!r} pays for it: name the project by billing_project=."
+                f"Who reads the bucket {self.place.bucket!r} pays for it: name the project by "
+                f"{option('billing_project')}."
             )
         return super().explain(refusal, about)
 
