@@ -345,11 +345,9 @@ def test_a_paused_run_can_be_cancelled(few: Path, tmp_path: Path) -> None:
 def test_a_limit_is_kept_and_can_be_changed_while_it_runs(few: Path, tmp_path: Path) -> None:
     run = slow(few, tmp_path / "out")
     runner_of(run)
-    moving(run)
-    first, begun = row(run)["bytes_done"], time.monotonic()
-    time.sleep(3)
-    moved, due = row(run)["bytes_done"] - first, SLOW * (time.monotonic() - begun)
-    assert 0.4 * due < moved < 1.8 * due
+    wait_for(lambda: row(run)["bytes_done"] > 5 * SLOW, 30, "it moves as fast as it may")
+    took = time.time() - row(run)["started_at"] / 1000
+    assert took > 2.5  # a second's worth may be saved up, and each thread is ahead by an object
     assert command_here("limit", run.id, "--bytes-per-s", "50MiB", "--in-flight", "2").code == 0
     begun = time.monotonic()
     seen = run.wait(60)

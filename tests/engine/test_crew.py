@@ -135,7 +135,7 @@ def test_small_rows_of_one_source_are_done_together_and_others_alone() -> None:
 # Mutation: let `run` go by `few`, and two threads are at work in place of eight.
 def test_work_that_takes_one_row_has_all_the_threads() -> None:
     together = threading.Barrier(8)
-    work = Crew[int](few(4, 8), Control("r1")).run(lambda item: together.wait(5) * 0 + item.item_no, ROWS[:8])
+    work = Crew[int](few(4, 8), Control("r1")).run(lambda item: together.wait(30) * 0 + item.item_no, ROWS[:8])
     assert sorted(work) == list(range(8))
 
 

@@ -30,7 +30,7 @@ class Work:
     """Copies of nothing, slowly, that say how many were made."""
 
     def __init__(self, control: Control, threads: int = 4) -> None:
-        self.done, self.pause_s = 0, 0.005
+        self.done, self.pause_s = 0, 0.02
         self._control, self._threads = control, threads
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -127,7 +127,7 @@ def test_who_is_asked_to_stop_does_not_wait(control: Control) -> None:
 
 
 def test_objects_at_once_can_be_changed_while_they_are_copied(control: Control) -> None:
-    now, most, pause_s = 0, 0, 0.01
+    now, most, pause_s = 0, 0, 0.03
     lock = threading.Lock()
 
     def one(item: Item) -> int:
@@ -145,10 +145,9 @@ def test_objects_at_once_can_be_changed_while_they_are_copied(control: Control) 
     taker.start()
     wait_for(lambda: most > 2)
     control.throttle.set({"in_flight": 2})
-    time.sleep(0.1)
-    wait_for(lambda: now <= 2)
-    most = 0
-    time.sleep(0.2)
+    wait_for(lambda: sum(thread.name.startswith("copy-") for thread in threading.enumerate()) <= 2)
+    most, before = 0, len(got)
+    wait_for(lambda: len(got) > before + 10)
     assert 1 <= most <= 2
     control.throttle.set({})
     wait_for(lambda: most > 2)

@@ -314,7 +314,7 @@ def test_what_is_new_for_certain_is_told_while_the_source_is_still_listed(tmp_pa
         told.append((items, size))
         heard.set()
 
-    slow = Paged([700, 300], lambda: None, lambda: heard.wait(10))
+    slow = Paged([700, 300], lambda: None, lambda: heard.wait(30))
     at_last = Paged([400], lambda: time.sleep(3 * listings.LOOK_S), lambda: None)
     places: Any = [(slow, listings.View())], (at_last, listings.View())
     listings.Listings(tmp_path, Control("r"), expect).all(*places)
@@ -327,7 +327,7 @@ def test_where_one_listing_fails_the_others_are_given_up_and_it_says_why(tmp_pat
 
     def endless() -> Iterator[list[ObjectInfo]]:
         nonlocal pages
-        for pages in range(3000):
+        for pages in range(20_000):
             begun.set()
             yield [ObjectInfo(f"{pages:05}", 1, 0, "e")]
             time.sleep(0.001)
@@ -341,4 +341,4 @@ def test_where_one_listing_fails_the_others_are_given_up_and_it_says_why(tmp_pat
                    for name, listed in (("here", endless), ("there", away)))  # fmt: skip
     with pytest.raises(StoreError, match="It is away"):
         listings.Listings(tmp_path, Control("r")).all([(here, View())], (there, View()))  # pyright: ignore
-    assert pages < 2999
+    assert pages < 19_999

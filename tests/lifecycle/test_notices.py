@@ -89,7 +89,7 @@ def test_the_end_of_a_run_is_told_once(hook: Hook, tmp_path: Path) -> None:
 
 # Mutation: leave `tell` out of the keeper's _bury.
 def test_a_death_is_told_once_whoever_sees_it(hook: Hook, tmp_path: Path) -> None:
-    run = copy(tmp_path, bytes_per_s=6000)
+    run = copy(tmp_path, bytes_per_s=1500)
     until(lambda: run.snapshot().copied)
     os.kill(run.snapshot().holder["pid"], signal.SIGKILL)  # type: ignore[index]
     until(lambda: run.status == "interrupted")

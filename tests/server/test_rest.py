@@ -207,9 +207,15 @@ def test_a_draft_is_started_by_the_server_when_no_kernel_takes_it(server: Server
 
 # Mutation: let Run.take_start not compare-and-set, and both start it.
 def test_a_kernel_that_takes_a_start_is_the_only_one(server: Server, source: Path, tmp_path: Path) -> None:
-    draft = api.draft(CopyObjects(source, tmp_path / "out"))
-    server.ask(f"api/runs/{draft.id}/start", {})
-    assert [draft.take_start(), draft.take_start()] == [True, False]
+    def taken(out: str) -> tuple[api.Run, list[bool], float]:
+        draft, begun = api.draft(CopyObjects(source, tmp_path / out)), time.monotonic()
+        server.ask(f"api/runs/{draft.id}/start", {})
+        return draft, [draft.take_start(), draft.take_start()], time.monotonic() - begun
+
+    draft, won, seconds = taken("out")
+    if seconds > 1.5:  # after two the server takes it: this process had to wait for the machine
+        draft, won, _ = taken("other")
+    assert won == [True, False]
     assert draft.wait(30).status == "completed"
     time.sleep(2.5)
     assert draft.snapshot().attempt == 1

@@ -155,6 +155,7 @@ def test_where_nobody_gets_a_word_none_waits_out_its_time_again() -> None:
 # Mutation: let each thread look for itself, and a dead endpoint is asked by all of them.
 def test_one_thread_looks_for_all() -> None:
     looked, most, lock, up = [0], [0], threading.Lock(), threading.Event()
+    tried: list[int] = []
 
     def probe() -> None:
         with lock:
@@ -167,6 +168,7 @@ def test_one_thread_looks_for_all() -> None:
             raise Unreachable("away")
 
     def once() -> str:
+        tried.append(1)
         if not up.is_set():
             raise Unreachable("away")
         return "done"
@@ -180,10 +182,12 @@ def test_one_thread_looks_for_all() -> None:
         time.sleep(0.1)
         for thread in crew[1:]:
             thread.start()
-        time.sleep(0.2)
+        while len(tried) < 2 * len(crew):
+            time.sleep(0.01)
+        time.sleep(0.2)  # for the last of them to be among those who wait
         up.set()
         for thread in crew:
-            thread.join(10)
+            thread.join(20)
     assert done == ["done"] * 20
     assert most[0] == 1
     assert weather.freed == 1
