@@ -156,7 +156,7 @@ class CopyObjects(Choosing, Renaming, Migration, defer_build=True):
         if deletes and self.more_sources:
             raise BadInput(
                 f"{option(deletes)} goes with one source. When all is copied, delete of each: `migrator delete-source "
-                "RUN`, or mg.DeleteSource.of(run), with {option('source')}."
+                f"RUN`, or mg.DeleteSource.of(run), with {option('source')}."
             )
         if self.delete_extra and (self.source_after != "keep" or self.manifest):
             other = option("manifest" if self.manifest else "source_after")

@@ -125,8 +125,8 @@ def test_what_cannot_be_of_several_sources_is_told_before_anything_is_recorded(
         ([a, b, a], {}, "Two of the sources"),
         ([a, b, a / "sub"], {}, "hold the same objects"),
         ([b, tmp_path], {}, "lies inside"),
-        ([a, b], {"delete_extra": True}, "delete_extra= goes with one source"),
-        ([a, b], {"source_after": "delete-verified"}, "source_after= goes with one source"),
+        ([a, b], {"delete_extra": True}, "`delete_extra=` goes with one source"),
+        ([a, b], {"source_after": "delete-verified"}, "`source_after=` goes with one source"),
         ([], {}, "at least one"),
     ):
         with pytest.raises(BadInput, match=said):
