@@ -97,7 +97,7 @@ def test_what_another_process_can_not_find_is_not_offered() -> None:
         (CopyObjects, {}, {"source": "Source is needed.", "target": "Target is needed."}),
         (CopyObjects, {"source": "http://x", "target": "/b", "in_flight": "0"}, {
             "source": "An http:// address is no place: write s3://, gs:// or az://bucket/prefix, and the server as "
-                      "endpoint=.",
+                      "`endpoint=`.",
             "in_flight": "This should be greater than or equal to 1.",
         }),
         (Everything, {"table": "t", "days": "many", "odd": 1}, {
