@@ -6,6 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,8 @@ class StateDB:
         with self._doors():
             self._prepare_file()
             self._engine = self._make_engine()
+            # One that nobody closes closes its connections as it goes; at the process's end the system does.
+            weakref.finalize(self, self._engine.dispose).atexit = False
             # A server's reads are of one moment as well; SQLite's are by themselves.
             self._reader = self._engine if self.sqlite else _of_one_moment(self._engine)
             try:
@@ -174,8 +177,12 @@ class StateDB:
 def _set_pragmas(connection: Any, busy_ms: int) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        _set_pragma(cursor, pragma, time.monotonic() + busy_ms / 1000)
+    try:
+        for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            _set_pragma(cursor, pragma, time.monotonic() + busy_ms / 1000)
+    except BaseException:
+        connection.close()  # the pool has not heard of it yet
+        raise
     cursor.close()
 
 
