@@ -88,7 +88,7 @@ class Server:
         """Start it, and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = self._popen(self._command(), stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self.answers():
             assert self._process.poll() is None, self._log()
             assert time.monotonic() < deadline, self._log()

@@ -97,7 +97,7 @@ class SeaweedFS:
 
     def make_bucket(self, name: str) -> str:
         """Make a bucket, waiting for a server that has just begun."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 self.client().create_bucket(Bucket=name)
@@ -147,7 +147,7 @@ class SeaweedFS:
 
     def _wait(self) -> None:
         port = int(self.endpoint.rpartition(":")[2])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             assert self._process is not None
             assert self._process.poll() is None, self._log()

@@ -18,7 +18,7 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "00_runbook.ipynb
 def papermill(copy: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
     given = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
     words = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(copy), *given, "--cwd", str(NOTEBOOK.parent)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONWARNINGS": ""})
+    return subprocess.run(words, capture_output=True, text=True, timeout=240, env=os.environ | {"PYTHONWARNINGS": ""})
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from wayside import Wayside
 
 from migrator import api
 
-READY_S = 60
+READY_S = 120
 
 
 class Kernel:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labs import HOUSE, Lab, environment
+from labs import HOUSE, START_S, Lab, environment
 from servers import free_ports
 
 USER, PASSWORD, PREFIX = "ann", "hub-tests", "/hubx/"
@@ -91,7 +91,8 @@ def running_hub(folder: Path) -> Iterator[Lab]:
 
 def _await(url: str, hub: subprocess.Popen[bytes], log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(300):
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
         assert hub.poll() is None, log.read_text()[-3000:]
         try:
             opener.open(url, timeout=2).close()

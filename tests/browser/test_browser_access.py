@@ -105,7 +105,7 @@ def test_forty_panels_on_a_page_share_one_socket_and_leave_the_server_free(noteb
     figures = f"[...document.querySelectorAll('.mgp-panel')].map((panel) => {one})"
     before = page.evaluate(f"Math.min(...{figures})")
     page.wait_for_function(f"({figures}).length === {PANELS + 1} && Math.min(...{figures}) >= {before} + 10")
-    answer = page.evaluate("fetch('/migrator/api/runs', {signal: AbortSignal.timeout(3000)}).then((a) => a.status)")
+    answer = page.evaluate("fetch('/migrator/api/runs', {signal: AbortSignal.timeout(15_000)}).then((a) => a.status)")
     assert answer == 200
     # None where the page has one already.
     assert len([url for url in sockets if re.search("/migrator/api/socket", url)]) <= 1

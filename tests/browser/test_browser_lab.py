@@ -123,7 +123,7 @@ def test_queue_and_a_worker_by_click(notebook, workers_end, picture):
 
 
 def test_run_now_instead_and_back_into_the_queue(notebook):
-    book = notebook(f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(), mode='queue')\npanel")
+    book = notebook(f"{IMPORTS}from slow import Slow\npanel = MigrationPanel(Slow(items=20_000), mode='queue')\npanel")
     book.run(0)
     click(book.panel, "Queue it")
     pill(book.panel, "queued")
@@ -143,7 +143,7 @@ def test_run_now_instead_and_back_into_the_queue(notebook):
 
 def test_a_place_that_is_being_written_is_told(notebook):
     book = notebook(
-        f"{IMPORTS}first = mg.start(mg.CopyObjects('in', 'shared'), mode='streaming', bytes_per_s=20_000)",
+        f"{IMPORTS}first = mg.start(mg.CopyObjects('in', 'shared'), mode='streaming', bytes_per_s=4_000)",
         f"{IMPORTS}MigrationPanel(mg.CopyObjects('in', 'shared'))",
         "first.cancel()",
     )

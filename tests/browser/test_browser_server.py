@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, expect
 
 HERE = Path(__file__).parent
 START = (
-    "from widgets import MigrationPanel\nfrom slow import Slow\npanel = MigrationPanel(Slow())\npanel.start()\npanel"
+    "from widgets import MigrationPanel\nfrom slow import Slow\n"
+    "panel = MigrationPanel(Slow(items=20_000))\npanel.start()\npanel"
 )
 LONG = 60_000
 
@@ -36,7 +37,7 @@ def done_beyond(book: Notebook, figure: int) -> int:
     return book.js(read)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # it starts Lab twice
 def test_run_outlives_the_server(browser: Browser, tmp_path: Path) -> None:
     with running_lab(tmp_path) as lab:
         shutil.copy(HERE / "slow.py", lab.root)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from labs import stop_clock
 from playwright.sync_api import expect
 
 from migrator.words import CALLED, OUTCOMES
@@ -46,7 +49,7 @@ def test_every_state(harness, picture, theme):
 # Mutation: take an import out of a part, and this fails; joined, nobody would notice.
 def test_the_parts_work_as_they_are_written(harness):
     page = harness(show=",".join(WORDS), parts=1)
-    page.clock.install()
+    page.clock.set_fixed_time(time.time())
     shown = page.locator(".mgp-pill").all_inner_texts()
     assert len(shown) == len(WORDS)
     assert page.evaluate("harness.repaint()") == []
@@ -119,7 +122,7 @@ def test_a_rate_is_told_with_the_time_that_it_is_of(harness):
 
 def test_paint_depends_on_the_state_alone(harness):
     page = harness()
-    page.clock.install()  # ages and elapsed times stand still
+    page.clock.set_fixed_time(time.time())  # ages and elapsed times stand still
     differing = page.evaluate("harness.repaint()")
     assert differing == []
 
@@ -375,7 +378,9 @@ def test_comm_lines_come_once_and_in_order(harness):
 def test_comm_silence_is_told_in_words(harness, page):
     page.clock.install()
     harness().evaluate("harness.speak()")
+    stop_clock(page)
     page.evaluate("() => model.change('snapshot', harness.running)")
+    page.clock.run_for(100)
     page.get_by_role("button", name="Cancel").click()
     page.clock.run_for(16_000)
     notes = page.locator(".mgp-notes")

@@ -41,6 +41,20 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+class Dam:
+    """Lets some objects pass; the others wait for its end, so that no run is over before something happened to it."""
+
+    def __init__(self, few: int = 10) -> None:
+        self._few, self._open = itertools.count(1 - few), threading.Event()
+
+    def __call__(self, method: str, key: str, _headers: dict[str, str]) -> None:
+        if method == "PUT" and not key.startswith(".migrator") and next(self._few) > 0:
+            self._open.wait(60)
+
+    def end(self) -> None:
+        self._open.set()
+
+
 def arrived(exact: ExactS3) -> dict[str, bytes]:
     return {name.partition("/")[2]: one.body for name, one in exact.objects.items() if ".migrator" not in name}
 
@@ -68,12 +82,15 @@ def test_a_store_that_throttles_gets_fewer_objects_at_once(
     for number in range(OBJECTS, 400 + 15 * seconds):
         (source / f"{number:04d}").write_text(f"body {number}")
     puts, begun, waiting, seen, refusals = itertools.count(), 0.0, set[str](), list[int](), list[str]()
+    came: list[float] = []
 
     def before(_method: str, key: str, _headers: dict[str, str]) -> Reply | None:
         nonlocal begun
         time.sleep(0.01)
-        if key.isdigit() and next(puts) == 50:
-            begun = time.monotonic()
+        if key.isdigit():
+            came.append(time.monotonic())
+            if next(puts) == 50:
+                begun = time.monotonic()
         if time.monotonic() < begun + seconds and random.random() < 0.3:
             if key.isdigit():
                 waiting.add(key)
@@ -90,6 +107,10 @@ def test_a_store_that_throttles_gets_fewer_objects_at_once(
     assert re.fullmatch(r"s3://lake/ \((503 SlowDown|429 TooManyRequests)\)", throttled["by"])
     assert abs(throttled["since"] / 1000 - time.time()) < 5
     done = run.wait(seconds + 120)
+    over = begun + seconds
+    for when, first, last in (("before", came[0], begun), ("while", begun, over), ("after", over, came[-1])):
+        number = sum(first <= each < last for each in came)
+        print(f"{when} it throttled: {number / max(0.001, last - first):.0f} requests a second in {last - first:.1f} s")
     assert (done.status, done.failed, done.throttled) == ("completed", 0, None)
     assert done.retries >= len(refusals) > 0
     assert sum(seen) / max(1, len(seen)) <= (4 if seconds < 10 else max(1, processes) + 1.5), seen
@@ -102,12 +123,13 @@ def test_a_store_that_throttles_gets_fewer_objects_at_once(
 def test_a_link_that_is_down_holds_the_run_until_it_is_mended(
     processes: int, exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact.before = lambda *_: time.sleep(0.05)
+    exact.before = dam = Dam()
     with Link(exact.endpoint) as link:
         monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
         run = api.start(CopyObjects(source, "s3://lake", processes=processes), in_flight=2)
         moving(run)
         link.cut()
+        dam.end()
         print(held(run, "It has been so since"))
         assert (run.snapshot().failed, run.status) == (0, "running")
         link.mend()
@@ -125,13 +147,14 @@ def test_after_a_minute_without_a_link_a_run_goes_on_within_half_a_minute(
     how: str, exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``deafen``: what is sent is never answered, and nobody says that the connection is gone."""
-    exact.before = lambda *_: time.sleep(0.05)
+    exact.before = dam = Dam()
     (source / "large").write_bytes(random.randbytes(30 << 20))
     with Link(exact.endpoint) as link:
         monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
         run = api.start(CopyObjects(source, "s3://lake"), in_flight=2)
         moving(run)
         getattr(link, how)()
+        dam.end()
         time.sleep(60)
         seen = row(run)
         assert (seen["status"], seen["failed"]) == ("running", 0)
@@ -174,12 +197,13 @@ def test_on_a_dead_link_all_connections_are_given_up_at_the_first_sign(exact: Ex
 def test_a_run_that_is_held_by_its_store_can_be_cancelled(
     exact: ExactS3, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact.before = lambda *_: time.sleep(0.05)
+    exact.before = dam = Dam()
     with Link(exact.endpoint) as link:
         monkeypatch.setenv("AWS_ENDPOINT_URL", link.endpoint)
         run = api.start(CopyObjects(source, "s3://lake"), in_flight=2)
         moving(run)
         link.cut()
+        dam.end()
         held(run, "It has been so since")
         run.cancel()
         assert run.wait(30, check=False).status == "cancelled"
@@ -193,13 +217,13 @@ def test_a_run_that_is_held_by_its_store_can_be_cancelled(
 def test_rotated_credentials_are_picked_up_in_mid_run(
     told: bool, exact: ExactS3, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, valid = tmp_path / "credentials", ["KEY0"]
+    file, valid, dam = tmp_path / "credentials", ["KEY0"], Dam()
 
     def renew(key: str) -> None:
         file.write_text(f"[lake]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")
 
-    def before(_method: str, _key: str, headers: dict[str, str]) -> Reply | None:
-        time.sleep(0.05)
+    def before(method: str, key: str, headers: dict[str, str]) -> Reply | None:
+        dam(method, key, headers)
         return None if f"Credential={valid[0]}/" in headers.get("authorization", "") else refused(403, "ExpiredToken")
 
     renew("KEY0")
@@ -213,7 +237,9 @@ def test_rotated_credentials_are_picked_up_in_mid_run(
     valid[0] = "KEY1"
     if told:
         renew("KEY1")
+        dam.end()
     else:
+        dam.end()
         assert "the AWS profile 'lake', or renew them" in held(run, "does not accept the credentials")
         time.sleep(1)
         assert (run.snapshot().failed, run.status) == (0, "running")

@@ -55,32 +55,35 @@ def ends_well(run: api.Run, tree: Path, folder: Path, clean: dict[str, tuple[int
     if run.status != "completed":
         assert run.status == "interrupted"
         with runners_under(folder):
-            run.resume().wait(60)
+            run.resume()
+        if run.snapshot().limits:
+            run.limit()
+        run.wait(60)
     assert_as_if_never_hurt(run, tree, folder / "to", clean)
     wait_for(lambda: not left(folder), 20, "nobody is left")
 
 
-def before_the_word(waiting: psutil.Process, start: Callable[[], api.Run]) -> api.Run:
+def before_the_word(waiting: psutil.Process, start: Callable[..., api.Run]) -> api.Run:
     waiting.kill()
     waiting.wait(10)
     return start()
 
 
-def at_the_word(waiting: psutil.Process, start: Callable[[], api.Run]) -> api.Run:
+def at_the_word(waiting: psutil.Process, start: Callable[..., api.Run]) -> api.Run:
     waiting.suspend()  # the word lies in its pipe, and it never reads it
     run = start()
     waiting.kill()
     return run
 
 
-def after_the_claim(waiting: psutil.Process, start: Callable[[], api.Run]) -> api.Run:
-    run = start()
+def after_the_claim(waiting: psutil.Process, start: Callable[..., api.Run]) -> api.Run:
+    run = start(bytes_per_s=10_000)  # or it may have ended before the kill
     assert runner_of(run) == waiting
     waiting.kill()
     return run
 
 
-def at_the_claim(_waiting: psutil.Process, start: Callable[[], api.Run]) -> api.Run:
+def at_the_claim(_waiting: psutil.Process, start: Callable[..., api.Run]) -> api.Run:
     return start()
 
 
@@ -91,13 +94,13 @@ def at_the_claim(_waiting: psutil.Process, start: Callable[[], api.Run]) -> api.
     [(before_the_word, ""), (at_the_word, ""), *((at_the_claim, f"{CLAIM}{n}") for n in (1, 3)), (after_the_claim, "")],
 )
 def test_a_run_whose_early_runner_is_killed_ends_as_if_it_never_was(
-    when: Callable[[psutil.Process, Callable[[], api.Run]], api.Run], words: str,
+    when: Callable[[psutil.Process, Callable[..., api.Run]], api.Run], words: str,
     tree: Path, tmp_path: Path, clean: dict[str, tuple[int, str]],
 ) -> None:  # fmt: skip
     if words and not shutil.which("strace"):
         pytest.skip("strace is not installed: apt-get install strace")
     with loading(tmp_path, words.split()) as waiting:
-        run = when(waiting, lambda: api.start(CopyObjects(tree, tmp_path / "to")))
+        run = when(waiting, lambda **terms: api.start(CopyObjects(tree, tmp_path / "to"), **terms))
     ends_well(run, tree, tmp_path, clean)
     begun = 2 if when is after_the_claim else 1  # who dies before its claim began nothing
     assert (run.snapshot().attempt, gone(waiting)) == (begun, True)

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import websocket
 from servers import free_ports
 
-START_S = 60
+START_S = 120
 
 
 class Browser(Protocol):

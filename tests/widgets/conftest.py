@@ -71,7 +71,7 @@ def run_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(*cells: str) -> Any:
         sheet = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         nbclient.NotebookClient(
-            sheet, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+            sheet, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
         ).execute()
         return sheet
 
