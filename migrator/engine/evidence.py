@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import NotFound, PlaceGone, SourceChanged
 from ..migrations.losses import differing
 from ..migrations.sampling import in_sample
 from ..model import Item
@@ -70,9 +72,14 @@ class Evidence:
             return "server-hash"
         if ours and not in_sample(item.key, self._asked.reread):
             return self._by_size(item, written)
-        if digest != self.read(self._target, name_of(item), written.etag, Hasher(hasher.algorithm)).hexdigest():
+        if digest != self.read_written(item, written, hasher.algorithm).hexdigest():
             raise corrupt(item)
         return "re-read"
+
+    def read_written(self, item: Item, written: Written, algorithm: str) -> Hasher:
+        """The bytes that the target has now. Raises StoreError where it has them no more, or never had."""
+        with _as_written(item):
+            return self.read(self._target, name_of(item), written.etag, Hasher(algorithm))
 
     def _by_size(self, item: Item, written: Written) -> str:
         standing = self._target.head(name_of(item))
@@ -91,6 +98,17 @@ class Evidence:
         """The names of attributes that the target did not keep as they were sent, where that is asked for."""
         if not (self._asked.metadata and self._holds):
             return ()
-        with self._target.open(name_of(item), written.etag) as body:
+        with _as_written(item), self._target.open(name_of(item), written.etag) as body:
             kept = body.attributes
         return tuple(name for name, ours, _ in differing(sent, kept) if ours is not None)
+
+
+@contextmanager
+def _as_written(item: Item) -> Iterator[None]:
+    """What of an object is not at the target after it was taken there is no drift, but a copy that did not work."""
+    try:
+        yield
+    except PlaceGone:
+        raise
+    except (NotFound, SourceChanged):
+        raise corrupt(item) from None

@@ -13,7 +13,7 @@ from ..stores import Attributes, Body, Store, Written
 from ..stores.abilities import ServerSide
 from ..stores.base import of_type
 from ..stores.checksums import SUMMED_BYTES
-from ..stores.digests import Hasher, Word, md5_told, word_of
+from ..stores.digests import Hasher, Word, md5_told
 from .evidence import Asked, Evidence
 from .sidecar import write_sidecar
 from .standing import before_of, checksum_of, corrupt, name_of
@@ -58,7 +58,7 @@ class Passage:
         attributes, losses = self._attributes(item.key, body.attributes)
         if losses and self._sidecar:
             write_sidecar(self.target, name_of(item), attributes, self.scratch(item))
-        return Fitted(attributes, losses, self._witness.believed(word_of(item.etag, body.checksum)))
+        return Fitted(attributes, losses, self._witness.word(item, body))
 
     def hasher(self, item: Item, word: Word | None) -> Hasher:
         """For the hash that the target will tell, and for the source's word beside it."""
@@ -97,7 +97,7 @@ class Passage:
         if checksum and checksum == checksum_of(self.target, name_of(item), written.etag):
             return receipt_of(item, "copied", "server-hash", checksum, written, None)
         here = self.read_source(item, "xxh3")
-        there = self.evidence.read(self.target, name_of(item), written.etag, Hasher("xxh3"))
+        there = self.evidence.read_written(item, written, "xxh3")
         if here.hexdigest() != there.hexdigest():
             raise corrupt(item)
         return receipt_of(item, "copied", "re-read", here.told(), written, None)

@@ -35,6 +35,11 @@ def corrupt(item: Item) -> StoreError:
 
 def conflict_at(item: Item, standing: ObjectInfo | None) -> StoreError:
     key = repr(name_of(item))
+    if standing is None and item.before is None:  # S3 says so, too, while another write of a key is under way
+        return StoreError(
+            f"The target refused {key} since something stands there, and now nothing does: somebody may be writing "
+            "it. Nothing was written; resume tries it again."
+        )
     if standing is None:
         return AlreadyExists(
             f"What stood at the target's {key} is gone since the plan; nothing was written. Plan again."

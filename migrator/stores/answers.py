@@ -147,6 +147,8 @@ def _translated(
         return NotFound(f"{what} is not there.")
     if isinstance(error, PermissionError | theirs.PermissionDeniedError):
         return Denied(f"{place.endpoint} denies access to {what}; check {_source(place)} and its rights.")
+    if "ETag Header missing" in text:  # whoever answered, it was hardly the store
+        return unreachable(place, "it said yes to a write and named no version")
     if any(sign in text for sign in ("error sending request", "HTTP error", "timed out", "body", "connection")):
         return unreachable(place, "the connection failed or was cut", silent="timed out" in text)
     return StoreError(f"{what} failed: {type(error).__name__}: {text.partition(chr(10))[0][:200]}")

@@ -71,6 +71,11 @@ class Body(Protocol):
         """``algorithm:hexadecimal`` of all bytes where the store told it, beyond what the version tag tells."""
         ...
 
+    @property
+    def sealed(self) -> bool:
+        """Whether the store says that it encrypts the object so that its version tag need be no hash of the bytes."""
+        ...
+
     def read(self) -> bytes:
         """All of it. Raises SourceChanged when it is shorter, longer or another version."""
         ...

@@ -34,11 +34,15 @@ _OF_PARTS = re.compile(r"[0-9a-f]{32}-[1-9][0-9]{0,4}\Z")
 
 
 class Word(NamedTuple):
-    """What a store says of an object's bytes: the hash, in hexadecimal. ``checked``: it computed it itself."""
+    """What a store says of an object's bytes: the hash, in hexadecimal. ``checked``: it computed it itself.
+
+    ``sealed``: it may be of the bytes as they are encrypted, or of none (see `Body.sealed`).
+    """
 
     algorithm: str
     digest: str
     checked: bool = True
+    sealed: bool = False
 
 
 def tag_of(digest: str | None, version: str, *, checked: bool = True) -> str:

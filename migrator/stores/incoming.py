@@ -84,6 +84,7 @@ class Answers:
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
         self.read = self._stream.read
+        self.ahead = self._stream.peek  # what came and was not read yet
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

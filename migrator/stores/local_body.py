@@ -16,7 +16,7 @@ _NOTHING = Attributes()
 class LocalBody:
     """One open file, pinned to its version."""
 
-    checksum = None
+    checksum, sealed = None, False
     __slots__ = ("_folder", "_missing", "_name", "attributes", "fd", "path", "pinned", "size", "status")
 
     def __init__(
@@ -76,7 +76,7 @@ class MarkerBody:
 
     size = 0
     attributes = _NOTHING
-    checksum = None
+    checksum, sealed = None, False
 
     def __enter__(self) -> MarkerBody:
         return self

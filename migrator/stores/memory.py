@@ -129,7 +129,7 @@ class MemoryStore:
 class MemoryBody:
     """One object, as it was when it was opened."""
 
-    checksum = None
+    checksum, sealed = None, False
 
     def __init__(self, one: _Object) -> None:
         self._data, self.attributes, self.size = one.data, one.attributes, len(one.data)

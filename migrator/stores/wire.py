@@ -109,7 +109,7 @@ class Wire:
                     self._idle.pop().close()
 
     def _keep_or_close(self, connection: _Connection, reusable: bool) -> None:
-        if reusable and len(self._idle) < self._keep:
+        if reusable and len(self._idle) < self._keep and not connection.said_more():
             self._idle.append(connection)
         else:
             connection.close()
@@ -141,10 +141,14 @@ class _Raw(io.RawIOBase):
     """A socket as a file to read. The standard library's own is Python, and called for each read."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self.readinto = connection.recv_into
+        self.readinto = self.receive = connection.recv_into
 
     def readable(self) -> bool:
         return True
+
+
+def _nothing_yet(_: object) -> None:
+    """What a socket says that would have to wait."""
 
 
 class _Connection:
@@ -160,7 +164,8 @@ class _Connection:
         except BaseException:
             plain.close()
             raise
-        self.answers = Answers(io.BufferedReader(_Raw(self._socket), _BUFFER))
+        self._raw = _Raw(self._socket)
+        self.answers = Answers(io.BufferedReader(self._raw, _BUFFER))
         self._read_s = connect_s
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -169,6 +174,14 @@ class _Connection:
         self.answers.close()
         with contextlib.suppress(OSError):
             self._socket.close()
+
+    def said_more(self) -> bool:
+        """Whether more came with an answer than belongs to it: the next request would take it for its own answer."""
+        raw = self._raw  # an empty buffer would be filled from the socket, which waits
+        raw.readinto = _nothing_yet  # pyright: ignore[reportAttributeAccessIssue] - as a file may answer that has to wait
+        more = self.answers.ahead()
+        raw.readinto = raw.receive
+        return bool(more)
 
     def dropped(self) -> bool:
         """Whether the server has hung up on, or talked into, an idle connection."""

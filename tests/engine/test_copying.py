@@ -32,6 +32,7 @@ class Held:
     """A body in memory."""
 
     checksum: str | None = None
+    sealed = False
 
     def __init__(self, data: bytes, attributes: Attributes) -> None:
         self.data, self.size, self.attributes = data, len(data), attributes

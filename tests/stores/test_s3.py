@@ -346,6 +346,17 @@ def test_pages_follow_their_tokens():
         assert list(everything(at(fake))) == ["k0", "k1", "k3", "k4"]
 
 
+# Mutation: leave `asked` out of `_list_on`, and it never ends. A server that forgets where it was, and one in a circle.
+@pytest.mark.parametrize("following", [{"0": "1", "1": "1"}, {"0": "1", "1": "2", "2": "1"}])
+def test_a_listing_that_comes_to_no_end_is_an_error(following):
+    def reply(method, path, query):
+        number = query.get("continuation-token", ["0"])[0]
+        return page([f"k{number}"], following[number])
+
+    with FakeS3(reply) as fake, pytest.raises(StoreError, match="no way to the next page"):
+        everything(at(fake))
+
+
 def test_a_token_that_no_xml_may_hold_is_gone_around():
     def reply(method, path, query):
         return page(["z"]) if query.get("start-after") == ["a b\x01"] else page(["a", "a b\x01"], "a b\x01")

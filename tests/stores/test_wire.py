@@ -119,6 +119,15 @@ def test_a_connection_is_kept_and_a_dropped_one_is_not_used():
                 time.sleep(0.001)
 
 
+# As one that was told it twice by a proxy. Mutation: leave `said_more` out, and each gets the answer before its own.
+def test_a_connection_on_which_more_came_than_an_answer_is_not_used_again():
+    twice = [2 * (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % turn) for turn in range(3)]
+    with answering(*twice) as netloc:
+        wire = Wire("http", netloc, 2, 4)
+        assert [wire.exchange("GET", "/", {"host": netloc}, b"", 5).data for _ in range(3)] == [b"0"] * 3
+        assert wire._idle == []
+
+
 # Mutation: close the idle ones in a `__del__` of Wire, and the socket, which is the older one here, warns before it.
 def test_what_is_collected_as_part_of_a_circle_closes_its_connections_without_a_warning():
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc") as netloc:
@@ -266,7 +275,7 @@ class Stopping(Weather):
         raise InterruptedError
 
 
-# Mutation: leave `finally` out of Lane.open.
+# Mutation: leave `_drop` out of `S3Body.__enter__`.
 def test_what_was_sent_for_is_let_go_where_the_run_stops_before_it_is_heard() -> None:
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as netloc, under(Stopping()):
         place = Location.parse("s3://b", endpoint=f"http://{netloc}", credentials=Credentials(source="anonymous"))

@@ -33,12 +33,12 @@ class GoogleBody(S3Body):
     def _version(self, headers: Mapping[str, str]) -> str | None:
         return headers.get("x-goog-generation")
 
-    def _ask(self, *tries: int, **headers: str) -> Incoming:
+    def _ask(self, **headers: str) -> Incoming:
         query = [("alt", "media"), *([("ifGenerationMatch", self._etag)] if self._etag else [])]
         path = self._lane.with_query(self._lane.path_of(self._key), query)
         try:
             # What is stored under gzip would else be sent unpacked, in another length than it has.
-            return self._lane.open(path, {"accept-encoding": "gzip", **headers}, *tries)
+            return self._lane.open(path, {"accept-encoding": "gzip", **headers}, 1)
         except Refusal as refusal:
             if refusal.status == 412:
                 raise changed(self._what) from None

@@ -15,6 +15,7 @@ from ..retries import TRIES
 from ..wire import Incoming, Sent, unquoted
 from .tags import COUNT, read_tags
 
+SEALED = "x-amz-server-side-encryption"
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -40,20 +41,22 @@ class S3Body:
         self._early = self._lane.ahead("GET", self._key, self._with_pin(self._asked))
 
     def __enter__(self) -> S3Body:
-        self._incoming = incoming = self._ask(TRIES, **self._asked)
+        try:
+            self._begin()
+        except BaseException:
+            self._drop()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        self._incoming = incoming = self._lane.retries.persist(lambda: self._hear(**self._asked))
         etag = self._version(incoming.headers)
         if (self._etag and etag != self._etag) or incoming.status != 200:  # a part was not asked for
-            self._drop()
             raise changed(self._what)
         self._etag, self._headers = etag, incoming.headers
         if incoming.left < 0:  # a proxy, or Google's own servers, may send it in chunks
-            try:
-                incoming.expect(self._look_up_size())
-            except BaseException:
-                self._drop()
-                raise
+            incoming.expect(self._look_up_size())
         self.size = incoming.left
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._drop()
@@ -67,6 +70,10 @@ class S3Body:
     @property
     def checksum(self) -> str | None:
         return told_in(self._headers) if self._asked else None
+
+    @property
+    def sealed(self) -> bool:
+        return self._headers.get(SEALED, "").startswith("aws:kms") or SEALED + "-customer-algorithm" in self._headers
 
     def read(self) -> bytes:
         return self._next(self.size)
@@ -91,7 +98,7 @@ class S3Body:
 
     def _resume(self) -> Incoming:
         here = {"range": f"bytes={self._at}-"} if self._at else {}
-        self._incoming = incoming = self._ask(1, **here)
+        self._incoming = incoming = self._hear(**here)
         incoming.expect(self.size - self._at)
         same = self._version(incoming.headers) == self._etag and incoming.left == self.size - self._at
         if not same or not self._begins_here(incoming):
@@ -104,10 +111,17 @@ class S3Body:
         told = incoming.headers.get("content-range", "")
         return incoming.status == 206 and told.startswith(f"bytes {self._at}-{self.size - 1}/")
 
-    def _ask(self, tries: int = TRIES, **headers: str) -> Incoming:
+    def _hear(self, **headers: str) -> Incoming:
+        incoming = self._ask(**headers)
+        if self._etag and self._version(incoming.headers) is None:  # whoever answered, it was hardly the store
+            incoming.close()
+            raise unreachable(self._lane.place, "an answer names no version of what it gives")
+        return incoming
+
+    def _ask(self, **headers: str) -> Incoming:
         asked, self._early = self._early, None
         try:
-            return self._lane.open(self._key, self._with_pin(headers), tries, asked=asked)
+            return self._lane.open(self._key, self._with_pin(headers), 1, asked=asked)
         except Refusal as refusal:
             if refusal.status == 412:
                 raise changed(self._what) from None

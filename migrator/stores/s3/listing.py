@@ -36,8 +36,12 @@ def list_pages(lane: Lane, most: int = 1) -> Iterator[list[ObjectInfo]]:
 
 def _list_on(lane: Lane, page: Page) -> Iterator[list[ObjectInfo]]:
     """A page and all that follow. The next one is on its way while one is handed out."""
+    asked: set[int] = set()
     with ThreadPoolExecutor(1, "migrator-list") as thread:
         while page.following:
+            if (following := hash(page.following)) in asked:
+                raise _no_way_on(lane)
+            asked.add(following)
             coming = thread.submit(_fetch, lane, page.following)
             if page.objects:
                 yield page.objects
@@ -84,8 +88,12 @@ def _fetch(lane: Lane, following: tuple[str, str] | None) -> Page:
         return Page(objects, ("continuation-token", token))
     last = below(lane) + objects[-1].key if objects else ""
     if not last or following == ("start-after", last):
-        raise StoreError(f"{lane.place.endpoint} gives no way to the next page of {lane.place.url}; can't list it.")
+        raise _no_way_on(lane)
     return Page(objects, ("start-after", last))
+
+
+def _no_way_on(lane: Lane) -> StoreError:
+    return StoreError(f"{lane.place.endpoint} gives no way to the next page of {lane.place.url}; can't list it.")
 
 
 def _prefixes(lane: Lane, inside: str, after: str) -> list[str]:

@@ -142,7 +142,7 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
                 answer = self._lane.send("PUT", self.full(key), (), headers, data)
             except Refusal as refusal:
                 raise self._explain_write(refusal, key) from None
-            return Written(answer.etag, None, dropped, checked)
+            return _taken(answer, dropped, checked=checked)
         given = attribute_names.joined(attributes, self.what(key))
         mode = "create" if before is None else {"e_tag": quoted(before)}
         etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
@@ -156,7 +156,7 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
         self._check_key(key, len(data))
         attributes, dropped = self._terms.fit(attributes)
         headers, checked = self._put_headers(key, data, attributes, before)
-        return self._ahead(key, headers, lambda answer: Written(answer.etag, None, dropped, checked), data)
+        return self._ahead(key, headers, lambda answer: _taken(answer, dropped, checked=checked), data)
 
     def put_stream(
         self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
@@ -240,3 +240,8 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
         if not keys.is_plain(full):
             super()._check_key(key, size)
             self._terms.check_key(full, size)
+
+
+def _taken(answer: Answer, dropped: tuple[str, ...], *, checked: bool) -> Written:
+    """What an answer to a write says. One without an ETag was perhaps not the server's, and vouches for nothing."""
+    return Written(answer.etag, None, dropped, checked and answer.etag is not None)
