@@ -56,6 +56,7 @@ def book(hub: Lab, page: Page) -> Notebook:
     )
     sheet.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(sheet, hub.root / "book.ipynb")
+    page.context.clear_cookies()  # the tests of a module share them, and the one before has logged in
     page.goto(f"{hub.url.partition('user/')[0]}hub/spawn")
     page.get_by_label("Username").fill(USER)
     page.get_by_label("Password").fill(PASSWORD)
