@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +60,8 @@ class StateDB:
         with self._doors():
             self._prepare_file()
             self._engine = self._make_engine()
+            self._over = threading.Event()
+            event.listen(self._engine, "checkin", partial(_close_if, self._over))
             # One that nobody closes closes its connections as it goes; at the process's end the system does.
             weakref.finalize(self, self._engine.dispose).atexit = False
             # A server's reads are of one moment as well; SQLite's are by themselves.
@@ -119,6 +123,8 @@ class StateDB:
         return self._engine.dialect.identifier_preparer.quote(name)
 
     def close(self) -> None:
+        """Close its connections; one that a thread is using when that is done."""
+        self._over.set()
         self._engine.dispose()
 
     @contextmanager
@@ -172,6 +178,12 @@ class StateDB:
     def _meta(self) -> dict[str, str]:
         with self.read() as connection:
             return opening.read_meta(connection, self.shown)
+
+
+def _close_if(over: threading.Event, _: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+    # The pool that it goes back to may be one that has been disposed of, which closes nothing any more.
+    if over.is_set():
+        record.invalidate()
 
 
 def _set_pragmas(connection: Any, busy_ms: int) -> None:

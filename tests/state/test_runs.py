@@ -172,6 +172,18 @@ def test_the_file_is_private_and_durable(tmp_path: Path) -> None:
         assert stat.S_IMODE(Path(str(path) + suffix).stat().st_mode) == 0o600
 
 
+# Mutation: leave out the listener on the pool, and it goes back to one that closes nothing any more.
+def test_what_a_thread_uses_as_the_state_db_is_closed_is_closed_after_it(tmp_path: Path) -> None:
+    db = StateDB(f"sqlite:///{tmp_path / 'state.db'}")
+    with db.read() as connection:
+        used = connection.connection.dbapi_connection
+        db.close()
+        assert connection.exec_driver_sql("select 1").scalar() == 1
+    assert isinstance(used, sqlite3.Connection)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        used.execute("select 1")
+
+
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     StateDB(f"sqlite:///{path}").close()
