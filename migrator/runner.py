@@ -102,6 +102,11 @@ def _attempt(db: StateDB, journal: Journal, control: Control, claim: runs.Claim)
         return "failed", str(error)
     except Exception as error:
         log.exception("the run failed with an error that nothing foresaw")
+        if isinstance(error, FileNotFoundError) and str(control.workspace) in str(error):
+            return "failed", (
+                f"What this run keeps in {control.workspace} was removed, and it can't go on without. Start it anew: "
+                "what is at the target already is skipped."
+            )
         return "failed", f"{type(error).__name__}: {error}. The run's output has the traceback."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import feed
-from .errors import BadInput
+from .errors import BadInput, StateError
 from .model import ItemStatus, Shard
 from .quarantines import read_manifest
 from .state import StateDB, journal
@@ -179,10 +179,16 @@ class Tables:
         return [folder / shard.plan_file for shard in shards], receipts
 
     def _files(self) -> tuple[Path, list[Shard]]:
-        """The workspace, and what of it the state DB names."""
+        """The workspace, and what of it the state DB names. Raises StateError where somebody removed it."""
         folder = Path(self._row()["workspace"])
         with self.state.read() as connection:
-            return folder, journal.read_shards(connection, self.id)
+            shards = journal.read_shards(connection, self.id)
+        if shards and not (folder / shards[0].plan_file).exists():
+            raise StateError(
+                f"What run {self.id} kept in {folder} is not there: somebody removed it, or it is on another machine. "
+                "What became of each item is not known without it."
+            )
+        return folder, shards
 
     def _row(self) -> rows.Row:
         with self.state.read() as connection:

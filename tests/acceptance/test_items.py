@@ -11,7 +11,7 @@ import pytest
 from trees import in_folder, small_tree
 
 from migrator import CopyObjects, Run, api
-from migrator.errors import BadInput
+from migrator.errors import BadInput, StateError
 
 
 def some_run(folder: Path) -> Run:
@@ -51,6 +51,20 @@ def test_each_item_is_there_once_with_what_happened_to_it(run: Run) -> None:
     copied = frame[frame["status"] == "copied"]
     assert set(copied["evidence"]) == {"re-read"}
     assert copied["digest"].str.fullmatch("xxh3:[0-9a-f]{32}").all()
+
+
+# Mutations: leave the folder out of `Tables._files`, or FileNotFoundError out of `runner._attempt`.
+def test_where_its_folder_was_removed_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIGRATOR_STATE", str(tmp_path / "state.db"))
+    monkeypatch.setenv("MIGRATOR_WORKSPACE", str(tmp_path / "runs"))
+    run = some_run(tmp_path)
+    shutil.rmtree(tmp_path / "runs" / run.id)
+    seen = run.resume().wait(60, check=False)  # which makes the folder again, for its output
+    assert seen.status == "failed"
+    assert "was removed, and it can't go on without" in str(seen.error)
+    for ask in (run.items, run.plan, run.page):
+        with pytest.raises(StateError, match="is not there: somebody removed it"):
+            ask()
 
 
 def test_items_can_be_asked_for_by_status(run: Run) -> None:
