@@ -36,6 +36,12 @@ def test_a_committed_notebook_has_nothing_of_the_machine_that_ran_it(path: Path)
             assert not re.search(r"/(home|root|tmp|work|Users)/", str(output)), f"a path, shown by: {cell.source}"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_no_line_of_code_runs_off_in_a_window_of_700_pixels(path: Path) -> None:
+    cells = (cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    assert [line for source in cells for line in source.split("\n") if len(line) > 72] == []
+
+
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
