@@ -34,6 +34,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from .options import option
 from .words import sized
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class BadForm(BadInput):
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__(" ".join(f"{name}: {said}" if name else said for name, said in fields.items()))
+        super().__init__(" ".join(f"{option(name)}: {said}" if name else said for name, said in fields.items()))
         self.fields = dict(fields)
 
 

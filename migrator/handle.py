@@ -15,6 +15,7 @@ from .model import LIVE, TERMINAL, Mode, Snapshot
 from .recording import begin_again, begin_now, drafted, owner, spawn
 from .results import Results
 from .state import requests
+from .words import counted
 
 WAIT_S = 0.2
 
@@ -209,7 +210,10 @@ class Run(Results):
         seen = self.snapshot()
         far = f", {seen.done:,} of {seen.total:,}" if seen.total else ""
         far = f", place {seen.position}, waiting for {seen.waiting_for}" if seen.position else far
-        return f"Run {self.id}: {seen.status}{' (dry run)' if seen.dry_run else ''}{far} — {seen.title}"
+        status = f"{seen.status}{' (dry run)' if seen.dry_run else ''}{far}"
+        if seen.dry_run and seen.status == "completed":
+            status = f"plan ready, {counted(seen.total, 'object')}"
+        return f"Run {self.id}: {status} — {seen.title}"
 
     def _repr_html_(self) -> str:
         from .reprs import as_table

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from .words import CALLED, OUTCOMES
+from .moving import DECIDED
+from .words import OUTCOMES, outcome
 from .words import Mode as Mode
 
 Status = Literal[
@@ -229,9 +230,12 @@ class Snapshot:
     @property
     def outcome(self) -> str:
         """What came of the settled items, in words: ``1,500 copied, 2 failed``."""
-        called = CALLED.get(self.migration, {})
-        counts = {name: getattr(self, name) for name in OUTCOMES}
-        return ", ".join(f"{count:,} {called.get(name, name)}" for name, count in counts.items() if count)
+        return outcome({name: getattr(self, name) for name in OUTCOMES}, self.migration)
+
+    @property
+    def to_do(self) -> int:
+        """Items of a plan that are not skipped or refused by the plan itself."""
+        return sum(tally["items"] for action, tally in self.actions.items() if action not in DECIDED)
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as plain JSON-ready data."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 # What a plan decides by itself, by what it is tallied as.
-_DECIDED = {"skip": "skipped", "omit": "skipped", "refuse": "refused"}
+DECIDED = {"skip": "skipped", "omit": "skipped", "refuse": "refused"}
 
 
 class Amount(NamedTuple):
@@ -54,7 +54,7 @@ def _decided(row: Mapping[str, Any], *, settled: bool) -> Amount:
     """What the plan decided; of that what is `settled`: shard by shard as they are begun."""
     items = size = 0.0
     for status in ("skipped", "refused"):
-        tallies = [tally for action, tally in row["actions"].items() if _DECIDED.get(action) == status]
+        tallies = [tally for action, tally in row["actions"].items() if DECIDED.get(action) == status]
         planned = sum(tally["items"] for tally in tallies)
         part = min(1.0, row[status] / planned) if settled and planned else 1.0
         items += planned * part

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 
 from .words import shown
 
-# Everything below one class: in a notebook the page stands among other people's.
+# Everything below one class: in a notebook the page stands among other people's, in the colours of its theme. Jupyter's
+# own rules for tables (to the right, striped, in another ink) give way to the class named twice.
 STYLE = """
-.mg-page { --ink: #1b2430; --dim: #5b6672; --line: #dfe4ea; --faint: #f5f7f9; --paper: #fff;
-  --good: #1a7f4b; --even: #3b6fb6; --weak: #b7791f; --bad: #c0392b; --none: #a5afba;
+.mg-page { --ink: var(--jp-content-font-color1, #1b2430); --dim: var(--jp-content-font-color2, #5b6672);
+  --line: var(--jp-border-color2, #dfe4ea); --faint: var(--jp-layout-color2, #f5f7f9);
+  --paper: var(--jp-layout-color0, #fff); --good: var(--jp-success-color1, #1a7f4b);
+  --even: var(--jp-brand-color1, #3b6fb6); --weak: var(--jp-warn-color1, #b7791f);
+  --bad: var(--jp-error-color1, #c0392b); --none: var(--jp-border-color1, #a5afba);
   color: var(--ink); background: var(--paper); font: 15px/1.55 system-ui, "Segoe UI", sans-serif;
   max-width: 64rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem }
-.mg-page h1 { font-size: 1.6em; line-height: 1.25; margin: 0 0 .6rem; font-weight: 650; overflow-wrap: anywhere }
-.mg-page h2 { font-size: 1.02em; margin: 2.4rem 0 .5rem; font-weight: 650 }
+main.mg-page.mg-page h1 { font-size: 1.6em; line-height: 1.25; margin: 0 0 .6rem; font-weight: 650;
+  overflow-wrap: anywhere }
+main.mg-page.mg-page h2 { font-size: 1.02em; margin: 2.4rem 0 .5rem; font-weight: 650 }
 .mg-page p { margin: .4rem 0; color: var(--dim) }
 .mg-page .mg-status { display: inline-block; font-weight: 650; border-radius: 99px; padding: .1rem .75rem;
   margin-right: .6rem; color: var(--hue); border: 1.5px solid var(--hue) }
@@ -31,13 +36,15 @@ STYLE = """
 .mg-page .mg-key { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin-top: .5rem }
 .mg-page .mg-key i { display: inline-block; width: .7em; height: .7em; border-radius: 2px; background: var(--hue);
   margin-right: .45em }
-.mg-page table { border-collapse: collapse; width: 100%; margin: 0; font-size: .93em; table-layout: auto }
-.mg-page th { text-align: left; font-weight: 600; color: var(--dim); font-size: .92em }
-.mg-page th, .mg-page td { padding: .38rem 1rem .38rem 0; border: 0; border-bottom: 1px solid var(--line);
+main.mg-page.mg-page table { border-collapse: collapse; width: 100%; margin: 0; color: inherit;
+  font-size: .93em; table-layout: auto }
+main.mg-page.mg-page th { font-weight: 600; color: var(--dim); font-size: .92em }
+main.mg-page.mg-page tbody tr { background: none }
+main.mg-page.mg-page :is(th, td) { padding: .38rem 1rem .38rem 0; border: 0; border-bottom: 1px solid var(--line);
   vertical-align: top; text-align: left; overflow-wrap: anywhere; background: none }
 .mg-page .t { white-space: nowrap }
 .mg-page code { font: .92em ui-monospace, monospace; background: var(--faint); padding: .1em .35em; border-radius: 4px }
-.mg-page td.n, .mg-page th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+main.mg-page.mg-page :is(th, td).n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .mg-page .mg-facts td:first-child { width: 9.5rem; color: var(--dim) }
 @media screen and (prefers-color-scheme: dark) {
   .mg-own { background: #12171d }

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .config import MANIFESTS, QUARANTINE, keep_for
 from .errors import BadInput
-from .migrations.choosing import read_time
-from .migrations.purge_quarantine import inside, kept_by, pages
+from .migrations.purge_quarantine import due, inside, kept_by, pages
 from .model import Snapshot
 from .state import runs as rows
 from .state.schema import runs
@@ -79,10 +77,7 @@ def holds(place: Location, run: str) -> bool:
 
 def expiry(at: int | None) -> int | None:
     """From when on a purge takes what was kept then, as the configuration has it."""
-    if at is None:
-        return None
-    then = datetime.fromtimestamp(at / 1000, UTC)
-    return at + (then - read_time(keep_for(), then).replace(tzinfo=UTC)) // timedelta(milliseconds=1)
+    return None if at is None else due(at, keep_for())
 
 
 def needed_by(db: StateDB, place: Location) -> dict[str, str]:

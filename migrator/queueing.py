@@ -9,6 +9,7 @@ from .handle import Run
 from .lifecycle.queue import living_workers
 from .lifecycle.worker import start_worker, stop_workers
 from .state import StateDB, now_ms, queues
+from .words import counted
 
 
 class Queue:
@@ -78,7 +79,7 @@ class Queue:
         limit = "no limit" if self.max_running is None else f"limit {self.max_running}"
         return (
             f"Queue {self.name!r}: {len(self.running)} running, {len(self.waiting)} waiting, {limit}{paused}, "
-            f"{len(self.workers)} worker(s)"
+            f"{counted(len(self.workers), 'worker')}"
         )
 
     def _repr_html_(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .model import Snapshot
 from .pages import Page, Section, Share
-from .words import MOVED, lasting, moment, sized
+from .words import MOVED, counted, lasting, moment, sized
 
 if TYPE_CHECKING:
     from .engine.reporting import Tallies
@@ -220,4 +220,6 @@ def _told(data: dict[str, Any]) -> str:
 
 
 def _sum(seen: Snapshot) -> str:
-    return f"{seen.outcome or 'nothing done'} · {sized(seen.bytes_done)}"
+    if seen.dry_run and seen.status == "completed":
+        return f"{counted(seen.total, 'object')} planned · {sized(seen.bytes_total)}"
+    return f"{seen.outcome or 'nothing done'} · {sized(seen.bytes_moved)} {MOVED.get(seen.migration, 'moved')}"

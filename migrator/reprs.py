@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from .model import Snapshot
-from .words import moment, sized
+from .words import counted, moment, sized
 
 _TH, _TD = '<th style="text-align: left">', '<td style="text-align: left">'
 LISTED = ("Run", "Status", "Migration", "Objects", "Started")
@@ -59,7 +59,7 @@ def _facts(seen: Snapshot) -> dict[str, str]:
     facts = {"Migration": seen.title, "Run": seen.id, "Status": _status(seen), "Objects": objects, "Size": size}
     more = {
         "Items": seen.outcome,
-        "Losses": f"{seen.losses:,} attributes" if seen.losses else "",
+        "Losses": counted(seen.losses, "attribute") if seen.losses else "",
         "Waits for": seen.waiting_for,
         "Held": None if seen.pause_requested else seen.held_for,
         "Started": moment(seen.started_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -37,6 +38,17 @@ def sized(size: float) -> str:
             return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
         size /= 1000
     return f"{size:,.1f} PB"
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """So many of something: ``1 run``, ``1,500 runs``."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def outcome(counts: Mapping[str, int], migration: str = "") -> str:
+    """What came of the settled items, in words: ``1,500 copied, 2 failed``; "" of none."""
+    called = CALLED.get(migration, {})
+    return ", ".join(f"{counts[name]:,} {called.get(name, name)}" for name in OUTCOMES if counts[name])
 
 
 def lasting(seconds: float) -> str:

@@ -63,7 +63,10 @@ queue_options = grouped(
     "In the queue, with --mode queue",
     ("--queue", {"default": "default", "show_default": True, "help": "Which one."}),
     ("--priority", {"default": 0, "show_default": True, "help": "Higher goes first, then age."}),
-    ("--not-before", {"type": click.DateTime(), "help": "Not to start earlier (local time)."}),
+    (
+        "--not-before",
+        {"type": click.DateTime(), "metavar": "TIME", "help": "Not to start earlier, such as 2026-03-11T22:00:00."},
+    ),
     ("--max-attempts", {"default": 3, "show_default": True, "help": "After so many crashes it is given up."}),
 )
 

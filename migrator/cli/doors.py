@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 import migrator as mg
 
 from ..errors import BadInput, MigratorError, RunNotCompleted
-from ..model import EXIT_CODES
+from ..model import EXIT_CODES, Status
 from . import output
 from .spelling import in_options
 
@@ -18,15 +19,31 @@ if TYPE_CHECKING:
     from ..state import StateDB
 
 SENTENCE = 300  # characters, more than any has
+HEADINGS = {
+    "To copy, to check, to go back": "preflight copy verify retry restore delete-source quarantine",
+    "A plan": "plan apply",
+    "A run": "runs show follow log cancel resume pause unpause limit",
+    "What came of it": "items report compare map duplicates",
+    "In turn": "worker queue run-now leases",
+    "Upkeep": "state",
+}
 
 
 class Listing(click.Group):
-    """Its help lists commands by whole sentences, where click cuts them off."""
+    """Its help lists commands by whole sentences, where click cuts them off, and under headings where it has some.
+
+    Attributes
+    ----------
+    headings : dict of str to str
+        The names of commands under each, in their order.
+    """
+
+    headings: Mapping[str, str] = {}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        found = [(name, self.commands[name].get_short_help_str(SENTENCE)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(found)
+        for heading, names in (self.headings or {"Commands": " ".join(self.list_commands(ctx))}).items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(SENTENCE)) for name in names.split()])
 
 
 class Door(Listing):
@@ -34,6 +51,8 @@ class Door(Listing):
 
     2: it can't be done as it was asked, and nothing was written; 1: it failed.
     """
+
+    headings = HEADINGS
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -57,6 +76,11 @@ def open_state() -> StateDB:
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Run ids for the shell's tab key."""
     return [run.id for run in mg.runs(200) if run.id.startswith(incomplete)]
+
+
+def complete_status(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """What may have become of a run."""
+    return [status for status in get_args(Status) if status.startswith(incomplete)]
 
 
 run_argument = click.argument("run", shell_complete=complete_run)

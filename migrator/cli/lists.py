@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..words import sized
-from .output import duration, moment, plain, print_json, status_text, terminal, told
+from ..words import counted, sized
+from .output import duration, moment, plain, print_json, print_table, status_text, told
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -65,15 +65,17 @@ def show_old(old: Sequence[Old], removed: bool, as_json: bool) -> None:
         print_json([asdict(one) for one in old])
         return
     rows = [
-        (one.run, one.status + (" (dry run)" if one.dry_run else ""), f"{one.ended_days_ago:.0f} days ago",
-         sized(one.size), one.kept_because or "")
+        (one.run, one.status + (" (dry run)" if one.dry_run else ""),
+         f"{counted(round(one.ended_days_ago), 'day')} ago", sized(one.size), one.kept_because or "")
         for one in old
     ]  # fmt: skip
     if rows:
         _print_table(("run", "status", "ended", "size", "kept because"), rows)
     going = [one for one in old if one.kept_because is None]
-    what = f"{len(going):,} run(s), {sized(sum(one.size for one in going))}"
-    click.echo(f"{what} removed." if removed else f"{what} would be removed. `--yes` removes them.")
+    what = f"{counted(len(going), 'run')}, {sized(sum(one.size for one in going))}"
+    them = "it" if len(going) == 1 else "them"
+    offer = f" `--yes` removes {them}." if going else ""
+    click.echo(f"{what} removed." if removed else f"{what} would be removed.{offer}")
 
 
 def show_kept(kept: Sequence[Kept], place: str) -> None:
@@ -101,4 +103,4 @@ def _print_table(names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> 
         table.add_column(name, overflow="fold", no_wrap=number == 0)  # an id is copied whole
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
-    terminal().print(table)
+    print_table(table)

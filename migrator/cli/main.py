@@ -13,7 +13,7 @@ import migrator as mg
 from ..errors import BadInput
 from ..model import EXIT_CODES, ItemStatus, Mode
 from . import output
-from .doors import Door, run_argument, show_run
+from .doors import Door, complete_status, run_argument, show_run
 from .options import json_option, mode_option, run_options, table_option
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def plan(run: str, as_json: bool) -> None:
 @click.option("--where", metavar="SQL", help="Only rows for which this is true: of key, action, reason, size, mtime ….")
 @click.option("--max-drift", type=int, help="Nothing is done when more objects than this have changed since the plan.")
 @click.option("--max-cost", type=float, help="Nothing is done when the plan would cost more; see `migrator plan`.")
-@click.option("--max-age", default="1d", show_default=True, help="An older plan is refused: 12h, 7d.")
+@click.option("--max-age", metavar="AGE", default="1d", show_default=True, help="An older plan is refused: 12h, 7d.")
 @run_options
 def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
     """Execute the plan of the dry run RUN, or a part of it, as a new run."""
@@ -86,7 +86,12 @@ def apply(run: str, no_follow: bool, as_json: bool, **terms: Any) -> None:
 @main.command()
 @json_option
 @click.option("--limit", default=50, show_default=True, help="How many.")
-@click.option("--status", multiple=True, help="Only these, such as failed; may be given several times.")
+@click.option(
+    "--status",
+    multiple=True,
+    shell_complete=complete_status,
+    help="Only these, such as failed; may be given several times.",
+)
 @click.option("--text", default="", help="Only runs with this in their id, name or title.")
 @click.option("--tag", help="Only runs with this tag.")
 def runs(as_json: bool, limit: int, status: tuple[str, ...], text: str, tag: str | None) -> None:

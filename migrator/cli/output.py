@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model import Snapshot
-from ..words import disarmed, lasting, shown, sized, unescape
+from ..words import counted, disarmed, lasting, shown, sized, unescape
 from .spelling import in_options
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ COLOURS = {
 }  # fmt: skip
 ITEM_COLUMNS = ("key", "size", "action", "status", "evidence", "error")
 TABLE_ROWS = 1000
+HANG = " " * 4
 UNBROKEN = 10_000  # where a program reads it: one run is one line
 
 
@@ -61,7 +62,7 @@ def show_runs(seen: Sequence[Snapshot], as_json: bool, chosen: bool = False) -> 
         return
     console = terminal()
     for line in _lines_of_runs(seen, console):
-        console.print(line, soft_wrap=True)
+        print_table(line, console)
 
 
 def terminal() -> Console:
@@ -72,6 +73,23 @@ def terminal() -> Console:
     if not console.is_terminal:
         console.width = UNBROKEN
     return console
+
+
+def print_table(table: RenderableType, console: Console | None = None) -> None:
+    """Without the blanks that fill its last column: they break lines of their own, and say nothing to a program."""
+    console = console or terminal()
+    with console.capture() as drawn:
+        console.print(table, soft_wrap=not hasattr(table, "columns"))
+    for line in drawn.get().splitlines():
+        console.print(_ended(line), soft_wrap=True)
+
+
+def _ended(line: str) -> Text:
+    from rich.text import Text
+
+    text = Text.from_ansi(line)
+    text.rstrip()
+    return text
 
 
 def _lines_of_runs(seen: Sequence[Snapshot], console: Console) -> Iterator[RenderableType]:
@@ -114,15 +132,17 @@ def show_snapshot(run: Run, as_json: bool) -> None:
     if as_json:
         print_json(seen.to_dict())
         return
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2))
-    for name, value in _facts(seen):
-        grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(plain(value)))
-    terminal().print(grid)
+    console, facts = terminal(), _facts(seen)
+    width = max(len(name) for name, _ in facts) + 2
+    for name, value in facts:
+        line = Text(folded(f"{name:<{width}}{plain(str(value))}", " " * width))
+        line.stylize("dim", 0, width)
+        line.stylize(value.style if isinstance(value, Text) else "", width)
+        console.print(line, soft_wrap=True)
     for each in run.exceptions(5):
-        click.echo(failure(each))
+        click.echo(folded(failure(each), HANG))
 
 
 def failure(item: Mapping[str, Any]) -> str:
@@ -201,7 +221,7 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
         table.add_row(*map(_cell, columns, row))
-    terminal().print(table if rows else Text("None.", "dim"))
+    print_table(table if rows else Text("None.", "dim"))
     if len(rows) > TABLE_ROWS:
         click.echo(f"(the first {TABLE_ROWS:,}; --format csv, json or parquet gives all)", err=True)
 
@@ -209,8 +229,9 @@ def _show_table(relation: duckdb.DuckDBPyRelation, wanted: Sequence[str]) -> Non
 def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
     holder = f"pid {seen.holder['pid']} on {seen.holder['host']}" if seen.holder else ""
     ready = seen.dry_run and seen.status == "completed"
-    planned = f"{seen.total:,} objects · {sized(seen.bytes_total)}"
+    planned = f"{counted(seen.total, 'object')} · {sized(seen.bytes_total)}"
     done = f"{seen.done:,} of {seen.total:,} · {sized(seen.bytes_done)} of {sized(seen.bytes_total)}"
+    lost = counted(seen.losses, "loss", "losses") if seen.losses else ""
     facts: list[tuple[str, str | Text]] = [
         ("run", seen.id),
         ("name", seen.name if seen.name != seen.id else ""),
@@ -219,7 +240,7 @@ def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
         ("what", seen.title),
         ("status", status_text(seen)),
         ("plan" if ready else "done", planned if ready else done),
-        ("counts", ", ".join(filter(None, [seen.outcome, f"{seen.losses:,} losses" if seen.losses else ""]))),
+        ("counts", ", ".join(filter(None, [seen.outcome, lost]))),
         ("attempt", f"{seen.attempt}, {holder}" if holder else str(seen.attempt)),
         ("mode", f"queue {seen.queue}" if seen.mode == "queue" else seen.mode),
         (
@@ -231,7 +252,7 @@ def _facts(seen: Snapshot) -> list[tuple[str, str | Text]]:
         ("waits for", in_options(seen.waiting_for or "")),
         ("held", in_options(seen.held_for or "")),
         ("throttled by", plain(seen.throttled["by"]) if seen.throttled else ""),
-        ("sent again", f"{seen.retries:,} requests" if seen.retries else ""),
+        ("sent again", counted(seen.retries, "request") if seen.retries else ""),
         ("limits", ", ".join(f"{name} {value:,}" for name, value in seen.limits.items())),
         ("started", moment(seen.started_at)),
         ("finished", moment(seen.finished_at)),

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..api import Run
 from ..model import Snapshot
-from ..words import MOVED, sized
+from ..words import MOVED, counted, sized
 from . import output
 
 REFRESH_S = 0.25
@@ -28,7 +28,7 @@ def follow_run(run: Run, quiet: bool = False) -> Snapshot:
         Show nothing.
     """
     console = Console(stderr=True, quiet=quiet)
-    console.print(Text(output.plain(f"{run.id}  {run.snapshot().title}")))
+    console.print(_line(f"{run.id}  {run.snapshot().title}"), soft_wrap=True)
     seen = _show_bar(run, console) if console.is_terminal and not quiet else _show_lines(run, console)
     _show_end(run, seen, console)
     return seen
@@ -78,35 +78,47 @@ def _figures(seen: Snapshot) -> str:
 def _show_end(run: Run, seen: Snapshot, console: Console) -> None:
     ready = seen.dry_run and seen.status == "completed"
     for line in _show_plan(run, seen) if ready else _show_outcome(run, seen):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def _show_plan(run: Run, seen: Snapshot) -> Iterator[Text]:
     for action, tally in sorted(seen.actions.items()):
         yield Text(f"  {action:10} {tally['items']:>12,}  {sized(tally['bytes'])}")
     yield from _notes(run)
-    yield Text(
-        f"Nothing was written. `migrator apply {run.id}` executes this plan."
-        if seen.actions
-        else "There is nothing to do."
-    )
+    yield _line(_onward(seen))
+
+
+def _onward(seen: Snapshot) -> str:
+    """What can be done with a plan."""
+    if seen.to_do:
+        return f"Nothing was written. `migrator apply {seen.id}` executes this plan."
+    if "refuse" in seen.actions:
+        return f"There is nothing to apply: what is not there is refused. `migrator plan {seen.id}` says why."
+    return "There is nothing to do."
 
 
 def _show_outcome(run: Run, seen: Snapshot) -> Iterator[Text]:
-    losses = f", {seen.losses:,} losses" if seen.losses else ""
+    losses = f", {counted(seen.losses, 'loss', 'losses')}" if seen.losses else ""
     verb = MOVED.get(seen.migration, "moved")
-    figures = f": {seen.outcome or 'nothing to do'}{losses}, {sized(seen.bytes_moved)}"
+    none = "nothing to do" if seen.status == "completed" else "nothing done"
+    figures = f": {seen.outcome or none}{losses}, {sized(seen.bytes_moved)}"
     yield Text.assemble(output.status_text(seen), figures, f" {verb} in {output.duration(seen.engine_s)}")
     yield from _notes(run)
     if seen.error:
-        yield Text(output.told(seen.error))
+        yield _line(seen.error)
     for failure in run.exceptions(5):
-        yield Text(output.failure(failure))
+        yield _line(output.failure(failure))
     bad = [status for status in ("failed", "refused") if getattr(seen, status)]
     if bad:
         also = " (or refused)" if len(bad) > 1 else ""
         anew = f" `migrator retry {run.id}` looks at them anew." if seen.migration == "copy-objects" else ""
-        yield Text(f"`migrator items {run.id} --status {bad[0]}`{also} lists them.{anew}")
+        yield _line(f"`migrator items {run.id} --status {bad[0]}`{also} lists them.{anew}")
+
+
+def _line(text: str) -> Text:
+    """Broken between words, and what goes on is set in where the first line is."""
+    text = output.told(text)
+    return Text(output.folded(text, output.HANG if text.startswith(" ") else "", err=True))
 
 
 def _notes(run: Run) -> Iterator[Text]:
@@ -115,8 +127,7 @@ def _notes(run: Run) -> Iterator[Text]:
     for event in events:
         if event.kind == "followed":
             after = Run(str(event.data["run"]), run.state).snapshot()
-            yield Text(output.plain(f"  then {after.id} {after.status}: {after.outcome or 'nothing to do'}"))
-    for text in list(dict.fromkeys(str(event.data["text"]) for event in events if event.kind == "warning"))[
-        :MOST_NOTES
-    ]:
-        yield Text(f"  note  {output.told(text)}")
+            yield _line(f"  then {after.id} {after.status}: {after.outcome or 'nothing to do'}")
+    warned = dict.fromkeys(str(event.data["text"]) for event in events if event.kind == "warning")
+    for text in list(warned)[:MOST_NOTES]:
+        yield _line(f"  note  {text}")

@@ -9,6 +9,7 @@ import click
 
 import migrator as mg
 
+from ..words import counted
 from . import lists
 from .doors import Listing, open_state
 from .options import json_option
@@ -84,4 +85,5 @@ def unpause(name: str) -> None:
 @name_argument
 def stop(name: str) -> None:
     """Ask the queue's workers on this host to end. The runs they started go on."""
-    click.echo(f"Asked {mg.queue(name).stop_workers()} worker(s) to end.")
+    stopped = mg.queue(name).stop_workers()
+    click.echo(f"Asked {counted(stopped, 'worker')} to end.")

@@ -21,8 +21,9 @@ def in_options(message: str, command: click.Command | None = None) -> str:
         return message
     commands = (ctx.find_root().command, command or ctx.command)
     known = {name: spelled for each in commands for name, spelled in _options(each)}
-    of_stores = " or ".join(list(filter(None, map(_of_stores, commands)))[-1])
-    return said(message, lambda name, value: _spelled(name, value, known | CALLED, of_stores))
+    of_stores = list(filter(None, map(_of_stores, commands)))[-1]
+    its_own = [each for each in of_stores if message.startswith(f"The {each[2:].partition('-')[0]}")]  # --source-option
+    return said(message, lambda name, value: _spelled(name, value, known | CALLED, " or ".join(its_own or of_stores)))
 
 
 def _spelled(name: str, value: Any, known: Mapping[str, str], of_stores: str) -> str:

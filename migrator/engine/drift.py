@@ -10,7 +10,7 @@ from ..errors import BadInput
 from ..migrations import CopyObjects, Migration
 from ..options import option
 from ..stores import open_store
-from ..words import shown
+from ..words import counted, shown
 from . import duck
 from .duck import listed, quoted
 from .listings import Listings, View
@@ -54,6 +54,7 @@ def check_drift(migration: Migration, plan_files: Sequence[Path], scratch: Path,
     if number > migration.max_drift:
         keys = ", ".join(repr(shown(key)) for (key,) in first)
         raise BadInput(
-            f"{number:,} objects are not as they were planned, more than {option('max_drift', migration.max_drift)} "
-            f"allows; the first: {keys}. Nothing was written: make the dry run again."
+            f"Not as planned any more: {counted(number, 'object')}, more than "
+            f"{option('max_drift', migration.max_drift)} allows; the first: {keys}. "
+            "Nothing was written: make the dry run again."
         )

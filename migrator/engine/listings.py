@@ -19,6 +19,7 @@ from ..config import QUARANTINE, SIDECAR
 from ..migrations.choosing import Choosing
 from ..migrations.renaming import Renaming
 from ..stores import ObjectInfo, Store
+from ..words import counted
 from .sieve import Sieve, check_regex, substitute
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Listings:
         if view.sieve:
             log.info("plan: %s of %s listed objects are chosen", f"{chosen:,}", f"{listed:,}")
             if listed and not chosen:
-                self._control.warn(f"None of the {listed:,} objects listed at {store.location} is chosen.")
+                self._control.warn(f"Of {counted(listed, 'object')} listed at {store.location} none is chosen.")
         return path
 
     def target(self, store: Store, view: View) -> Path:

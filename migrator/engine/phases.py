@@ -11,8 +11,9 @@ from typing import TypeVar
 from ..errors import DiskFull, NotDurable
 from ..migrations import CopyObjects, Executor, Migration
 from ..model import Counts, Receipt, Shard
+from ..moving import DECIDED
 from ..stores.weather import under
-from ..words import sized
+from ..words import OUTCOMES, outcome, sized
 from . import files
 from .control import Control
 from .drift import check_drift
@@ -22,7 +23,7 @@ from .ports import Journal
 from .probing import probe
 from .room import is_full
 from .tallies import tally_evidence
-from .work import PLANNED, Work, log_failures
+from .work import Work, log_failures
 
 log = logging.getLogger("migrator")
 T = TypeVar("T")
@@ -207,15 +208,14 @@ def _is_left(shard: Shard) -> bool:
 
 def _left(actions: Actions) -> tuple[int, int]:
     """Items and bytes of a plan that are to be done."""
-    left = [tally for action, tally in actions.items() if action not in PLANNED]
+    left = [tally for action, tally in actions.items() if action not in DECIDED]
     return sum(tally["items"] for tally in left), sum(tally["bytes"] for tally in left)
 
 
 def told(counts: Counts) -> str:
     """Tallies in words: the ones that are not zero."""
-    names = ("copied", "adopted", "skipped", "failed", "refused")
-    said = [f"{getattr(counts, name):,} {name}" for name in names if getattr(counts, name)]
-    return ", ".join([*said, sized(counts.bytes_done)]) if said else "nothing to do"
+    said = outcome({name: getattr(counts, name) for name in OUTCOMES})
+    return f"{said}, {sized(counts.bytes_done)}" if said else "nothing to do"
 
 
 def _listed(tally: dict[str, int]) -> str:

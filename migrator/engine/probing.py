@@ -11,7 +11,7 @@ from ..errors import StoreError
 from ..migrations import CopyObjects
 from ..model import Item
 from ..stores import open_store
-from ..words import lasting, sized
+from ..words import counted, lasting, sized
 
 OBJECTS, AT_ONCE, MOST_S, MOST_BYTES = 32, 8, 2.0, 8 << 20
 
@@ -57,6 +57,7 @@ def told_time(measured: dict[str, Any], objects: int, size: int) -> str:
     share = by_bytes if large else max(by_bytes, objects / measured["objects"])
     rate = measured["objects"] / measured["seconds"], sized(measured["bytes"] / measured["seconds"])
     return (
-        f"Time: about {lasting(max(1.0, measured['seconds'] * share))} to read, as {measured['objects']} objects were "
-        f"read in a probe, {AT_ONCE} at once: {rate[0]:,.0f} and {rate[1]} a second. Writing comes on top."
+        f"Time: about {lasting(max(1.0, measured['seconds'] * share))} to read, by a probe of "
+        f"{counted(measured['objects'], 'object')}, {AT_ONCE} at once: {rate[0]:,.0f} and {rate[1]} a second. Writing "
+        "comes on top."
     )

@@ -133,15 +133,18 @@ class PlanSummary:
     def _repr_html_(self) -> str:
         """A plain table, which every notebook viewer shows."""
         items, size = self.to_write
-        head = "<tr><th>action</th><th>items</th><th>bytes</th><th>why</th><th>for example</th></tr>"
+        th, td = (f'<{cell} style="text-align: left; vertical-align: top">' for cell in ("th", "td"))
+        head = f"<tr>{th}action</th><th>items</th><th>bytes</th>{th}why</th>{th}for example</th></tr>"
+        figure = '<td style="text-align: right; vertical-align: top">'
         rows = "".join(
-            f"<tr><td>{one['action']}</td><td>{one['items']:,}</td><td>{sized(one['bytes'])}</td>"
-            f"<td>{html.escape(one['why'])}</td>"
-            f"<td>{'<br>'.join(html.escape(shown(key)) for key in one['samples'])}</td></tr>"
+            f"<tr>{td}{one['action']}</td>{figure}{one['items']:,}</td>{figure}{sized(one['bytes'])}</td>"
+            f"{td}{html.escape(one['why'])}</td>"
+            f"{td}{'<br>'.join(html.escape(shown(key)) for key in one['samples'])}</td></tr>"
             for one in self.groups
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
-        picture = f"<pre>{html.escape(self._picture())}</pre>" if len(self.prefixes) > 1 else ""
+        wide = '<pre style="white-space: pre; overflow-x: auto">'
+        picture = f"{wide}{html.escape(self._picture())}</pre>" if len(self.prefixes) > 1 else ""
         top = f"<p>The plan of {self.run}: {items:,} to write, {sized(size)}</p>"
         return f"{top}<table>{head}{rows}</table>{picture}{notes}"
 

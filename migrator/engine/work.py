@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..model import Counts, Item, Receipt, Shard
+from ..moving import DECIDED
 from ..words import shown
 from . import files
 
@@ -18,7 +19,6 @@ log = logging.getLogger("migrator")
 
 # A receipt with one of these is the last word; any other item comes again with the next attempt.
 FINAL = frozenset({"copied", "adopted", "skipped", "refused", "deleted"})
-PLANNED = {"skip": "skipped", "omit": "skipped", "refuse": "refused"}
 NAMED_FAILURES = 20
 
 
@@ -51,7 +51,7 @@ class Work:
             known = work.known.get(row.item_no)
             if known is not None and known.status in FINAL:
                 continue
-            if row.action in PLANNED:
+            if row.action in DECIDED:
                 work.add(_planned(row, now))
             else:
                 work.todo.append(row)
@@ -113,7 +113,7 @@ def _planned(row: Item, now: int) -> Receipt:
     refused = row.action == "refuse"
     return Receipt(
         row.item_no,
-        PLANNED[row.action],
+        DECIDED[row.action],
         evidence="listed" if row.action == "skip" else None,
         bytes=row.bytes,
         error=row.reason if refused else None,

@@ -15,12 +15,12 @@ from typing import Any
 from ..config import config_path, read_config
 from ..errors import ConfigError, StateError
 from ..model import TERMINAL
+from ..moving import moved
 from ..state import StateDB, runs
-from ..words import sized
+from ..words import MOVED, OUTCOMES, counted, outcome, sized
 
 log = logging.getLogger("migrator")
 KINDS = {"completed": "success", "partial": "warning", "interrupted": "warning", "failed": "failure"}
-COUNTS = ("copied", "adopted", "skipped", "failed", "refused")
 
 
 def tell(db: StateDB, run_id: str) -> None:
@@ -47,11 +47,17 @@ def tell_aside(db: StateDB, run_id: str) -> None:
 
 
 def message_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Title and body: what ended how, with its counts, and the command that shows it."""
-    counts = ", ".join(f"{row[name]:,} {name}" for name in COUNTS if row[name]) or "nothing done"
-    lines = [row["title"], f"{counts}; {sized(row['bytes_done'])}", row["error"], f"migrator show {row['id']}"]
+    """Title and body: what ended how, with its counts and what it moved, and the command that shows it."""
+    lines = [row["title"], _sum(row), row["error"], f"migrator show {row['id']}"]
     what = f"{row['name']}: {row['status']}" + (" (dry run)" if row["dry_run"] else "")
     return what, "\n".join(filter(None, lines))
+
+
+def _sum(row: Mapping[str, Any]) -> str:
+    if row["dry_run"] and row["status"] == "completed":
+        return f"{counted(row['total'], 'object')} planned; {sized(row['bytes_total'])}"
+    _, size = moved(row, sum(row[name] for name in OUTCOMES))
+    return f"{outcome(row, row['migration']) or 'nothing done'}; {sized(size)} {MOVED.get(row['migration'], 'moved')}"
 
 
 def _settings() -> tuple[list[str], frozenset[str]]:

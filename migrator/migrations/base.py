@@ -190,8 +190,11 @@ class Migration(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """What was said of it, without all that was left as it is by default."""
-        fields = type(self).model_fields.items()
+        fields = sorted(type(self).model_fields.items(), key=lambda field: not field[1].is_required())
         yield from ((name, getattr(self, name)) for name, field in fields if getattr(self, name) != field.get_default())
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def title(self) -> str:

@@ -122,6 +122,11 @@ class Choosing(BaseModel, defer_build=True):
                 )
 
 
+def is_age(text: str) -> bool:
+    """Whether a time is told by its distance: ``30d``."""
+    return _AGE.fullmatch(text.strip()) is not None
+
+
 def read_time(text: str, now: datetime) -> datetime:
     """A moment, in UTC and without its zone, from a time or an age.
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from ..config import MANIFESTS, QUARANTINE, keep_for
+from ..options import option
 from ..stores import Location, ObjectInfo, Store, open_store
+from ..words import counted, moment
 from .base import Batch, Migration, PlanContext, Target
-from .choosing import read_time
+from .choosing import is_age, read_time
 
 
 class PurgeQuarantine(Migration, defer_build=True):
@@ -65,14 +67,28 @@ class PurgeQuarantine(Migration, defer_build=True):
         old = {run: one for run, one in kept.items() if self.run in (None, run) and one.at and one.at < before}
         for run, one in kept.items():
             if one.at is None and self.run in (None, run):
-                ctx.warn(f"When run {run} kept {one.objects:,} objects is not known, since no manifest of it is there; "
-                         "they stay. Delete them by hand, if nobody needs them.")  # fmt: skip
+                ctx.warn(f"When run {run} kept {counted(one.objects, 'object')} is not known, since no manifest of it "
+                         "is there; all of it stays. Delete it by hand, if nobody needs it.")  # fmt: skip
+        if not old:
+            ctx.warn(self._why_nothing(kept))
         manifests: list[ObjectInfo] = []
         for page in pages(store):
             mine = [one for one in page if owner_of(one.key) in old]
             manifests += [one for one in mine if is_manifest(one.key)]
             yield [_row(one, old) for one in mine if not is_manifest(one.key)]
         yield [_row(one, old) for one in manifests]  # what tells of the others goes last
+
+    def _why_nothing(self, kept: Mapping[str, KeptBy]) -> str:
+        """Why nothing goes, and when something would."""
+        dated = [(one.at, run) for run, one in kept.items() if one.at and self.run in (None, run)]
+        if not dated:
+            return f"Nothing is kept at {self.place}" + (f" by run {self.run}." if self.run else ".")
+        (at, run), older = min(dated), self.older_than or keep_for()
+        when = f"it goes from {moment(due(at, older))} on, or sooner" if is_age(older) else "it goes"
+        return (
+            f"Nothing that is kept at {self.place} is older than {older}. The oldest is what run {run} keeps, of "
+            f"{moment(at)}: {when} by {option('older_than')}."
+        )
 
     def writes(self) -> list[Target]:
         scope, path = inside(self.place).identity()
@@ -93,6 +109,12 @@ class KeptBy(NamedTuple):
     objects: int
     bytes: int
     at: int | None
+
+
+def due(at: int, age: str) -> int:
+    """From when on what was kept at a moment has this age."""
+    then = datetime.fromtimestamp(at / 1000, UTC)
+    return at + (then - read_time(age, then).replace(tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def inside(place: Location) -> Location:

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from ..errors import BadInput
+from ..words import counted
 
 
 def share_of(name: str, given: Any) -> Any:
@@ -44,10 +45,10 @@ class Sampling:
         if not self._asked or self._taken == self._asked:
             return None
         if not self._taken:
-            return f"The sample is empty: none of {self._asked:,} objects is read again. Take a larger share."
+            return f"The sample is empty: none of {counted(self._asked, 'object')} is read again. Take a larger share."
         return (
-            f"A sample of {self._taken:,} of {self._asked:,} objects is read again. If none of them differs, then with "
-            f"95 % confidence fewer than {bound(self._taken):.2%} of the others do."
+            f"A sample of {self._taken:,} of {counted(self._asked, 'object')} is read again. If none of them differs, "
+            f"then with 95 % confidence fewer than {bound(self._taken):.2%} of the others do."
         )
 
 

@@ -14,7 +14,9 @@ from .connections import KNOWN, connection
 from .endpoints import endpoint
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):/{1,2}")
-_SLASHLESS = re.compile(r"(?:s3|gs|az|memory):(?!/)", re.IGNORECASE)  # a slip, not the folder that it would name
+# Not the folders that they would name.
+_SLIP = re.compile(r"(?:s3|gs|az|memory):(?!/)|(?:s3|gs|az)//", re.IGNORECASE)
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*|\$root|\$web")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 # An account by the address that Azure's portal shows.
@@ -51,11 +53,15 @@ def read(text: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, 
         raise BadInput(f"A place can't be empty: give {KNOWN}.")
     if "\0" in given:
         raise BadInput("A place can't hold a NUL character.")
-    if _SLASHLESS.match(given):
-        name = given.partition(":")[0]
+    if slip := _SLIP.match(given):
+        name = slip[0].rstrip(":/")
         raise BadInput(
-            f"{name}: wants two slashes: write {name}://bucket/prefix. A folder of that name is './{name}:…'."
+            f"{name} wants a colon and two slashes: write {name}://bucket/prefix. A folder of that name is "
+            f"'./{slip[0]}…'."
         )
+    if _WINDOWS.match(given):
+        raise BadInput(f"{given!r} is a path of Windows: write it as it is here, such as /mnt/c/data; a folder of that "
+                       f"name is {f'./{given}'!r}.")  # fmt: skip
     scheme = _SCHEME.match(given)
     name = scheme[1].lower() if scheme else ""
     if not scheme or name == "file":
@@ -88,7 +94,13 @@ def _local_fields(given: str, is_url: bool, options: Mapping[str, Any]) -> dict[
         if not given.lower().startswith("file://") or host not in ("", "localhost") or not slash:
             raise BadInput(f"{given!r} names no folder of this machine: write file:///folder or /folder.")
         given = "/" + unquote(rest)
-    path = os.path.abspath(os.path.expanduser(given))
+    path = os.path.expanduser(given)
+    if path.startswith("~"):
+        who = given.partition("/")[0]
+        raise BadInput(
+            f"There is no user {who[1:]!r} here, whose home {who} would be; a folder of that name is './{who}'."
+        )
+    path = os.path.abspath(path)
     if "\0" in path:
         raise BadInput("A place can't hold a NUL character.")
     return {"url": path, "kind": "local", "path": path}

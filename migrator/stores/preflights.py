@@ -64,8 +64,9 @@ class Preflight:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        td = '<td style="text-align: left">'
         rows = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in (one.state, one.what, one.said))}</tr>"
+            f"<tr>{''.join(f'{td}{html.escape(cell)}</td>' for cell in (one.state, one.what, one.said))}</tr>"
             for one in self.lines
         )
         return f"<p>{html.escape(self.source)} → {html.escape(self.target)}</p><table>{rows}</table>"

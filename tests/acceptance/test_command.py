@@ -113,6 +113,7 @@ def test_runs_are_listed_a_line_each_or_two_where_a_terminal_is_narrow(source: P
         (["copy"], f"{option('where')} is empty", "--where is empty"),
         (["copy"], f"({option('dry_run', True)})", "(--dry-run)"),
         (["copy"], f"give {option('profile')}", "give --source-option or --target-option profile=…"),
+        (["copy"], f"The target: give {option('profile')}", "The target: give --target-option profile=…"),
         (["quarantine"], f"{option('anonymous', True)}, {option('run')}", "--option anonymous=true, --run"),
         (["show"], f"allow it by {option('max_age', '7d')}", "allow it by --max-age 7d"),
         (["copy"], "mode=3/x, `migrator show x`", "mode=3/x, `migrator show x`"),
@@ -123,7 +124,8 @@ def test_an_option_in_a_message_is_said_as_commands_have_it(words: list[str], me
         assert in_options(message, main.commands[words[0]]) == read
 
 
-# Mutations: take `MOVED` out of progress.py, and a check says moved; `in_options` out of `failure` or of `_cell`, and a
+# Mutations: take `MOVED` out of progress.py, and a check says moved; `_ended` out of `print_table`: lines have blanks;
+# "refuse" out of `_onward`, and nothing is said of what is refused; `in_options` out of `failure` or of `_cell`, and a
 # terminal is told Python; `chosen` out of `show_runs`, and who asks for the cancelled is told of no runs at all.
 def test_a_terminal_is_told_in_its_own_words(source: Path, tmp_path: Path) -> None:
     assert "No runs yet." in command_here("runs").out
@@ -136,6 +138,8 @@ def test_a_terminal_is_told_in_its_own_words(source: Path, tmp_path: Path) -> No
     for words in (["plan", dry["id"]], ["show", copied["id"]], ["items", copied["id"]], ["follow", copied["id"]]):
         answer = command_here(*words)
         assert hint in " ".join((answer.out + answer.err).split()), words
+    assert not re.search(r" $", command_here("show", copied["id"]).out + command_here("runs").out, re.MULTILINE)
+    assert f"is refused. `migrator plan {dry['id']}` says why.\n" in command_here("follow", dry["id"]).err
     assert re.search(r"\d different.* compared in ", command_here("verify", other, source).err)
     assert command_here("runs", "--status", "cancelled").out == "No run is like that.\n"
 

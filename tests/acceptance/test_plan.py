@@ -88,7 +88,7 @@ def test_a_plan_that_drifted_more_than_was_allowed_is_not_applied(planned: mg.Ru
     (tmp_path / "out" / "d.bin").write_text("appeared since")
     seen = mg.apply(planned, max_drift=1).wait(60, check=False)
     assert (seen.status, seen.done) == ("failed", 0)
-    said = "2 objects are not as they were planned, more than `max_drift=1` allows; the first: 'a.csv', 'd.bin'"
+    said = "Not as planned any more: 2 objects, more than `max_drift=1` allows; the first: 'a.csv', 'd.bin'"
     assert said in str(seen.error)
     assert not (tmp_path / "out" / "b").exists()
     done = command_json("apply", planned.id, "--max-drift", "2", code=10)
@@ -126,7 +126,7 @@ def test_the_summary_pictures_prefixes_and_tells_what_is_there_twice_and_the_cos
     assert summary.cost.requests == {"PUT": 0, "GET": 4, "LIST": 1}
     assert summary.cost.bytes_out == 32_000
     text, page = str(summary), summary._repr_html_()
-    assert "as 4 objects were read in a probe" in text
+    assert "by a probe of 4 objects, 8 at once" in text
     assert "█" in text
     assert "4 objects have the bytes of another one" in page
     assert "4 GET, 1 LIST" in text

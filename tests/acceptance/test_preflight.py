@@ -144,5 +144,5 @@ def test_a_clock_that_is_off_is_told(ahead: int, state: str) -> None:
         def date(self) -> str:
             return formatdate(time.time() + ahead)
 
-    [line] = _clock(Remote(Location.parse("s3://b", anonymous=True)), "target")
+    [line] = _clock(Remote(Location.parse("s3://bbb", anonymous=True)), "target")
     assert line.state == state

@@ -16,6 +16,7 @@ from trees import MIB, in_folder, listed
 
 import migrator as mg
 from migrator.errors import BadInput
+from migrator.words import moment
 
 
 def lay(folder: Path, text: str, number: int = 12) -> Path:
@@ -148,7 +149,8 @@ def test_a_manifest_tells_what_stood_where(
     assert command_here("quarantine", "show", run.id, "--format", "csv").out.count(".migrator-quarantine") == 2
 
 
-# Mutations: let `plan` take what is young; leave `check_unneeded` out of `start`; let `_before` ignore the age.
+# Mutations: let `plan` take what is young, or say nothing where none is old; leave `check_unneeded` out of `start`; let
+# `_before` ignore the age.
 def test_what_is_kept_is_listed_and_goes_only_when_it_is_old_and_nobody_needs_it(tmp_path: Path) -> None:
     target = lay(tmp_path / "out", "older", 4)
     runs = []
@@ -169,6 +171,10 @@ def test_what_is_kept_is_listed_and_goes_only_when_it_is_old_and_nobody_needs_it
     assert answer.code == 0, answer
     assert in_folder(target) == before  # that was a dry run
     assert mg.runs(1)[0].snapshot().total == 5
+    young = command_here("quarantine", "purge", target, "--older-than", "200d").err
+    due = moment((first.kept_at or 0) + 200 * 86_400_000)
+    assert f"The oldest is what run {runs[0].id} keeps" in young
+    assert f"it goes from {due} on, or sooner by --older-than.\nThere is nothing to do." in young
     waiting = mg.restore(runs[0], mode="queue")  # nobody serves the queue
     answer = command_here("quarantine", "purge", target, "--yes")
     assert answer.code == 2

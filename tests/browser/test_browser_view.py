@@ -12,7 +12,8 @@ from migrator.words import CALLED, OUTCOMES
 
 WORDS = {
     "draft": "not started", "starting": "starting", "running": "running", "planning": "running",
-    "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "completed": "completed",
+    "silent": "running, last seen", "cancelling": "cancelling…", "plan": "plan ready", "idle": "plan ready",
+    "completed": "completed",
     "partial": "partial", "refusals": "partial", "failed": "failed", "cancelled": "cancelled",
     "interrupted": "interrupted",
     "trouble": "running", "title": "running",
@@ -23,8 +24,8 @@ WORDS = {
 }  # fmt: skip
 OFFERS = {
     "draft": ["Plan it"], "backfill": ["Run"], "running": ["Pause", "Cancel"], "cancelling": ["Cancelling…"],
-    "completed": ["Report"], "plan": ["Apply this plan"], "partial": ["Report", "Plan these 7 again", "Resume"],
-    "refusals": ["Report", "Plan these 7 again"],
+    "completed": ["Report"], "plan": ["Apply this plan"],
+    "idle": [], "partial": ["Report", "Plan these 7 again", "Resume"], "refusals": ["Report", "Plan these 7 again"],
     "failed": ["Report", "Resume"], "interrupted": ["Report", "Resume"],
     "queued": ["Run now instead", "Cancel"], "workerless": ["Run now instead", "Cancel", "Start a worker"],
     "pausing": ["Unpause", "Cancel"], "paused": ["Unpause", "Cancel"], "held": ["Pause", "Cancel"],
@@ -88,6 +89,7 @@ def test_older_runs_come_once_each_and_stay_though_new_ones_come(harness):
     expect(entries).to_have_count(62)
 
 
+# Mutation: leave `worth` out of `offered`, and what would do nothing is offered.
 @pytest.mark.parametrize(("state", "labels"), OFFERS.items())
 def test_offers_what_can_be_done(harness, state, labels):
     page = harness(show=state)

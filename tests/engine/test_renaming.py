@@ -192,7 +192,7 @@ def test_no_object_is_lost_and_no_name_is_given_twice(
     from migrator.stores.names import Folding
 
     folder = tmp_path_factory.mktemp("join")
-    migration = CopyObjects("s3://a/b", folder / "out", **how)
+    migration = CopyObjects("s3://aaa/b", folder / "out", **how)
     page = [ObjectInfo("/".join(key), 1, n, f"e{n % 2}") for n, key in enumerate(keys)]
     import pyarrow.parquet as pq
 

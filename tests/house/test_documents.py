@@ -44,6 +44,11 @@ def test_every_make_target_for_people_has_help() -> None:
     assert set(phony[1].split()) == set(make_targets())
 
 
+# Mutation: leave one out of HEADINGS, and nobody finds it.
+def test_the_help_lists_each_command_under_one_heading() -> None:
+    assert sorted(" ".join(cli().headings.values()).split()) == sorted(cli().commands)  # pyright: ignore
+
+
 def test_the_readme_names_only_make_targets_that_exist() -> None:
     named = {words[1] for words in commands_in(README.read_text(encoding="utf-8"), "make") if words[1:]}
     assert named, "the README should say `make demo`"

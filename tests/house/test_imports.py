@@ -59,7 +59,7 @@ def test_a_process_of_a_run_begins_light(process: str, without: set[str]) -> Non
     ("source", "needless"),
     [
         ("/data/in", {"email", "ssl", "urllib3"}),
-        ("s3://b/in", {"obstore", "urllib3", "asyncio"}),
+        ("s3://bbb/in", {"obstore", "urllib3", "asyncio"}),
     ],
 )
 def test_a_hand_that_copies_loads_nothing_that_it_does_not_need(source: str, needless: set[str]) -> None:

@@ -82,7 +82,7 @@ def test_the_end_of_a_run_is_told_once(hook: Hook, tmp_path: Path) -> None:
     [told] = hook.told
     assert told["title"] == "nightly: completed"
     assert told["type"] == "success"
-    assert "30 copied; 30.0 kB" in told["message"]
+    assert "30 copied; 30.0 kB moved" in told["message"]
     assert f"migrator show {run.id}" in told["message"]
     assert "sesame" not in output(run)
 
@@ -130,3 +130,15 @@ def test_a_section_that_is_wrong_is_one_sentence(hook: Hook, tmp_path: Path, tex
     run = copy(tmp_path)
     assert run.wait(60).status == "completed"
     until(lambda: said in output(run))
+
+
+# Mutations: give `bytes_done` for what was moved; leave the plan's line out of `_sum`.
+def test_a_message_tells_what_was_moved_or_planned() -> None:
+    row = dict.fromkeys(("copied", "adopted", "skipped", "failed", "refused"), 0) | {
+        "id": "k7f2q", "name": "nightly", "title": "/a → /b", "status": "completed", "migration": "copy-objects",
+        "copied": 1, "skipped": 2, "bytes_done": 3000, "total": 3, "bytes_total": 3000, "error": None, "dry_run": False,
+        "actions": {"create": {"items": 1, "bytes": 1000}, "skip": {"items": 2, "bytes": 2000}},
+    }  # fmt: skip
+    assert notices.message_of(row)[1] == "/a → /b\n1 copied, 2 skipped; 1.0 kB moved\nmigrator show k7f2q"
+    plan = row | {"dry_run": True, "copied": 0, "skipped": 0}
+    assert "\n3 objects planned; 3.0 kB\n" in notices.message_of(plan)[1]

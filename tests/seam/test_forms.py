@@ -119,12 +119,12 @@ def test_a_mistake_stands_beside_its_field(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"overwritte": "always"}, "overwritte: CopyObjects has no such field; did you mean overwrite?"),
-        ({"overwrite": "maybe"}, "overwrite: This should be 'never', 'if-different' or 'always'."),
-        ({"dry_run": True}, "dry_run: CopyObjects has no such field; it is said where the run is started: "
-                            "mg.start(…, dry_run=…)."),
-        ({"quux": 1}, "quux: CopyObjects has no such field; help(CopyObjects) has all."),
-        ({"max_bytes": "5 bananas"}, "max_bytes: This is no number of bytes; write 20000000, 20MB or 20MiB."),
+        ({"overwritte": "always"}, "`overwritte=`: CopyObjects has no such field; did you mean overwrite?"),
+        ({"overwrite": "maybe"}, "`overwrite=`: This should be 'never', 'if-different' or 'always'."),
+        ({"dry_run": True}, "`dry_run=`: CopyObjects has no such field; it is said where the run is started: "
+                                "mg.start(…, dry_run=…)."),
+        ({"quux": 1}, "`quux=`: CopyObjects has no such field; help(CopyObjects) has all."),
+        ({"max_bytes": "5 bananas"}, "`max_bytes=`: This is no number of bytes; write 20000000, 20MB or 20MiB."),
     ],
 )  # fmt: skip
 def test_a_mistake_in_code_is_one_sentence(given: dict[str, Any], said: str) -> None:

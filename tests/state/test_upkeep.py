@@ -105,9 +105,9 @@ def test_the_commands(state_url: str, tmp_path: Path, monkeypatch: pytest.Monkey
     lines = "check", "purge", "purge --older-than 13w --json", "purge --yes", "vacuum", "upgrade", "check --json"
     said = [CliRunner().invoke(main, ["state", *line.split()]) for line in lines]
     assert [one.exit_code for one in said] == [0] * 7, [one.output for one in said]
-    assert "1 run(s), 1.0 kB would be removed" in said[1].output
+    assert "1 run, 1.0 kB would be removed. `--yes` removes it." in said[1].output
     assert [one["run"] for one in json.loads(said[2].output)] == ["old"]
-    assert "1 run(s), 1.0 kB removed" in said[3].output
+    assert "1 run, 1.0 kB removed" in said[3].output
     assert f"schema {SCHEMA_VERSION}" in said[5].output
     assert json.loads(said[6].output)["well"]
     assert not folder.exists()

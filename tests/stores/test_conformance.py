@@ -61,7 +61,7 @@ def test_is_a_store_with_these_abilities(store):
 def test_a_store_that_lacks_a_verb_of_its_abilities_can_not_be_made(verb):
     lacking = type("Lacking", (S3Store,), {verb: getattr(Served, verb)})
     with pytest.raises(TypeError, match=f"abstract method '?{verb}'?"):
-        lacking(Location.parse("s3://b", anonymous=True))
+        lacking(Location.parse("s3://bbb", anonymous=True))
 
 
 # Mutations: leave `clear_debris` out of Bucket.try_out; let it stop at the first that stays, or raise nothing.

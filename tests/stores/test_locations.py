@@ -112,19 +112,19 @@ def test_pydantic_reads_text_paths_and_its_own_json(tmp_path):
 
 
 def test_aws_itself_is_the_default():
-    here = Location.parse("s3://b/p", anonymous=True).resolve()
+    here = Location.parse("s3://bbb/p", anonymous=True).resolve()
     assert (here.endpoint, here.region, here.addressing) == (
         "https://s3.us-east-1.amazonaws.com",
         "us-east-1",
         "virtual",
     )
     assert Location.parse("s3://b.c", anonymous=True).resolve().addressing == "path"
-    assert Location.parse("s3://b").resolve().credentials.source == "default"
+    assert Location.parse("s3://bbb").resolve().credentials.source == "default"
 
 
 # Mutations: take `known(url)` out of `_check_name`, and another service's buckets are refused; take the line of
 # us-east-1 out, and so is one of before 2018.
-@pytest.mark.parametrize("name", ["Bad_Bucket", "data_lake", "raw-", "a..b", "10.0.0.1", "x" * 64])
+@pytest.mark.parametrize("name", ["Bad_Bucket", "data_lake", "ab", "raw-", "a..b", "10.0.0.1", "x" * 64])
 def test_a_bucket_that_aws_can_not_have_is_told_before_any_credentials(name, monkeypatch):
     with pytest.raises(BadInput, match=f"no bucket named '{name}'"):
         Location.parse(f"s3://{name}/x", region="eu-west-1").resolve()
@@ -142,7 +142,7 @@ def test_the_environment_is_written_in_once(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDHUSH")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "HUSH")
-    here = Location.parse("s3://b").resolve()
+    here = Location.parse("s3://bbb").resolve()
     assert (here.endpoint, here.region, here.addressing) == ("https://s3.example", "eu-west-1", "path")
     assert here.credentials.source == "env"
     assert "HUSH" not in str(asdict(here))
@@ -157,9 +157,9 @@ def test_an_option_wins_over_the_environment(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://env.example")
     monkeypatch.setenv("AWS_S3_ADDRESSING_STYLE", "virtual")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    given = Location.parse("s3://b", endpoint="https://mine.example", addressing="path", anonymous=True).resolve()
+    given = Location.parse("s3://bbb", endpoint="https://mine.example", addressing="path", anonymous=True).resolve()
     assert (given.endpoint, given.addressing, given.credentials.source) == ("https://mine.example", "path", "anonymous")
-    assert Location.parse("s3://b").resolve().addressing == "virtual"
+    assert Location.parse("s3://bbb").resolve().addressing == "virtual"
 
 
 def test_plain_http_wants_leave_except_on_this_machine(monkeypatch):
@@ -214,16 +214,16 @@ def test_an_unknown_name_says_how_to_define_it():
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
     [
-        ("s3://b/p", "s3://b/p/", "same"),
-        ("s3://b/p/q", "s3://b/p", "a inside b"),
-        ("s3://b", "s3://b/p", "b inside a"),
-        ("s3://b/p", "s3://b/pq", None),
-        ("s3://b/pq", "s3://b/p", None),
-        ("s3://b/p", "s3://c/p", None),
+        ("s3://bbb/p", "s3://bbb/p/", "same"),
+        ("s3://bbb/p/q", "s3://bbb/p", "a inside b"),
+        ("s3://bbb", "s3://bbb/p", "b inside a"),
+        ("s3://bbb/p", "s3://bbb/pq", None),
+        ("s3://bbb/pq", "s3://bbb/p", None),
+        ("s3://bbb/p", "s3://ccc/p", None),
         ("/x/y", "/x", "a inside b"),
         ("/x", "/xy", None),
         ("/", "/x", "b inside a"),
-        ("/b", "s3://b", None),
+        ("/b", "s3://bbb", None),
     ],
 )
 def test_overlap_goes_by_whole_segments(a, b, expected):

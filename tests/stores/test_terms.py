@@ -173,8 +173,8 @@ def test_metadata_that_no_header_holds_is_a_loss(exact: ExactS3) -> None:
 @pytest.mark.parametrize("kind", ["s3", "gs", "az"])
 def test_no_bucket_holds_a_key_without_a_name(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "acc")
-    assert "no object without a name" in str(open_store(Location.parse(f"{kind}://b", anonymous=True)).refusal(""))
-    assert open_store(Location.parse(f"{kind}://b/p", anonymous=True)).refusal("") is None
+    assert "no object without a name" in str(open_store(Location.parse(f"{kind}://bbb", anonymous=True)).refusal(""))
+    assert open_store(Location.parse(f"{kind}://bbb/p", anonymous=True)).refusal("") is None
 
 
 @pytest.mark.parametrize("tags", ["kept", "ignored", "refused"])

@@ -5,7 +5,7 @@ import { buildFold } from "./fold.js";
 import { buildMode, paintMode } from "./mode.js";
 import { button, h, path, put, set, show } from "./nodes.js";
 import { aside } from "./sentences.js";
-import { RESUMABLE } from "./state.js";
+import { RESUMABLE, worth } from "./state.js";
 
 const VERBS = { // name: label and kind, in the order in which they stand
   pause: ["Pause", "mgp-steady"], run_now: ["Run now instead", ""], cancel: ["Cancel", "mgp-stop"],
@@ -36,11 +36,12 @@ function offered(s, m, draft) {
   const resume = RESUMABLE.has(s?.status) && !(s.status === "partial" && !s.failed && s.migration === "copy-objects");
   // A dry run writes nothing, so there is nothing to hold; one that was paused from elsewhere can go on.
   const pause = m.live && s && !waits && !asked && (!s.dry_run || s.pause_requested);
+  const apply = m.plan && worth(s);
   const ended = s && !m.live && !m.draft, odd = s ? s.failed + s.refused : 0;
   const retry = s?.status === "partial" && s.migration === "copy-objects" && !s.dry_run && odd > 0;
   return {
-    mode: m.draft || resume || m.plan, dryLabel: m.draft, pause, run_now: waits && !asked, cancel: m.live,
-    report: ended && !m.plan, retry, resume, apply: m.plan, check: m.draft && draft.checks, start: m.draft,
+    mode: m.draft || resume || apply, dryLabel: m.draft, pause, run_now: waits && !asked, cancel: m.live,
+    report: ended && !m.plan, retry, resume, apply, check: m.draft && draft.checks, start: m.draft,
   };
 }
 

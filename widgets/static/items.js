@@ -1,7 +1,7 @@
 // The items behind a count: a page at a time, found by their keys; those that failed also by why.
 
 import { called, count, plain, size } from "./figures.js";
-import { button, h, inline, put, set, show, tableOf } from "./nodes.js";
+import { button, h, put, set, show, tableOf, withOptions } from "./nodes.js";
 import { NOTHING } from "./state.js";
 
 /** Which tab shows items of which status, in that order. */
@@ -45,7 +45,7 @@ function rowOf(each, apart) {
   key.item = String(each.key);
   const found = [each.status === "adopted" && "adopted", each.evidence ?? each.reason, each.losses && `lost: ${each.losses}`].filter(Boolean).join(" · ");
   const why = each.status === "failed" ? each.error ?? "failed" : each.status === "refused" ? `${apart ? "refused: " : ""}${each.error ?? each.reason ?? ""}` : found;
-  return h("tr", {}, h("td", {}, key), h("td", {}, size(each.size)), h("td", {}, ...inline(plain(String(why)))));
+  return h("tr", {}, h("td", {}, key), h("td", {}, size(each.size)), h("td", {}, ...withOptions(plain(String(why)))));
 }
 
 /** The reasons as a choice, where there is more than one. */
@@ -56,7 +56,7 @@ function paintReasons(i, { reasons, reason }, apart) {
     i.reasonsDrawn = reasons;
     i.reasons.replaceChildren(...[null, ...chosen].map((each) => {
       const node = h("button", { type: "button", class: "mgp-kind mgp-reason", title: each ? each.gist : "All that failed or were refused" },
-        h("bdi", {}, ...(each ? inline(`${apart && each.status === "refused" ? "refused: " : ""}${plain(each.gist || each.status)}`) : ["All"])), ...(each ? [h("b", {}, count(each.items))] : []));
+        h("bdi", {}, ...(each ? withOptions(`${apart && each.status === "refused" ? "refused: " : ""}${plain(each.gist || each.status)}`) : ["All"])), ...(each ? [h("b", {}, count(each.items))] : []));
       node.reason = each;
       return node;
     }));

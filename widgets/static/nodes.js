@@ -38,6 +38,10 @@ export function inline(text) {
   return parts.length % 2 ? parts.map((part, i) => (i % 2 ? marked(part) : part)) : [text];
 }
 
+/** Text whose options alone are marked: what stands in a reason may be a key, with backticks of its own. */
+export const withOptions = (text) => text.split(OPTION).map((part, i) => (i % 2 ? marked(part.slice(1, -1)) : part));
+const OPTION = /(`[a-z][a-z_]*=(?:[^`'"\n]|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")*`)/; // as migrator.options reads it
+
 /** An option as `migrator.options` writes it, under the name that a form has for it; what is none of these as it is. */
 function marked(code) {
   const [, name, value] = /^([a-z][a-z_]*)=(.*)$/s.exec(code) ?? [];

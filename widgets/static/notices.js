@@ -56,5 +56,5 @@ const endOf = (notice) => (notice.autoClose ? Date.now() + notice.autoClose : In
 function sentence(run) {
   const odd = [["failed", run.failed], ["refused", run.refused]].filter(([, count]) => count).map(([what, count]) => `, ${count.toLocaleString()} ${what}`);
   const what = run.name === run.id ? run.title : run.name;
-  return `${what.length > 80 ? `${what.slice(0, 79)}…` : what}: ${run.status}${run.dry_run ? " (dry run)" : ""}${odd.join("")}`;
+  return `${what.length > 80 ? `${what.slice(0, 79)}…` : what}: ${!run.dry_run ? run.status : run.status === "completed" ? "plan ready" : `${run.status} (dry run)`}${odd.join("")}`;
 }

@@ -1,7 +1,8 @@
 // What a plan would do: by action and reason, by prefix, the largest, the cost; and which part of it to apply.
 
 import { count, plain, size } from "./figures.js";
-import { h, inline, put, set, show, tableOf } from "./nodes.js";
+import { h, put, set, show, tableOf, withOptions } from "./nodes.js";
+import { worth } from "./state.js";
 
 const WHY = {
   create: "not at the target", skip: "the same at the target", overwrite: "differs from the source", omit: "a newer one has its name",
@@ -17,7 +18,7 @@ export function buildPlan() {
 
 export function paintPlan(p, state, m) {
   const s = state.snapshot, told = state.plan.of === s.id ? state.plan.told : null, key = JSON.stringify([s.id, s.actions, !!told]);
-  show(p.sieve, m.plan);
+  show(p.sieve, m.plan && worth(s));
   if (p.drawn === key) return;
   p.drawn = key;
   p.rows.replaceChildren(...rowsOf(s.actions ?? {}, told?.groups));
@@ -32,7 +33,7 @@ function rowsOf(actions, groups) {
   const order = Object.keys(WHY), sorted = Object.entries(actions).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   const row = (kind, action, items, bytes, ...why) => h("tr", { class: `mgp-row-${kind}` }, h("td", {}, action), h("td", {}, count(items)), h("td", {}, size(bytes)), h("td", {}, ...why));
   const found = groups
-    ? [...groups].sort((a, b) => order.indexOf(a.action) - order.indexOf(b.action)).map((each) => row(each.action, each.action, each.items, each.bytes, ...inline(plain(each.why || WHY[each.action] || "")), samplesOf(each.samples)))
+    ? [...groups].sort((a, b) => order.indexOf(a.action) - order.indexOf(b.action)).map((each) => row(each.action, each.action, each.items, each.bytes, ...withOptions(plain(each.why || WHY[each.action] || "")), samplesOf(each.samples)))
     : sorted.map(([action, each]) => row(action, action, each.items, each.bytes, WHY[action] ?? ""));
   const all = ["items", "bytes"].map((what) => sorted.reduce((sum, [, each]) => sum + (each[what] ?? 0), 0));
   return found.length > 1 ? [...found, row("total", "in all", all[0], all[1], "")] : found;

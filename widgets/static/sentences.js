@@ -2,7 +2,7 @@
 
 import { called, count, nth, span } from "./figures.js";
 import { h, inline } from "./nodes.js";
-import { justBack } from "./state.js";
+import { justBack, worth } from "./state.js";
 
 export function aside(s, m) {
   if (!s) return "";
@@ -22,7 +22,8 @@ export function notes(state, m) {
   else if (m.lost) said.push(["warn", `No word from the kernel for ${span((state.now - state.heard) / 1000)}.`,
     `The run does not need it. After a restart, MigrationPanel("${s.id}") shows the run again.`]);
   if (justBack(state)) said.push(["dim", "", state.missed.text]);
-  if (!s || m.plan) return said;
+  if (m.plan && !worth(s)) said.push(["dim", "", "refuse" in (s.actions ?? {}) ? "There is nothing to apply: what is not there is refused." : "There is nothing to do."]);
+  if (!s || (m.plan && worth(s))) return said;
   if (m.live && s.throttled) said.push(["warn", `Throttled by ${s.throttled.by}:`, `waiting ${span((s.at + state.now - state.heard - s.throttled.since) / 1000)}.`]);
   if (m.held) said.push(["warn", "Held:", `${m.held.replace(/\.$/, "")}. The run goes on by itself when that is over.`]);
   const rest = Math.max(0, s.total - s.done), done = `${count(s.done)} of ${count(s.total)} objects are done`;

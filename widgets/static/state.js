@@ -86,6 +86,11 @@ function holding(s) {
 /** Whether there is still to be said what came in a gap. */
 export const justBack = (state) => !!state.missed.text && state.now - state.missed.at < MISSED_MS;
 
+// What a plan decides by itself; as migrator.moving has it.
+const DECIDED = ["skip", "omit", "refuse"];
+/** Whether anything of a plan is to be done. */
+export const worth = (s) => Object.keys(s.actions ?? {}).some((action) => !DECIDED.includes(action));
+
 /** What the state means, in words and fractions. @param {State} state */
 export function meaning(state) {
   const s = state.snapshot;

@@ -15,7 +15,7 @@ from ..locations import Credentials, Location
 from ..presets import ANY, PRESETS, endpoint_of, known
 
 # What a bucket may be called at AWS; other services allow more.
-_AWS_NAME = re.compile(r"(?!.*\.\.)(?!\d+(\.\d+){3}$)[a-z0-9]([a-z0-9.\-]{0,61}[a-z0-9])?")
+_AWS_NAME = re.compile(r"(?!.*\.\.)(?!\d+(\.\d+){3}$)[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -61,8 +61,8 @@ def _check_name(location: Location, url: str, region: str, style: Addressing) ->
         return
     if style == "virtual" or region != "us-east-1":
         raise BadInput(
-            f"AWS S3 has no bucket named {location.bucket!r}: names there have small letters, digits, '-' and single "
-            "'.', 63 at most, with a letter or digit at both ends; mend it, or set AWS_ENDPOINT_URL to another service."
+            f"AWS S3 has no bucket named {location.bucket!r}: names there have 3 to 63 small letters, digits, '-' "
+            "and single '.', with a letter or digit at both ends; mend it, or set AWS_ENDPOINT_URL to another service."
         )
 
 
