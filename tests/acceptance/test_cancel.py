@@ -100,7 +100,7 @@ def test_a_cancel_while_the_plan_is_made_ends_the_run_before_anything_is_written
     few: Path, wayside: Wayside, place: Callable[[str], str], tmp_path: Path
 ) -> None:
     api.start(CopyObjects(few, place("from"))).wait(60)
-    wayside.delay_s = 0.8
+    wayside.delay_s = 2.0  # for each request of the plan; a cancel waits for the one that is under way
     run = api.start(CopyObjects(place("from"), tmp_path / "out"))
     runner_of(run)
     assert cancelled_within(run) < WITHIN_S

@@ -75,7 +75,9 @@ def assert_whole(run: api.Run, files: int) -> None:
 def test_a_copy_killed_at_a_random_moment_is_resumed_to_the_same_tree(number: int, tree: Path, tmp_path: Path) -> None:
     print(f"MIGRATOR_SEED={SEED}")
     rng, phase = random.Random(f"{SEED}-{number}"), "plan" if number < 3 else "copy"
-    run, _ = kill_at_random(lambda n: api.start(CopyObjects(tree, tmp_path / f"out-{n}")), phase, rng)
+    run, _ = kill_at_random(
+        lambda n: api.start(CopyObjects(tree, tmp_path / f"out-{n}"), bytes_per_s=5_000_000), phase, rng
+    )  # a second, however quick the machine is
     assert ends(run, SEEN_WITHIN_S) == "interrupted"
     target = Path(run.snapshot().spec["target"]["path"])
     assert in_folder(target).items() - debris(target) <= in_folder(tree).items()
