@@ -14,6 +14,7 @@ from migrator.engine.copy_executor import DRIFTED
 from migrator.engine.copying import Copier
 from migrator.errors import StoreError, Unreachable
 from migrator.model import Item, Receipt
+from migrator.stores.s3.multipart import NoNotes
 
 # What a portal, a proxy or a wrong server says to anything.
 HTML = Reply(200, {"Content-Type": "text/html"}, b"<html>Welcome to the hotel's network</html>")
@@ -94,6 +95,26 @@ def test_a_read_that_another_answers_is_asked_again(pair: Pair, way: str) -> Non
     pair.exact.before = answered("GET", 99)
     with pytest.raises(Unreachable, match="names no version"):
         copy(pair.copier, pair.row("k"), way)
+
+
+# Mutation: let `in_parts` note it as closed, and nobody takes back what was sent.
+def test_an_upload_that_another_said_was_complete_is_still_noted_as_open(pair: Pair) -> None:
+    noted: set[str] = set()
+
+    class Kept(NoNotes):
+        def opened(self, key: str, upload_id: str) -> None:
+            noted.add(upload_id)
+
+        def closed(self, upload_id: str) -> None:
+            noted.discard(upload_id)
+
+    pair.target.notes, row = Kept(), pair.row("k", 9 << 20)
+    replies = iter([None, HTML])  # it is begun, and completed
+    pair.exact.before = lambda method, key, _: next(replies, None) if (method, key) == ("POST", "k") else None
+    with pytest.raises(StoreError, match="is not there so"):
+        copy(pair.copier, row, "alone")
+    assert noted == set(pair.exact.parts.open)
+    assert len(noted) == 1
 
 
 # AWS answers 409 while another write of the key is under way. Mutation: leave it out of `conflict_at`, and it is drift.

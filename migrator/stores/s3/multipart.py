@@ -86,7 +86,8 @@ def in_parts(
             abort(lane, key, standing.upload_id)
             notes.closed(standing.upload_id)
         raise
-    notes.closed(standing.upload_id)
+    if written is not None:  # whoever gives none was hardly the store, and then it is open still
+        notes.closed(standing.upload_id)
     return written
 
 
