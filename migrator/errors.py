@@ -9,6 +9,8 @@
     │   ├── NotFound           no such object, bucket or folder
     │   │   └── PlaceGone      the bucket or folder itself; the run waits until it is back
     │   ├── AlreadyExists      a conditional write met an object
+    │   ├── Protected          a lock, a hold, a lease or a retention keeps it from being replaced or deleted
+    │   ├── UploadGone         an upload in parts is not known any more; worth beginning anew
     │   ├── SourceChanged      the object is not the one that was planned
     │   ├── Denied             these rights do not allow it
     │   │   └── CredentialsRefused  they are missing, expired or wrong; the run waits until they are renewed
@@ -16,6 +18,7 @@
     │   ├── DiskFull           no room at a folder; the run waits until there is
     │   └── Unreachable        no answer, or one that is a failure of the server's; worth another try
     │       ├── OtherBytes     it got other bytes than were sent, and took none of them
+    │       ├── Overtaken      another write of the same object was under way; worth another try
     │       └── Throttled      the store asks for fewer requests; worth another try, later and more slowly
     ├── StateError             the state DB cannot be used
     │   ├── StateFull          no room where it is kept; nothing is written until there is
@@ -98,6 +101,14 @@ class AlreadyExists(StoreError):
     """A conditional write met an object under that key."""
 
 
+class Protected(StoreError):
+    """A lock, a hold, a lease or a retention keeps an object from being replaced or deleted."""
+
+
+class UploadGone(StoreError):
+    """An upload in parts is not known at its server any more: nothing of it is left, and it may be begun anew."""
+
+
 class SourceChanged(StoreError):
     """The source object is not the one that was planned."""
 
@@ -154,6 +165,10 @@ class Unreachable(StoreError):
 
 class OtherBytes(Unreachable):
     """The store got other bytes than the hash says that was sent with them: they were damaged on the way."""
+
+
+class Overtaken(Unreachable):
+    """Another write of the same object was under way: neither of them need be the one that stands now."""
 
 
 class Throttled(Unreachable):

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config import LARGE_BYTES
-from ..errors import AlreadyExists, StoreError
+from ..errors import AlreadyExists, Overtaken, StoreError, UploadGone
 from ..model import Item, Receipt
 from ..stores import Body, Store, Written
 from ..stores.checksums import WIDTHS
@@ -61,6 +61,8 @@ class Copier:
             if not self._discard_torn(item):
                 raise
             return self._copy(item._replace(before=None))
+        except (Overtaken, UploadGone):  # of an upload nothing is left, so all of the object is sent again
+            return self._copy(item)
 
     def _copy(self, item: Item) -> Receipt:
         if self._files:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 from xml.etree import ElementTree
 
 from ..errors import (
@@ -15,10 +16,13 @@ from ..errors import (
     MigratorError,
     NotFound,
     OtherBytes,
+    Overtaken,
     PlaceGone,
+    Protected,
     StoreError,
     Throttled,
     Unreachable,
+    UploadGone,
 )
 from ..options import option
 from .locations import Location
@@ -29,8 +33,15 @@ _REASON = re.compile(r'"reason":\s*"([A-Za-z0-9_. ]{1,64})"')
 _SENTENCE = re.compile(r'"message":\s*"([^"\\]{1,300})"')
 _STATUS = re.compile(r"status code: (\d{3})")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{1,40})\s*</Region>")
-_SLOWER = frozenset({"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling"})
-_LATER = frozenset({"InternalError", "RequestTimeout", "OperationAborted"})
+_SLOWER = frozenset({
+    "SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Throttling",
+    "rateLimitExceeded", "userRateLimitExceeded",
+})  # fmt: skip
+_LATER = frozenset({"InternalError", "RequestTimeout"})
+# Of a write that another one came in the way of (S3 API reference, "List of error codes").
+_PASSING = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+# R2 has a code for its bucket locks; AWS, Ceph, MinIO and HCP say it in words alone.
+_LOCKED, _LOCKS = "ObjectLockedByBucketPolicy", re.compile(r"\bby object.?lock|\bWORM\b|legal hold|\bretention\b", re.I)
 _OTHER_BYTES = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientCapacity"})  # MinIO's, Ceph's and others'
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
@@ -38,6 +49,9 @@ _OWNERS = {"gs": "Google's", "az": "Azure's"}
 _KEYS = frozenset({
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired",
 })  # fmt: skip
+
+
+Met = Literal["another", "protected", "passing"]
 
 
 class Refusal(StoreError):
@@ -64,12 +78,23 @@ def read_xml(text: bytes) -> ElementTree.Element | None:
         return None
 
 
-def explain(place: Location, refusal: Refusal, key: str | None = None) -> MigratorError:
-    """Our error for a server's answer. What it says is repeated; what was sent to it never is."""
+def met_at_s3(refusal: Refusal) -> Met | None:
+    """What stood in a request's way, by the codes of S3 and of what speaks it: another object than its condition names,
+    something that protects the object, or a write that passes; None where it is none of these, or not told."""
+    if refusal.code in _PASSING:
+        return "passing"
+    if refusal.code == _LOCKED or (refusal.status in (400, 403, 409) and _LOCKS.search(refusal.said)):
+        return "protected"
+    return "another" if refusal.status == 412 else None
+
+
+def explain(place: Location, refusal: Refusal, key: str | None = None, met: Met | None = None) -> MigratorError:
+    """Our error for a server's answer; ``met`` as the service's codes have it. What it says is repeated; what was sent
+    to it never is."""
     bucket, where, code = place.bucket, place.endpoint, refusal.code
     what = f"{place.url}{key}" if key is not None else place.url
     if code == "NoSuchUpload":
-        return StoreError(f"The upload in parts of {what} is not known at {where} any more; resume begins it anew.")
+        return UploadGone(f"The upload in parts of {what} is not known at {where} any more; resume begins it anew.")
     if code == "NoSuchBucket" or (refusal.status == 404 and key is None):
         check = "AWS_ENDPOINT_URL" if place.kind == "s3" else "the endpoint"
         return PlaceGone(f"There is no bucket {bucket!r} at {where}; create it, or check the name and {check}.")
@@ -90,17 +115,24 @@ def explain(place: Location, refusal: Refusal, key: str | None = None) -> Migrat
         return Unreachable(f"{where} has no room for {what} ({refusal.said}); make room there, or raise its quota.")
     if code.startswith("KMS."):
         return Denied(f"{where} can't use the key that encrypts {what} ({refusal.said}); check kms_key and its rights.")
-    if refusal.status == 403:
-        return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
-    if refusal.status == 404:
-        return NotFound(f"{what} is not there.")
-    if refusal.status in (409, 412):
+    if met == "protected":
+        return Protected(
+            f"{where} does not let {what} be replaced or deleted ({refusal.said}); lift what protects it (a lock, a "
+            "hold, a lease), or wait until its retention is over; then resume."
+        )
+    if met == "passing":
+        return Overtaken(f"{where} is busy with another write of {what} ({refusal.said}); try again later.")
+    if met == "another":
         return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
     if refusal.status in (429, 503) or code in _SLOWER:
         return Throttled(
             f"{where} wants fewer requests than it got for {what} ({refusal.said}); try again later.",
             f"{refusal.status} {code}".strip(), refusal.after,
         )  # fmt: skip
+    if refusal.status == 403:
+        return Denied(f"{where} denies access to {what} ({refusal.said}); check {_source(place)} and its rights.")
+    if refusal.status == 404:
+        return NotFound(f"{what} is not there.")
     if code in _OTHER_BYTES:
         return OtherBytes(f"{where} got other bytes of {what} than were sent ({refusal.said}); it took none of them.")
     if (refusal.status >= 500 and refusal.status != 501) or code in _LATER:
@@ -117,30 +149,26 @@ def unreachable(place: Location, why: str, do: str = CHECK, *, silent: bool = Fa
 
 
 @contextmanager
-def byte_lane(place: Location, key: str, failed_condition: Callable[[str], StoreError]) -> Iterator[None]:
-    """Turn whatever the byte lane raises into our errors. A Rust panic is a BaseException."""
+def byte_lane(place: Location, key: str) -> Iterator[None]:
+    """Turn whatever the byte lane raises into our errors, an answer into a Refusal. A Rust panic is a BaseException."""
     try:
         yield
     except (MigratorError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - a Rust panic is no Exception
-        raise _translated(place, key, error, failed_condition) from None
+        raise _translated(place, key, error) from None
 
 
-def _translated(
-    place: Location, key: str, error: BaseException, failed_condition: Callable[[str], StoreError]
-) -> MigratorError:
+def _translated(place: Location, key: str, error: BaseException) -> MigratorError:
     import obstore.exceptions as theirs
 
     what = f"{place.url}{key}"
     if type(error).__name__ == "PanicException":
         return StoreError(f"The library that carries bytes failed at {what}; this is a defect, please report it.")
-    if isinstance(error, theirs.AlreadyExistsError | theirs.PreconditionError | theirs.NotModifiedError):
-        return failed_condition(what)
     text = str(error)
-    status = int(_found(_STATUS, text) or 0)
-    if status:
-        return explain(place, Refusal(status, text), key)
+    conditional = isinstance(error, theirs.AlreadyExistsError | theirs.PreconditionError | theirs.NotModifiedError)
+    if status := int(_found(_STATUS, text) or (412 if conditional else 0)):
+        return Refusal(status, text)
     if isinstance(error, theirs.UnauthenticatedError):
         return CredentialsRefused(f"No credentials for {what}: {_renewal(place)}.")
     if isinstance(error, FileNotFoundError):

@@ -105,19 +105,24 @@ class Bucket(Served, Generic[L]):
         return (now.etag if now else None) != before
 
     def _conflict(self, key: str) -> AlreadyExists:
-        return conflict(self.what(key))
+        return AlreadyExists(f"{self.what(key)} exists already or has changed since the plan; it was left as it is.")
 
     def _met_another(self, refusal: Refusal) -> bool:
-        """Whether a write was refused for what stands at its key."""
-        return refusal.status in (409, 412)
+        """Whether a request was refused for what stands at its key."""
+        return self._lane.met(refusal) == "another"
 
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
-        return self._conflict(key) if self._met_another(refusal) else self._lane.explain(refusal, self.full(key))
+    def _explain_write(self, refusal: Refusal, key: str, before: str | None) -> Exception:
+        met = self._lane.met(refusal)
+        # Some tell of a lock before they look at the condition, and a 409 that nobody knows may be either.
+        unsure = met == "protected" or (met is None and refusal.status == 409)
+        if met == "another" or (unsure and self._stands_otherwise(key, before)):
+            return self._conflict(key)
+        return self._lane.explain(refusal, self.full(key))
 
     def _explain_copy(
         self, refusal: Refusal, source: Bucket[L], key: str, target_key: str, before: str | None
     ) -> Exception:
-        if refusal.status == 412:  # two conditions were sent, and the answer does not say which one failed
+        if self._met_another(refusal):  # two conditions were sent, and the answer does not say which one failed
             met = self._stands_otherwise(target_key, before)
             return self._conflict(target_key) if met else changed(source.what(key))
         if refusal.status == 404 and source.head(key) is None:
@@ -127,11 +132,6 @@ class Bucket(Served, Generic[L]):
     def _check_arrived(self, key: str, sent: int, standing: int | None) -> None:
         if standing != sent:
             raise StoreError(f"{self.what(key)} was sent in {sent} bytes and is not there so; look at the store.")
-
-
-def conflict(what: str) -> AlreadyExists:
-    """That something else stands where a write was meant to go."""
-    return AlreadyExists(f"{what} exists already or has changed since the plan; it was left as it is.")
 
 
 def nothing(chunks: Iterable[bytes], what: str) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import CredentialsRefused, MigratorError, Unreachable
-from .answers import CHECK, Refusal, explain, unreachable
+from .answers import CHECK, Met, Refusal, explain, met_at_s3, unreachable
 from .credentials import Keyring, provider
 from .locations import Location
 from .presets import ANY, known
@@ -147,7 +147,11 @@ class Lane:
     def explain(self, refusal: Refusal, key: str | None = None) -> MigratorError:
         """Our error for a refusal, with ``key`` as it stands in the bucket."""
         below = f"{self.place.prefix}/" if self.place.prefix else ""
-        return explain(self.place, refusal, key.removeprefix(below) if key is not None else None)
+        return explain(self.place, refusal, key.removeprefix(below) if key is not None else None, self.met(refusal))
+
+    def met(self, refusal: Refusal) -> Met | None:
+        """What stood in a request's way, by the service's own codes; None where it is nothing that it tells."""
+        return met_at_s3(refusal)
 
     @property
     def threads(self) -> int:

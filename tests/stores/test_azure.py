@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from migrator.errors import AlreadyExists, BadInput, Denied, StoreError
+from migrator.errors import AlreadyExists, BadInput, Denied, Protected, StoreError
 from migrator.stores import Attributes, Location, open_store
 from migrator.stores.answers import Refusal
 from migrator.stores.azure import AzureStore
@@ -104,11 +104,11 @@ def test_a_lease_on_a_blob_is_not_another_object(store: AzureStore) -> None:
     assert store.put("k", b"2", NONE, before=etag, mtime=None, scratch="s").etag != etag
 
 
-@pytest.mark.parametrize(("code", "kind"), [("BlobAlreadyExists", AlreadyExists), ("BlobArchived", StoreError)])
+@pytest.mark.parametrize(("code", "kind"), [("BlobAlreadyExists", AlreadyExists), ("BlobArchived", Protected)])
 def test_what_protects_a_blob_is_not_another_object(store: AzureStore, code: str, kind: type[StoreError]) -> None:
     """Mutation: take any 409 for an object that appeared."""
     refusal = Refusal(409, f"<Error><Code>{code}</Code><Message>It can't be.</Message></Error>")
-    assert type(store._explain_write(refusal, "k")) is kind
+    assert type(store._explain_write(refusal, "k", None)) is kind
 
 
 def test_an_md5_that_the_service_only_keeps_is_no_proof(store: AzureStore) -> None:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from email.utils import formatdate
 from urllib.parse import parse_qsl
 
-from ...errors import CredentialsRefused, MigratorError, PlaceGone, StoreError
-from ..answers import Refusal
+from ...errors import CredentialsRefused, MigratorError, PlaceGone
+from ..answers import Met, Refusal
 from ..native import PROBE_S, Answer, Lane
 from ..wire import Incoming
 from .credentials import KEY, SAS, provider
@@ -36,12 +36,15 @@ class AzureLane(Lane):
             return PlaceGone(f"There is no container {bucket!r} at {where}; create it, or check the name and account.")
         if refusal.code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
             return CredentialsRefused(f"{where} does not accept the credentials for {bucket!r}; check them.")
-        if refusal.status in (409, 412) and not met_another(refusal):
-            return StoreError(
-                f"{where} does not let {key or bucket!r} be changed ({refusal.said}); break its lease, or lift what "
-                "else protects it."
-            )
         return super().explain(refusal, key)
+
+    def met(self, refusal: Refusal) -> Met | None:
+        """A 409 or 412 may also be a lease, a tier or a policy."""
+        if refusal.status not in (409, 412):
+            return None
+        if refusal.status == 412:
+            return "protected" if refusal.code.startswith("Lease") else "another"
+        return "another" if refusal.code == "BlobAlreadyExists" else "protected"
 
     def _probe(self) -> None:
         below = f"{self.place.prefix}/" if self.place.prefix else ""
@@ -80,10 +83,3 @@ class AzureLane(Lane):
         asked = "".join(f"\n{name}:{value}" for name, value in sorted(parse_qsl(query, keep_blank_values=True)))
         lines = "\n".join((method, *(told.get(name, "") for name in _SIGNED)))
         return f"{lines}\n{own}/{self.place.account}{path}{asked}"
-
-
-def met_another(refusal: Refusal) -> bool:
-    """Whether a refusal says that something else stands there: a 409 or 412 may also be a lease, a tier or a policy."""
-    if refusal.status == 412:
-        return not refusal.code.startswith("Lease")
-    return refusal.status == 409 and refusal.code == "BlobAlreadyExists"

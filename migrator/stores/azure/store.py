@@ -22,7 +22,7 @@ from ..retries import shown
 from ..s3.trials import NAME
 from . import listing
 from .body import AzureBody, sent
-from .lane import AzureLane, met_another
+from .lane import AzureLane
 from .upload import block_bytes, put_blocks
 
 _TIERS = {"HOT": "Hot", "COOL": "Cool", "COLD": "Cold", "ARCHIVE": "Archive"}
@@ -92,7 +92,7 @@ class AzureStore(Bucket[AzureLane]):
         try:
             answer = self._lane.send("PUT", self.full(key), (), headers | own | self._terms(before), data)
         except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
+            raise self._explain_write(refusal, key, before) from None
         return Written(listing.tag(digest, answer.etag), None, dropped, checked=True)
 
     def put_stream(
@@ -108,7 +108,7 @@ class AzureStore(Bucket[AzureLane]):
         try:
             answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
         except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
+            raise self._explain_write(refusal, key, before) from None
         etag = listing.tag(in_base64(bytes.fromhex(md5)), answer.etag)
         return Written(etag, parts if block_bytes(size) == PART_BYTES else None, dropped)
 
@@ -157,6 +157,3 @@ class AzureStore(Bucket[AzureLane]):
         finally:
             with suppress(StoreError):
                 self._lane.send("DELETE", sample)
-
-    def _met_another(self, refusal: Refusal) -> bool:
-        return met_another(refusal)

@@ -10,11 +10,14 @@ from urllib.parse import quote
 
 from ...errors import Denied, MigratorError, PlaceGone, StoreError
 from ...options import option
-from ..answers import Refusal
+from ..answers import Met, Refusal
 from ..locations import Location
 from ..native import PROBE_S, READ_S, Answer, Lane
 from ..signing import encode_query
 from .credentials import provider
+
+# What protects an object (JSON API, "HTTP status and error codes"); a hold is told as `forbidden`, and in words.
+_PROTECTED, _HELD = frozenset({"retentionPolicyNotMet", "objectUnderActiveHold"}), "under active"
 
 
 class GoogleLane(Lane):
@@ -61,6 +64,13 @@ class GoogleLane(Lane):
                 f"{option('billing_project')}."
             )
         return super().explain(refusal, about)
+
+    def met(self, refusal: Refusal) -> Met | None:
+        if refusal.status == 403 and (refusal.code in _PROTECTED or _HELD in refusal.said):
+            return "protected"
+        if refusal.status == 409:  # a change of the same object that is under way
+            return "passing"
+        return "another" if refusal.status == 412 and refusal.code != "orgPolicyConstraintFailed" else None
 
     def with_query(self, path: str, query: Iterable[tuple[str, str]]) -> str:
         """A path for `open`, which takes no query of its own."""

@@ -112,7 +112,7 @@ class GoogleStore(Bucket[GoogleLane], Resumable, ServerSide):
         try:
             written = upload.put(self._lane, resource, data, self._terms(before))
         except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
+            raise self._explain_write(refusal, key, before) from None
         return Written(listing.tag(written), None, dropped)
 
     def put_stream(
@@ -127,14 +127,14 @@ class GoogleStore(Bucket[GoogleLane], Resumable, ServerSide):
         try:
             written = upload.put_large(self._lane, resource, chunks, size, self._terms(before), self.notes)
         except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
+            raise self._explain_write(refusal, key, before) from None
         self._check_arrived(key, size, int(written.get("size") or 0))
         return Written(listing.tag(written), None, dropped)
 
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+    def _explain_write(self, refusal: Refusal, key: str, before: str | None) -> Exception:
         if refusal.status == 404:  # nothing need be there to be written to but the bucket
             return self._lane.explain(refusal)
-        return super()._explain_write(refusal, key)
+        return super()._explain_write(refusal, key, before)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         upload.cancel(self._lane, upload_id)
@@ -178,7 +178,7 @@ class GoogleStore(Bucket[GoogleLane], Resumable, ServerSide):
             terms = [("ifGenerationMatch", version_in(pinned))]
             self._lane.send("DELETE", self._lane.path_of(self.full(key)), terms)
         except Refusal as refusal:
-            if refusal.status in (404, 409, 412):
+            if refusal.status == 404 or self._met_another(refusal):
                 return False
             raise self._lane.explain(refusal, self.full(key)) from None
         return True

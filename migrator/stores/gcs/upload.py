@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...errors import SourceChanged, StoreError
+from ...errors import SourceChanged, StoreError, UploadGone
 from ..answers import Refusal
 from ..digests import PART_BYTES
 from ..native import SLOW_S
@@ -126,7 +126,14 @@ def _step(
     lane: GoogleLane, session: str, held: bytes, have: int, size: int
 ) -> tuple[bytes, int, dict[str, Any] | None]:
     """Send what is held: what is still to be sent, how much the session has, and the object once it is whole."""
-    answer = lane.send("PUT", session, (), _range(have, held, size), held, read_s=SLOW_S)
+    try:
+        answer = lane.send("PUT", session, (), _range(have, held, size), held, read_s=SLOW_S)
+    except Refusal as refusal:
+        if refusal.status not in (404, 410):  # the session's, not the bucket's: whoever begins anew finds out
+            raise
+        raise UploadGone(
+            f"{lane.place.endpoint} knows the session of an upload no more; resume begins it anew."
+        ) from None
     if answer.status != 202:
         return b"", size, read_json(answer)
     kept = _kept(answer.headers.get("range"))  # it may have taken less than it was sent

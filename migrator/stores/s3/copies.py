@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...errors import StoreError
+from ...errors import UploadGone
 from .. import attributes as attribute_names
 from ..abilities import ServerSide
 from ..answers import Refusal
@@ -98,7 +98,7 @@ class ServerCopies(Bucket[Lane], ServerSide):
             if refusal.code in _CANT_COPY or refusal.status == 501:
                 return None
             if refusal.code == "NoSuchUpload":
-                raise self._explain_write(refusal, target_key) from None
+                raise self._explain_write(refusal, target_key, before) from None
             raise self._explain_copy(refusal, source, key, target_key, before) from None
         return Written(told, None, dropped)
 
@@ -116,10 +116,10 @@ class ServerCopies(Bucket[Lane], ServerSide):
         path = encode_path(f"/{self._location.bucket}/{self.full(key)}")
         return {"x-amz-copy-source": path, "x-amz-copy-source-if-match": quoted(etag)}
 
-    def _explain_write(self, refusal: Refusal, key: str) -> Exception:
+    def _explain_write(self, refusal: Refusal, key: str, before: str | None) -> Exception:
         if refusal.code != "NoSuchUpload":
-            return super()._explain_write(refusal, key)
+            return super()._explain_write(refusal, key, before)
         # It was completed and the answer got lost, or somebody took it away: the caller looks at what stands there.
-        if self.head(key) is not None:
+        if self._stands_otherwise(key, before):
             return self._conflict(key)
-        return StoreError(f"The upload of {self.what(key)} is gone, by somebody or a rule; nothing was written.")
+        return UploadGone(f"The upload of {self.what(key)} is gone, by somebody or a rule; nothing was written.")

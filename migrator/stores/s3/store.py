@@ -14,7 +14,7 @@ from .. import keys
 from ..abilities import Checksummed, Resumable, SendsAhead
 from ..answers import Refusal, byte_lane
 from ..base import Attributes, Capabilities, ObjectInfo, Written
-from ..bucket import conflict, nothing
+from ..bucket import nothing
 from ..checksums import ASK, SENT, told_in
 from ..digests import PART_BYTES, word_of
 from ..locations import Location
@@ -141,11 +141,10 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
             try:
                 answer = self._lane.send("PUT", self.full(key), (), headers, data)
             except Refusal as refusal:
-                raise self._explain_write(refusal, key) from None
+                raise self._explain_write(refusal, key, before) from None
             return _taken(answer, dropped, checked=checked)
         given = attribute_names.joined(attributes, self.what(key))
-        mode = "create" if before is None else {"e_tag": quoted(before)}
-        etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, mode))
+        etag = self._lane.retries.persist(lambda: self._put_by_bytes(key, data, given, before))
         return Written(unquoted(etag), None, dropped)
 
     def put_ahead(
@@ -173,7 +172,7 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
         try:
             etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
         except Refusal as refusal:
-            raise self._explain_write(refusal, key) from None
+            raise self._explain_write(refusal, key, before) from None
         now = self._look(key, ASK if summed else None)
         self._check_arrived(key, size, int(now.headers.get("content-length", 0)) if now else None)
         word = word_of(None, told_in(now.headers)) if now else None
@@ -192,7 +191,7 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
         try:  # the condition closes the gap since the look, where a server heeds it
             self._lane.send("DELETE", self.full(key), (), {"if-match": quoted(pinned)})
         except Refusal as refusal:
-            if refusal.status in (404, 409, 412):
+            if refusal.status == 404 or self._met_another(refusal):
                 return False
             if refusal.status != 501:
                 raise self._lane.explain(refusal, self.full(key)) from None
@@ -213,11 +212,15 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
                 self._bytes, self._bytes_version = byte_store.open_lane(self._location, self._lane.keyring), version
             return self._bytes
 
-    def _put_by_bytes(self, key: str, data: bytes, attributes: Any, mode: Any) -> str | None:
+    def _put_by_bytes(self, key: str, data: bytes, attributes: Any, before: str | None) -> str | None:
         from . import byte_store
 
-        with byte_lane(self._location, key, conflict):
-            return byte_store.put(self.bytes, self._below + key, data, attributes, mode)
+        mode = "create" if before is None else {"e_tag": quoted(before)}
+        try:
+            with byte_lane(self._location, key):
+                return byte_store.put(self.bytes, self.full(key), data, attributes, mode)
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key, before) from None
 
     def _put_headers(
         self, key: str, data: bytes, attributes: Attributes, before: str | None
