@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -61,6 +63,7 @@ class Upload:
     tags: str
     summed: bool = False
     parts: dict[int, tuple[Any, bytes]] = field(default_factory=dict)  # what, and its MD5
+    at: float = field(default_factory=time.time)
 
 
 class Parts:
@@ -93,7 +96,8 @@ class Parts:
     def listed(self, bucket: str) -> Answer:
         """All that are open in a bucket: it heeds no prefix."""
         rows = "".join(
-            f"<Upload><Key>{escape(one.name.removeprefix(f'{bucket}/'))}</Key><UploadId>{upload_id}</UploadId></Upload>"
+            f"<Upload><Key>{escape(one.name.removeprefix(f'{bucket}/'))}</Key><UploadId>{upload_id}</UploadId>"
+            f"<Initiated>{_written(one.at + self._server.skew_s)}</Initiated></Upload>"
             for upload_id, one in self.open.items()
             if one.name.startswith(f"{bucket}/")
         )
@@ -179,6 +183,10 @@ def xml(text: str) -> Answer:
 
 def error(status: int, code: str) -> Answer:
     return status, {}, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+
+
+def _written(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def refused(status: int, code: str, **headers: str) -> Reply:

@@ -7,7 +7,7 @@ by ``isinstance``. Nothing else is looked for by name.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from .base import Attributes, Body, Store, Written
@@ -52,6 +52,12 @@ class Resumable(Store, Protocol):
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Take back what an upload of ``key``, whole as in the bucket, has sent; one that is gone is as good."""
         ...
+
+    def abort_unanswered(self, key: str, ages: Sequence[float]) -> int:
+        """Take back the uploads of ``key``, whole as in the bucket, that were begun so many seconds ago by who was
+        killed before it was told their names; how many there were. None where uploads can't be listed.
+        """
+        return 0
 
     def upload_trials(self, key: str) -> Mapping[str, Callable[[], None]]:
         """What shows by name whether rights are there that only uploads need; each raises StoreError where not."""

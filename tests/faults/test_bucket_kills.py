@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from driving import wait_for
+from exact_parts import Upload
+from exact_s3 import ExactS3, Reply
 from injury import SEED, kill_family, runner, sums
 from servers import free_ports
 
@@ -80,3 +83,37 @@ def test_a_run_that_is_killed_loses_and_doubles_no_object(kills: int, record: st
         assert sums(run) == (seen.copied, seen.adopted, seen.bytes_done)
         assert len({key for (key,) in run.items().project("key").fetchall()}) == NUMBER
         print(f"{killed} killed; {seen.adopted} adopted")
+
+
+# Mutations: note nothing before an upload is begun; leave `_abort_unanswered` out of a run's end; let any upload of
+# that key be ours, whatever its age, or though it has parts.
+def test_an_upload_that_was_begun_as_its_run_was_killed_is_aborted_and_nobody_elses_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "k").write_bytes(b"1" * (9 << 20))
+    dead, runs = threading.Event(), list[mg.Run]()
+
+    def kill(method: str, key: str, headers: dict[str, str], reply: Reply) -> None:
+        if key == "p/k" and b"<InitiateMultipartUploadResult" in reply.body and not dead.is_set():
+            wait_for(lambda: runs, 20, "the run is known")
+            kill_family(runs[0])
+            dead.set()
+
+    with ExactS3() as exact:
+        for name, value in exact.env().items():
+            monkeypatch.setenv(name, value)
+        exact.meddle = kill
+        runs.append(mg.start(mg.CopyObjects(tmp_path / "from", "s3://b/p")))
+        assert dead.wait(30)
+        [ours] = exact.parts.open
+        theirs = {
+            "an hour old": Upload("b/p/k", {}, "", at=time.time() - 3600),
+            "with a part": Upload("b/p/k", {}, "", parts={1: (b"part", b"")}),
+            "another key": Upload("b/p/k2", {}, ""),
+        }
+        exact.parts.open |= theirs
+        run = runs[0].resume()
+        run.wait(60)
+        assert (run.status, exact.objects["b/p/k"].body) == ("completed", b"1" * (9 << 20))
+        assert exact.parts.open == theirs, ours

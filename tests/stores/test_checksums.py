@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -160,6 +161,9 @@ class Open:
 
     def take(self, key: str) -> list[str]:
         return [upload_id for upload_id, name in self.uploads.items() if name == key]
+
+    def begins(self, key: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def opened(self, key: str, upload_id: str) -> None:
         self.uploads[upload_id] = key

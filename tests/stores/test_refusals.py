@@ -26,7 +26,9 @@ from migrator.stores.s3.store import LEAN_BYTES, NATIVE_BYTES
 MIB = 1 << 20
 SIZES = [3, LEAN_BYTES + 1, NATIVE_BYTES, 9 * MIB]  # by a request of ours, by the byte lane, by ours again, in parts
 AWS_LOCK = "Access Denied because object protected by object lock."
-HOLD = "Object 'b/p/k' is under active Temporary hold and cannot be deleted, overwritten or archived until it is removed."
+HOLD = (
+    "Object 'b/p/k' is under active Temporary hold and cannot be deleted, overwritten or archived until it is removed."
+)
 
 
 @pytest.fixture
@@ -70,8 +72,7 @@ def refuse_writes(exact: ExactS3, *replies: Reply, forever: bool = False) -> Non
 # --- S3 ---
 
 
-# Mutations: leave `_PASSING` out, and it is refused for good; have `_put_by_bytes` explain its 409 by the byte lane's own
-# AlreadyExistsError.
+# Mutations: leave `_PASSING` out, and it is refused for good; have `_put_by_bytes` go by the byte lane's own error.
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
 def test_a_write_that_another_one_came_in_the_way_of_is_made_again(exact: ExactS3, size: int, code: str) -> None:
@@ -84,11 +85,11 @@ def test_a_write_that_another_one_came_in_the_way_of_is_made_again(exact: ExactS
 
 def test_one_that_comes_in_the_way_again_and_again_is_named(exact: ExactS3) -> None:
     refuse_writes(exact, refused(409, "ConditionalRequestConflict"), forever=True)
-    with pytest.raises(Overtaken, match="busy with another write of .*/k"):
+    with pytest.raises(Overtaken, match=r"busy with another write of .*/k"):
         put(at(exact), 3)
 
 
-# Mutations: take NoSuchUpload for a failure of this object for good; what was to be replaced for an object that appeared.
+# Mutations: take NoSuchUpload for a failure of this object for good; what is to be replaced for one that appeared.
 @pytest.mark.parametrize("meets", ["the completion", "a part"])
 @pytest.mark.parametrize("replaces", [False, True])
 def test_an_upload_that_somebody_took_away_is_begun_anew(exact: ExactS3, meets: str, replaces: bool) -> None:
@@ -132,7 +133,7 @@ def test_what_s3_refuses_for_what_it_is(exact: ExactS3, reply: Reply, kind: type
     etag = put(store, 3).etag or ""
     refuse_writes(exact, reply, forever=True)
     for forbidden in (lambda: put(store, 3, etag), lambda: put(store, 9 * MIB, etag), lambda: store.remove("k", etag)):
-        with pytest.raises(StoreError, match="for a while|k") as caught:
+        with pytest.raises(StoreError) as caught:
             forbidden()
         assert type(caught.value) is kind
         assert ("lift what protects it" in str(caught.value)) == (kind is Protected)

@@ -141,7 +141,7 @@ def test_what_a_trial_with_an_odd_key_left_is_removed_too(exact: ExactS3) -> Non
     assert exact.objects == {}
 
 
-# Mutations: leave S3Store.clear_debris out; let multipart.begun trust a server that it heeds the prefix.
+# Mutations: leave S3Store.clear_debris out; let uploads.begun trust a server that it heeds the prefix.
 def test_an_upload_that_a_killed_trial_had_begun_is_aborted_by_the_next_attempt(exact: ExactS3) -> None:
     names = [
         "p/.migrator-trial-run-1-1-77",

@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from itertools import count
 from typing import Protocol
-from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
 from ...errors import StoreError
-from ..answers import Refusal, read_xml
+from ..answers import read_xml
 from ..checksums import HEADER, IN_PARTS, SENT, TYPE, WHOLE
 from ..native import SLOW_S, Lane
 from ..wire import unquoted
-from .entries import is_encoded
 from .parts import Part, Sent, Standing, part_bytes, parts_of, recut, send_parts
+from .uploads import abort
 
 _PLAIN = re.compile(rb"<ETag>(?:&quot;|&#34;|\")?([0-9a-f-]+)(?:&quot;|&#34;|\")?</ETag>")
 
@@ -30,6 +30,8 @@ class Notes(Protocol):
     """Who writes down which uploads were begun, so that none is forgotten when this process dies."""
 
     def take(self, key: str) -> list[str]: ...
+
+    def begins(self, key: str) -> AbstractContextManager[None]: ...
 
     def opened(self, key: str, upload_id: str) -> None: ...
 
@@ -41,6 +43,9 @@ class NoNotes:
 
     def take(self, key: str) -> list[str]:
         return []
+
+    def begins(self, key: str) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def opened(self, key: str, upload_id: str) -> None: ...
 
@@ -91,27 +96,15 @@ def in_parts(
     return written
 
 
-def abort(lane: Lane, key: str, upload_id: str) -> None:
-    """Take back what an upload has sent; one that is gone already is as good.
-
-    Raises
-    ------
-    StoreError
-        If the server does not do it.
-    """
-    try:
-        lane.send("DELETE", key, [("uploadId", upload_id)], tries=3)
-    except Refusal as refusal:
-        if refusal.status != 404:
-            raise lane.explain(refusal, key) from None
-
-
 def _begin(lane: Lane, key: str, headers: Mapping[str, str], notes: Notes) -> Standing:
-    standing = start(lane, key, headers)
+    standing: Standing | None = None
     try:
-        notes.opened(key, standing.upload_id)
+        with notes.begins(key):  # who is killed in the middle of it leaves an upload whose id nobody was told
+            standing = start(lane, key, headers)
+            notes.opened(key, standing.upload_id)
     except OSError as error:
-        abort(lane, key, standing.upload_id)
+        if standing:
+            abort(lane, key, standing.upload_id)
         raise StoreError(
             f"The upload of {key!r} can't be noted in the run's workspace: {error}; not written."
         ) from None
@@ -135,21 +128,6 @@ def start(lane: Lane, key: str, headers: Mapping[str, str]) -> Standing:
         if element.tag.endswith("UploadId") and element.text:
             return Standing(element.text, {}, IN_PARTS.items() <= headers.items())
     raise StoreError(f"{lane.place.endpoint} did not start an upload as an S3 server does; check the endpoint.")
-
-
-def begun(lane: Lane, prefix: str) -> list[tuple[str, str]]:
-    """Key and id of the uploads that are open whose whole keys begin so; the first page of them."""
-    query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
-    root = read_xml(lane.ask("GET", None, query).data)
-    if root is None:
-        raise StoreError(f"{lane.place.endpoint} did not list uploads as an S3 server does; check the endpoint.")
-    ns, found = root.tag[: root.tag.find("}") + 1], list[tuple[str, str]]()
-    for one in root.iterfind(f"{ns}Upload"):
-        key, upload_id = one.findtext(f"{ns}Key") or "", one.findtext(f"{ns}UploadId") or ""
-        key = unquote_plus(key, errors="surrogateescape") if is_encoded(root) else key
-        if key.startswith(prefix):  # not every server heeds a prefix here, and what is found is aborted
-            found.append((key, upload_id))
-    return found
 
 
 def complete(lane: Lane, key: str, upload_id: str, sent: Sent, condition: Mapping[str, str]) -> str | None:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from ...errors import StoreError
 from ..answers import Refusal
 from ..native import Lane
-from .multipart import abort, complete, start
+from .multipart import complete, start
 from .parts import Standing, send_parts
+from .uploads import abort
 
 BODY = b"trial"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -23,9 +23,10 @@ from ..wire import unquoted
 from .body import S3Body
 from .copies import ServerCopies
 from .listing import list_exactly, list_pages, probe
-from .multipart import NoNotes, Notes, abort, begun, upload
+from .multipart import NoNotes, Notes, upload
 from .terms import Terms, is_versioned
 from .trials import NAME, hash_header
+from .uploads import abort, abort_unanswered, begun
 
 __all__ = ["PART_BYTES", "S3Store"]
 
@@ -85,8 +86,8 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
         scratches = [*scratches]
         super().clear_debris(scratches)
         for scratch in scratches:
-            for key, upload_id in begun(self._lane, self.full(NAME + scratch)):
-                self.abort_upload(key, upload_id)
+            for one in begun(self._lane, self.full(NAME + scratch)):
+                self.abort_upload(one.key, one.upload_id)
 
     def list(self) -> Iterator[list[ObjectInfo]]:
         return list_pages(self._lane, list_at_once() or self._usual_at_once())
@@ -180,6 +181,9 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         abort(self._lane, key, upload_id)
+
+    def abort_unanswered(self, key: str, ages: Sequence[float]) -> int:
+        return abort_unanswered(self._lane, key, ages)
 
     def upload_trials(self, key: str) -> dict[str, Callable[[], None]]:
         return self._terms.upload_trials(self.full(key))
