@@ -80,12 +80,12 @@ class CopyExecutor:
             rows, failed = Quarantine(self._target, control).keep(rows, self._pace(rows, control))
             yield from failed
         pace = self._pace(rows, control, lambda: all(copier.together.near for copier in copiers.values()))
-        crew: Crew[Receipt] = Crew(pace, control)
+        crew = Crew(
+            pace, control, lambda item: self._copy(copiers[item.source], item, control),
+            lambda items: self._copy_few(copiers[items[0].source], items, control),
+        )  # fmt: skip
         try:
-            yield from crew.run(
-                lambda item: self._copy(copiers[item.source], item, control), rows,
-                lambda items: self._copy_few(copiers[items[0].source], items, control),
-            )  # fmt: skip
+            yield from crew.run(rows)
         finally:  # before the receipts of this shard may be committed, whatever ended it
             self._sync()
 

@@ -84,25 +84,26 @@ class Crew(Generic[R]):
         How many, unless the run has a limit of its own, which may change while they work.
     control : Control
         Asked before each row: it may end the work with what is in flight, or hold it.
+    work : callable
+        Does one row; its result, or None.
+    together : callable, optional
+        Does the same for a few small rows, as far as the pace has it so.
     """
 
-    def __init__(self, pace: Pace, control: Control) -> None:
-        self._pace = pace
-        self._control = control
+    def __init__(
+        self, pace: Pace, control: Control, work: Callable[[Item], R | None], together: Together[R] | None = None
+    ) -> None:
+        self._pace, self._control, self._work, self._together = pace, control, work, together
         self._results: deque = deque()
         self._error: BaseException | None = None
         self._budget = Budget(IN_FLIGHT_BYTES)
 
-    def run(
-        self, work: Callable[[Item], R | None], rows: Sequence[Item], together: Together[R] | None = None
-    ) -> Iterator[R]:
+    def run(self, rows: Sequence[Item]) -> Iterator[R]:
         """Results in the order in which they come; None results are left out.
 
-        ``together`` does the work for a few small rows, as far as the pace has it so.
-
-        An exception of either ends all of it, and is raised here when nothing moves any more.
+        An exception of the work ends all of it, and is raised here when nothing moves any more.
         """
-        queue, self._work, self._together = Rows(rows), work, together
+        queue = Rows(rows)
         crew: list[threading.Thread] = []
         self._pace.begin()
         try:

@@ -36,8 +36,7 @@ class DeleteExecutor:
         if self._migration.before == "keep":
             rows, failed = Quarantine(self._from, control, replaced=("delete",)).keep(rows, self._pace)
             yield from failed
-        crew: Crew[Receipt] = Crew(self._pace, control)
-        yield from crew.run(self._delete, rows)
+        yield from Crew(self._pace, control, self._delete).run(rows)
         self._from.sync()
 
     def close(self) -> None:

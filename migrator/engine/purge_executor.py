@@ -25,8 +25,7 @@ class PurgeExecutor:
 
     def execute(self, shard: Shard, rows: Sequence[Item], control: Control) -> Iterable[Receipt]:
         self._pace = self._pace or Pace.between(self._store, shares=control.shares)
-        crew: Crew[Receipt] = Crew(self._pace, control)
-        yield from crew.run(self._delete, rows)
+        yield from Crew(self._pace, control, self._delete).run(rows)
         self._store.sync()
 
     def close(self) -> None:

@@ -38,8 +38,7 @@ class Quarantine:
         """
         replaced = [row for row in rows if row.action in self._replaced]
         kept: dict[int, dict[str, Any]] = {}
-        crew: Crew[Receipt] = Crew(pace, self._control)
-        failed = list(crew.run(lambda item: self._keep(item, kept), replaced))
+        failed = list(Crew(pace, self._control, lambda item: self._keep(item, kept)).run(replaced))
         try:
             self._write_manifest([kept[number] for number in sorted(kept) if kept[number]])
         except StoreError as error:

@@ -26,8 +26,7 @@ class VerifyExecutor:
         comparer = Comparer(self._source, self._target, control, metadata=self._migration.metadata)
         given, shares = self._migration.in_flight, control.shares
         self._pace = self._pace or Pace.between(self._source, self._target, shares=shares, given=given)
-        crew: Crew[Receipt] = Crew(self._pace, control)
-        return crew.run(lambda item: _compare(comparer, item), rows)
+        return Crew(self._pace, control, lambda item: _compare(comparer, item)).run(rows)
 
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""

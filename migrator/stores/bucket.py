@@ -11,6 +11,7 @@ from ..errors import AlreadyExists, NotFound, SourceChanged, StoreError
 from . import keys
 from .abilities import Served
 from .answers import Refusal
+from .base import Attributes, Written
 from .locations import Location
 from .native import Lane
 from .s3.body import changed
@@ -68,8 +69,26 @@ class Bucket(Served, Generic[L]):
         told = f"The bucket of {self._location.url} keeps versions; older versions are not copied."
         return [told] if self.keeps_versions() else []
 
+    def put_stream(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
+        before: str | None, mtime: int | None, scratch: str,
+    ) -> Written:  # fmt: skip
+        if not size:
+            empty = _nothing(chunks, self.what(key))
+            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
+        try:
+            return self._put_large(key, chunks, size, attributes, before)
+        except Refusal as refusal:
+            raise self._explain_write(refusal, key, before) from None
+
     def sync(self) -> None:
         """Nothing to do: a server answers when it has the object."""
+
+    @abstractmethod
+    def _put_large(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, before: str | None
+    ) -> Written:
+        """`Store.put_stream` of at least one byte; may raise Refusal."""
 
     @abstractmethod
     def _try_out(self, scratch: str) -> list[str]:
@@ -134,7 +153,7 @@ class Bucket(Served, Generic[L]):
             raise StoreError(f"{self.what(key)} was sent in {sent} bytes and is not there so; look at the store.")
 
 
-def nothing(chunks: Iterable[bytes], what: str) -> bytes:
+def _nothing(chunks: Iterable[bytes], what: str) -> bytes:
     """The bytes of an empty object. Raises SourceChanged when there are any."""
     data = b"".join(chunks)
     if data:

@@ -27,8 +27,8 @@ class Asked(Control):
         return self._asked() or super().cancelled()
 
 
-def crew(threads: int = 8, stopped=lambda: False) -> Crew[int]:
-    return Crew(Pace.fixed(threads), Asked(stopped))
+def crew(work, threads: int = 8, stopped=lambda: False) -> Crew[int]:
+    return Crew(Pace.fixed(threads), Asked(stopped), work)
 
 
 def copying() -> int:
@@ -36,11 +36,11 @@ def copying() -> int:
 
 
 def test_every_row_comes_back_once() -> None:
-    assert sorted(crew().run(lambda item: item.item_no, ROWS)) == list(range(500))
+    assert sorted(crew(lambda item: item.item_no).run(ROWS)) == list(range(500))
 
 
 def test_no_rows_are_no_threads() -> None:
-    assert list(crew().run(lambda item: item.item_no, [])) == []
+    assert list(crew(lambda item: item.item_no).run([])) == []
 
 
 class Panic(BaseException):
@@ -57,7 +57,7 @@ def test_an_error_ends_all_and_is_raised_when_nothing_moves(kind: type[BaseExcep
 
     got = []
     with pytest.raises(kind):
-        got.extend(crew().run(work, ROWS))
+        got.extend(crew(work).run(ROWS))
     assert copying() == 0
     assert len(got) == len(set(got)) < 500
 
@@ -68,7 +68,7 @@ def test_what_was_done_before_the_error_is_given() -> None:
             raise ValueError
         return item.item_no
 
-    results = crew(1).run(work, ROWS)
+    results = crew(work, 1).run(ROWS)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError):
         next(results)
@@ -82,12 +82,12 @@ def test_a_stop_ends_it_with_what_is_in_flight() -> None:
             stop.set()
         return item.item_no
 
-    got = sorted(crew(1, stop.is_set).run(work, ROWS))
+    got = sorted(crew(work, 1, stop.is_set).run(ROWS))
     assert got == list(range(51))
 
 
 def test_a_taker_who_leaves_early_leaves_no_thread() -> None:
-    results = crew().run(lambda item: (time.sleep(0.01), item.item_no)[1], ROWS)
+    results = crew(lambda item: (time.sleep(0.01), item.item_no)[1]).run(ROWS)
     next(results)
     results.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert copying() == 0
@@ -108,7 +108,7 @@ def test_bytes_in_flight_are_bounded() -> None:
         return 1
 
     rows = [Item(n, str(n), bytes=8 << 20) for n in range(60)]
-    assert sum(crew(32).run(work, rows)) == 60
+    assert sum(crew(work, 32).run(rows)) == 60
     assert most <= IN_FLIGHT_BYTES
 
 
@@ -127,7 +127,7 @@ def test_small_rows_of_one_source_are_done_together_and_others_alone() -> None:
         taken.append([item.item_no for item in items])
         return taken[-1]
 
-    done = Crew[int](few(3, 3), Control("r1")).run(lambda item: work([item])[0], rows, work)
+    done = Crew[int](few(3, 3), Control("r1"), lambda item: work([item])[0], work).run(rows)
     assert list(done) == list(range(10))
     assert taken == [[0, 1, 2], [3], [4], [5], [6, 7, 8], [9]]
 
@@ -135,7 +135,7 @@ def test_small_rows_of_one_source_are_done_together_and_others_alone() -> None:
 # Mutation: let `run` go by `few`, and two threads are at work in place of eight.
 def test_work_that_takes_one_row_has_all_the_threads() -> None:
     together = threading.Barrier(8)
-    work = Crew[int](few(4, 8), Control("r1")).run(lambda item: together.wait(30) * 0 + item.item_no, ROWS[:8])
+    work = Crew[int](few(4, 8), Control("r1"), lambda item: together.wait(30) * 0 + item.item_no).run(ROWS[:8])
     assert sorted(work) == list(range(8))
 
 
@@ -144,8 +144,8 @@ def test_work_that_takes_one_row_has_all_the_threads() -> None:
 def test_a_limit_holds_for_all_objects_at_once(limit: int | None, shape: tuple[int, int]) -> None:
     control = Control("r1")
     control.throttle.set({"in_flight": limit})
-    crew: Crew[int] = Crew(few(16, 32), control)
-    done = crew.run(lambda item: item.item_no, ROWS, lambda items: [item.item_no for item in items])
+    crew = Crew[int](few(16, 32), control, lambda item: item.item_no, lambda items: [item.item_no for item in items])
+    done = crew.run(ROWS)
     assert sorted(done) == list(range(500))
     assert crew._shape == shape
 
@@ -158,7 +158,7 @@ def test_what_a_batch_did_before_its_error_is_given() -> None:
                 raise ValueError
             yield item.item_no
 
-    results = Crew[int](few(8, 8), Control("r1")).run(lambda item: item.item_no, ROWS, work)
+    results = Crew[int](few(8, 8), Control("r1"), lambda item: item.item_no, work).run(ROWS)
     got = []
     with pytest.raises(ValueError):
         got.extend(results)

@@ -37,7 +37,7 @@ class Work:
 
     def _run(self) -> None:
         with self._control.writing():  # as the engine's own thread is counted while it executes
-            for _ in Crew(Pace.fixed(self._threads), self._control).run(self._one, ROWS):
+            for _ in Crew(Pace.fixed(self._threads), self._control, self._one).run(ROWS):
                 pass
 
     def _one(self, item: Item) -> int:
@@ -104,7 +104,7 @@ def test_it_is_not_quiet_while_somebody_is_in_the_middle(control: Control) -> No
         go_on.wait(60)
         return item.item_no
 
-    crew = Crew(Pace.fixed(1), control).run(write, ROWS[:2])
+    crew = Crew(Pace.fixed(1), control, write).run(ROWS[:2])
     taker = threading.Thread(target=lambda: list(crew), daemon=True)
     taker.start()
     assert inside.wait(20)
@@ -141,7 +141,7 @@ def test_objects_at_once_can_be_changed_while_they_are_copied(control: Control) 
         return item.item_no
 
     got: list[int] = []
-    taker = threading.Thread(target=lambda: got.extend(Crew(Pace.fixed(8), control).run(one, ROWS)), daemon=True)
+    taker = threading.Thread(target=lambda: got.extend(Crew(Pace.fixed(8), control, one).run(ROWS)), daemon=True)
     taker.start()
     wait_for(lambda: most > 2)
     control.throttle.set({"in_flight": 2})

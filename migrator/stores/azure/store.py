@@ -13,7 +13,7 @@ from ...errors import BadInput, StoreError
 from .. import keys
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
-from ..bucket import Bucket, nothing
+from ..bucket import Bucket
 from ..checksums import in_base64
 from ..digests import PART_BYTES, version_in
 from ..locations import Location
@@ -95,20 +95,13 @@ class AzureStore(Bucket[AzureLane]):
             raise self._explain_write(refusal, key, before) from None
         return Written(listing.tag(digest, answer.etag), None, dropped, checked=True)
 
-    def put_stream(
-        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
-        before: str | None, mtime: int | None, scratch: str,
-    ) -> Written:  # fmt: skip
-        if not size:
-            empty = nothing(chunks, self.what(key))
-            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
+    def _put_large(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, before: str | None
+    ) -> Written:
         self._check_key(key, size)
         headers, dropped = sent(attributes)
         self._check_before(key, before)
-        try:
-            answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
-        except Refusal as refusal:
-            raise self._explain_write(refusal, key, before) from None
+        answer, md5, parts = put_blocks(self._lane, self.full(key), chunks, size, headers | self._terms(before))
         etag = listing.tag(in_base64(bytes.fromhex(md5)), answer.etag)
         return Written(etag, parts if block_bytes(size) == PART_BYTES else None, dropped)
 

@@ -13,7 +13,7 @@ from .. import keys
 from ..abilities import Resumable, ServerSide
 from ..answers import Refusal
 from ..base import Attributes, Capabilities, ObjectInfo, Written
-from ..bucket import Bucket, nothing
+from ..bucket import Bucket
 from ..checksums import in_base64
 from ..digests import version_in
 from ..locations import Location
@@ -115,19 +115,12 @@ class GoogleStore(Bucket[GoogleLane], Resumable, ServerSide):
             raise self._explain_write(refusal, key, before) from None
         return Written(listing.tag(written), None, dropped)
 
-    def put_stream(
-        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
-        before: str | None, mtime: int | None, scratch: str,
-    ) -> Written:  # fmt: skip
-        if not size:
-            empty = nothing(chunks, self.what(key))
-            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
+    def _put_large(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, before: str | None
+    ) -> Written:
         resource, dropped = self._resource(key, attributes)
         self._check_before(key, before)
-        try:
-            written = upload.put_large(self._lane, resource, chunks, size, self._terms(before), self.notes)
-        except Refusal as refusal:
-            raise self._explain_write(refusal, key, before) from None
+        written = upload.put_large(self._lane, resource, chunks, size, self._terms(before), self.notes)
         self._check_arrived(key, size, int(written.get("size") or 0))
         return Written(listing.tag(written), None, dropped)
 

@@ -14,7 +14,6 @@ from .. import keys
 from ..abilities import Checksummed, Resumable, SendsAhead
 from ..answers import Refusal, byte_lane
 from ..base import Attributes, Capabilities, ObjectInfo, Written
-from ..bucket import nothing
 from ..checksums import ASK, SENT, told_in
 from ..digests import PART_BYTES, word_of
 from ..locations import Location
@@ -132,8 +131,7 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
     def put(
         self, key: str, data: bytes, attributes: Attributes, *, before: str | None, mtime: int | None, scratch: str
     ) -> Written:
-        self._check_key(key, len(data))
-        attributes, dropped = self._terms.fit(attributes)
+        attributes, dropped = self._fit(key, len(data), attributes)
         if not self._terms.enforces(before):
             self._check_before(key, before)
         by_bytes = LEAN_BYTES < len(data) < NATIVE_BYTES and not self._terms.by_hand
@@ -153,27 +151,18 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
     ) -> Pending[Written] | None:
         if len(data) > LEAN_BYTES or not self._terms.enforces(before):
             return None
-        self._check_key(key, len(data))
-        attributes, dropped = self._terms.fit(attributes)
+        attributes, dropped = self._fit(key, len(data), attributes)
         headers, checked = self._put_headers(key, data, attributes, before)
         return self._ahead(key, headers, lambda answer: _taken(answer, dropped, checked=checked), data)
 
-    def put_stream(
-        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, *,
-        before: str | None, mtime: int | None, scratch: str,
-    ) -> Written:  # fmt: skip
-        self._check_key(key, size)
-        if not size:
-            empty = nothing(chunks, self.what(key))
-            return self.put(key, empty, attributes, before=before, mtime=mtime, scratch=scratch)
-        attributes, dropped = self._terms.fit(attributes)
+    def _put_large(
+        self, key: str, chunks: Iterable[bytes], size: int, attributes: Attributes, before: str | None
+    ) -> Written:
+        attributes, dropped = self._fit(key, size, attributes)
         summed = self._terms.in_parts(self.notes)
         headers = attribute_names.sent(attributes, self.what(key)) | self._terms.headers | dict(summed)
         self._check_before(key, before)
-        try:
-            etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
-        except Refusal as refusal:
-            raise self._explain_write(refusal, key, before) from None
+        etag = upload(self._lane, self.full(key), chunks, size, headers, self._terms.condition(before), self.notes)
         now = self._look(key, ASK if summed else None)
         self._check_arrived(key, size, int(now.headers.get("content-length", 0)) if now else None)
         word = word_of(None, told_in(now.headers)) if now else None
@@ -225,6 +214,11 @@ class S3Store(ServerCopies, Resumable, Checksummed, SendsAhead):
                 return byte_store.put(self.bytes, self.full(key), data, attributes, mode)
         except Refusal as refusal:
             raise self._explain_write(refusal, key, before) from None
+
+    def _fit(self, key: str, size: int, attributes: Attributes) -> tuple[Attributes, tuple[str, ...]]:
+        """The attributes that are sent, and the names of those that will not be kept; raises for a key that is not."""
+        self._check_key(key, size)
+        return self._terms.fit(attributes)
 
     def _put_headers(
         self, key: str, data: bytes, attributes: Attributes, before: str | None
