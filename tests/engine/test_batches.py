@@ -21,6 +21,7 @@ from migrator.engine.copying import Copier
 from migrator.engine.crew import SMALL_BYTES
 from migrator.engine.evidence import Asked
 from migrator.engine.pace import FEW
+from migrator.errors import Unreachable
 from migrator.model import Item, Receipt, Shard
 from migrator.stores import Location, Store, native, open_store, retries
 from migrator.stores.weather import Weather, under, weather
@@ -313,6 +314,23 @@ def test_who_answers_none_is_not_waited_for_by_each(
     took = time.monotonic() - began
     over.set()
     assert took < 0.8 * FEW / 2
+    assert scene.arrived() == scene.bodies
+
+
+# Mutation: let `_is_for_the_server` raise what a trial met, and that ends the run.
+def test_what_is_met_as_a_store_is_tried_is_met_again_by_each_alone(
+    exact: ExactS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, met = Scene(exact, tmp_path, "by server"), [True]
+    guards = scene.executor._target.guards_copies  # pyright: ignore[reportAttributeAccessIssue]
+
+    def fail_once(before: str | None) -> bool:
+        if met and met.pop():
+            raise Unreachable("no answer")
+        return guards(before)
+
+    monkeypatch.setattr(scene.executor._target, "guards_copies", fail_once)
+    assert {one.status for one in scene.run().values()} == {"copied"}
     assert scene.arrived() == scene.bodies
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from migrator.engine.control import Control
 from migrator.engine.copying import Abandoned, Copier
 from migrator.engine.evidence import Asked
 from migrator.errors import AlreadyExists, SourceChanged, StoreError
+from migrator.migrations.deciding import weigh_losses
 from migrator.model import Item
 from migrator.stores import Attributes, Capabilities, Location, ObjectInfo, Written
 from migrator.stores.digests import PART_BYTES, digest_of
@@ -132,7 +134,8 @@ def test_where_the_etag_tells_nothing_the_target_is_read_again(pair: tuple[Bucke
     assert copy(source, target, item(source, "k", data)).evidence == "re-read"
 
 
-# Mutation: let Evidence.find go on to read where the sample has not the key, and the first line fails.
+# Mutations: let Evidence.find go on to read where the sample has not the key, and the first line fails; leave size or
+# tag out of `_by_size`.
 def test_what_is_not_to_be_read_again_is_told_by_its_size_alone(pair: tuple[Bucket, Bucket]) -> None:
     source, target = pair
     target.tell = lambda data: f"opaque-{data[:1].hex()}"
@@ -140,7 +143,11 @@ def test_what_is_not_to_be_read_again_is_told_by_its_size_alone(pair: tuple[Buck
     target.spoil = lambda data: data[:-1]
     with pytest.raises(StoreError, match="not what was read"):
         copy(source, target, item(source, "k2", b"small"), asked=Asked(reread=0))
-    rows = [item(source, f"s/{number}", b"small") for number in range(200)]
+    versions = count()
+    target.spoil, target.tell = lambda data: data, lambda data: f"opaque-{next(versions)}"  # replaced in between
+    with pytest.raises(StoreError, match="not what was read"):
+        copy(source, target, item(source, "k3", b"small"), asked=Asked(reread=0))
+    rows, target.tell = [item(source, f"s/{number}", b"small") for number in range(200)], lambda _: "opaque"
     target.spoil = lambda data: data
     found = [copy(source, target, row, asked=Asked(reread=0.25)).evidence for row in rows]
     assert 20 < found.count("re-read") < 80
@@ -292,3 +299,31 @@ def test_a_stop_in_the_middle_of_a_large_object_leaves_nothing(pair: tuple[Bucke
         copy(source, target, item(source, "k", BIG), control)
     assert target.objects == {}
     assert control.in_flight_bytes == 0
+
+
+# Mutation: leave the size out of Passage.fit: where a tag is none of the bytes, nobody else looks.
+def test_a_source_of_another_size_than_planned_is_not_copied(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    source.tell = lambda _: "opaque"
+    with pytest.raises(SourceChanged, match="has 5 bytes now, not 4"):
+        copy(source, target, item(source, "k", b"small")._replace(bytes=4))
+    assert "k" not in target.objects
+
+
+# Mutation: leave the attempt out of Passage.scratch, and who was taken over shows its successor's bytes.
+def test_each_attempt_has_temporary_names_of_its_own(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    control = Control("r")
+    control.attempt = 2
+    copier = Copier(source, target, control)  # pyright: ignore[reportArgumentType]
+    assert copier._passage.scratch(item(source, "k", b"small")) == "r-1-2"
+
+
+# Mutation: weigh losses whatever the target holds, and all that carries anything is refused.
+def test_a_bucket_loses_nothing(pair: tuple[Bucket, Bucket]) -> None:
+    source, target = pair
+    source.objects["k"] = b"small", Attributes({"cache-control": "no-cache"}, {"owner": "me"})
+    row = {"key": "k", "etag": None, "action": "create", "source": None, "detail": None}
+    assert weigh_losses([dict(row)], {None: source}, target, "refuse") == [row]  # pyright: ignore[reportArgumentType]
+    [refused] = weigh_losses([dict(row)], {None: source}, Bucket(remote=False), "refuse")  # pyright: ignore[reportArgumentType]
+    assert (refused["action"], "cache-control, meta:owner" in refused["reason"]) == ("refuse", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,25 @@ def test_one_name_for_several_is_refused_for_all_of_them(same_names: Path, tmp_p
         "d/y.csv": ("create", "y.csv"),
     }  # fmt: skip
     assert "'c/x.csv' would get the same name, 'x.csv'" in str(rows["a/x.csv"].reason)
+
+
+# Mutation: count what is refused among the twins, and the other one is refused for its sake.
+def test_what_is_refused_itself_is_in_no_others_way(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", b__x_csv=("one", 100))
+    (source / "a").mkdir()
+    (source / "a" / "x.csv").symlink_to("nowhere")
+    rows = plan(source, tmp_path / "out", flatten=True)
+    assert told(rows) == {"a/x.csv": ("refuse", "x.csv"), "b/x.csv": ("create", "x.csv")}
+
+
+# Mutation: leave the lock out of `substitute`.
+def test_several_listings_are_renamed_at_once() -> None:
+    def rename(number: int) -> bool:
+        names = [f"{number}-{n}" for n in range(50)]
+        return substitute(names, "-", "/") == [name.replace("-", "/") for name in names]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(rename, range(400)))
 
 
 def test_all_but_the_first_are_renamed(same_names: Path, tmp_path: Path) -> None:

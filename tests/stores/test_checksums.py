@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from hashlib import md5
 from typing import Any
 
 import pytest
+from exact_parts import Upload
 from exact_s3 import ExactS3, at, refused
 
 from migrator.stores import Attributes, retries
@@ -204,3 +206,21 @@ def test_an_upload_goes_on_with_the_parts_that_are_there(
     assert exact.objects["b/p/k"].body == LARGE
     assert len(sent(exact, "p/k")) == (3 if opaque and not summed_before else 1)
     assert notes.uploads == {}
+
+
+# Mutations: carry on the one that was begun last; leave the others open.
+def test_of_several_uploads_the_one_that_got_furthest_goes_on_and_the_others_are_aborted(exact: ExactS3) -> None:
+    first, second = LARGE[: 8 * MIB], LARGE[8 * MIB : 16 * MIB]
+    parts = {n: (part, md5(part).digest()) for n, part in ((1, first), (2, second))}
+    exact.parts.open = {
+        "far": Upload("b/p/k", {}, "", True, dict(parts)),
+        "near": Upload("b/p/k", {}, "", True, {1: parts[1]}),
+    }
+    store, notes = at(exact), Open()
+    store.notes = notes
+    notes.uploads = {"far": "p/k", "near": "p/k"}
+    store.hash_of(len(LARGE))
+    exact.asked.clear()
+    upload(store, "k", LARGE)
+    assert (exact.objects["b/p/k"].body == LARGE, len(sent(exact, "p/k"))) == (True, 1)
+    assert (exact.parts.open, notes.uploads) == ({}, {})

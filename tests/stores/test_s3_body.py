@@ -115,6 +115,13 @@ def test_attributes_are_read_from_the_headers():
         )
 
 
+# Mutation: take any success for all of it.
+def test_a_part_that_nobody_asked_for_is_not_the_object():
+    part = said(206, 5, b"12345", more="Content-Range: bytes 0-4/10\r\n")
+    with serving(lambda *_: part) as (endpoint, _), pytest.raises(SourceChanged), opened(endpoint):
+        pass
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [(error(404, "NoSuchKey"), NotFound), (error(403, "AccessDenied"), Denied), (error(412, "x"), SourceChanged)],
