@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import StoreError
 from ..model import Item
 from ..stores import Body
-from ..stores.digests import Hasher, Word, word_of
+from ..stores.digests import Hasher, Word, comparable, word_of
 
 
 class Witness:
@@ -36,7 +36,7 @@ class Witness:
 
     def word(self, item: Item, body: Body) -> Word | None:
         """The source's word for an object that is open, where it may tell something."""
-        word = word_of(item.etag, body.checksum)
+        word = comparable(word_of(item.etag, body.checksum), item.bytes)
         if word and body.sealed and not body.checksum:
             word = word._replace(sealed=True)
         return None if word is None or (word.algorithm, word.sealed) in self._mute else word

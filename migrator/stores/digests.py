@@ -87,6 +87,13 @@ def parts_of(size: int) -> int:
     return max(1, -(-size // PART_BYTES))
 
 
+def comparable(word: Word | None, size: int) -> Word | None:
+    """The word, where a hash of ours of ``size`` bytes can be that one: not where it is of parts of another size."""
+    if word and word.algorithm == "md5-parts" and word.digest.rpartition("-")[2] != str(parts_of(size)):
+        return None
+    return word
+
+
 def sizes_of_parts(size: int, etag: str) -> list[int]:
     """Part sizes in bytes, whole MiB, by which an object of ``size`` bytes may have got this ETag of parts."""
     number = etag.rpartition("-")[2]

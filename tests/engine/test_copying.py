@@ -306,7 +306,7 @@ def test_a_source_of_another_size_than_planned_is_not_copied(pair: tuple[Bucket,
     source, target = pair
     source.tell = lambda _: "opaque"
     with pytest.raises(SourceChanged, match="has 5 bytes now, not 4"):
-        copy(source, target, item(source, "k", b"small")._replace(bytes=4))
+        copy(source, target, item(source, "k", b"small")._replace(bytes=4, etag=None))
     assert "k" not in target.objects
 
 
@@ -327,3 +327,17 @@ def test_a_bucket_loses_nothing(pair: tuple[Bucket, Bucket]) -> None:
     assert weigh_losses([dict(row)], {None: source}, target, "refuse") == [row]  # pyright: ignore[reportArgumentType]
     [refused] = weigh_losses([dict(row)], {None: source}, Bucket(remote=False), "refuse")  # pyright: ignore[reportArgumentType]
     assert (refused["action"], "cache-control, meta:owner" in refused["reason"]) == ("refuse", True)
+
+
+# Mutation: believe any word of parts, and such an object is read twice, and none that is written in ours is believed.
+@pytest.mark.parametrize("remote", [True, False])
+def test_parts_of_another_size_than_ours_are_no_word_to_hold_bytes_against(remote: bool) -> None:
+    source, target, reads = Bucket(), Bucket(remote=remote), []
+    row = item(source, "k", BIG)
+    source.tell = lambda data: f"{etag_of(data).partition('-')[0]}-4"  # as in parts of 5 MiB
+    source.open = lambda key, pinned, read=source.open, **_: reads.append(key) or read(key, pinned)
+    copier = Copier(source, target, Control("r"))  # pyright: ignore[reportArgumentType]
+    copier._passage.server = None
+    receipt = copier.copy(row._replace(etag=source.tell(BIG)))
+    assert (receipt.status, receipt.evidence) == ("copied", "server-hash" if remote else "re-read")
+    assert (reads, copier._passage._witness.doubts) == (["k"], False)
