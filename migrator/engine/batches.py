@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
-from ..errors import StoreError
+from ..errors import AlreadyExists, StoreError
 from ..model import Item, Receipt
 from ..stores import Body, Written
 from ..stores.abilities import SendsAhead
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 # What came of an item: its receipt, or what it met after it was written.
 Outcome: TypeAlias = "tuple[Item, Receipt | StoreError]"
+# An object that stands there already, the hash of its bytes and what it loses, where they were read.
+Met: TypeAlias = "tuple[Item, Hasher | None, str | None, StoreError]"
 # By item number.
 Bodies: TypeAlias = "dict[int, AbstractContextManager[Body]]"
 T = TypeVar("T")
@@ -87,15 +89,33 @@ class Batches:
             return False  # whoever writes there meets it again
 
     def _copy_on_server(self, items: list[Item]) -> Iterator[Outcome]:
-        for item, written in self._heard(items, self._copy_ahead):
-            if written:
-                yield item, _judged(self._passage.copied_by_server, item, written)
+        met: list[Met] = []
+        for item, heard in self._heard(items, self._copy_ahead):
+            if isinstance(heard, AlreadyExists):
+                met.append((item, None, None, heard))
+            elif heard:
+                yield item, _judged(self._passage.copied_by_server, item, heard)
+        yield from self._adopted(met)
 
     def _pass(self, items: list[Item]) -> Iterator[Outcome]:
         """Through memory."""
         held = [one for read in self._read(items) if (one := self._hashed(*read))]
-        for one, written in self._written(held):
-            yield one.item, _judged(self._passage.copied, one.item, written, one.hasher, one.fitted)
+        met: list[Met] = []
+        for one, heard in self._written(held):
+            if isinstance(heard, AlreadyExists):
+                met.append((one.item, one.hasher, one.fitted.losses, heard))
+            else:
+                yield one.item, _judged(self._passage.copied, one.item, heard, one.hasher, one.fitted)
+        yield from self._adopted(met)
+
+    def _adopted(self, met: list[Met]) -> Iterator[Outcome]:
+        """What an attempt that died has written. Anything else that stands there is met again alone, and said then."""
+        for item, hasher, losses, conflict in met:
+            try:
+                receipt = self._passage.adopt(item, hasher, losses, conflict)
+            except StoreError:
+                continue
+            yield item, receipt
 
     def _read(self, items: list[Item]) -> list[tuple[Item, bytes, Fitted]]:
         asked, late = self._sent_for(items), time.monotonic() + PATIENCE_S
@@ -134,8 +154,8 @@ class Batches:
         except StoreError:
             return None
 
-    def _written(self, held: list[Held]) -> list[tuple[Held, Written]]:
-        written = []
+    def _written(self, held: list[Held]) -> list[tuple[Held, Written | AlreadyExists]]:
+        written: list[tuple[Held, Written | AlreadyExists]] = []
         if not held or self._control.cancelled():
             return written
         for one, heard in self._heard(held, self._put_ahead):
@@ -157,9 +177,11 @@ class Batches:
         key, etag, before = name_of(item), item.etag or "", before_of(item)
         return self._to.copy_ahead(self._source, item.key, key, etag, before=before, size=item.bytes)
 
-    def _heard(self, ones: list[T], send: Callable[[T], Pending[Written] | None]) -> list[tuple[T, Written | None]]:
-        """What a store said of each that was sent; None where nothing was."""
-        heard: list[tuple[T, Written | None]] = []
+    def _heard(
+        self, ones: list[T], send: Callable[[T], Pending[Written] | None]
+    ) -> list[tuple[T, Written | AlreadyExists | None]]:
+        """What a store said of each that was sent, or that its condition failed; None where nothing was sent."""
+        heard: list[tuple[T, Written | AlreadyExists | None]] = []
         sent: deque[tuple[T, Pending[Written]]] = deque()
         late = time.monotonic() + PATIENCE_S
         try:
@@ -174,8 +196,10 @@ class Batches:
                     heard.append((one, None))
             while sent and time.monotonic() < late:
                 one, pending = sent.popleft()
-                with suppress(StoreError):
+                try:
                     heard.append((one, pending.hear()))
+                except StoreError as error:
+                    heard += [(one, error)] if isinstance(error, AlreadyExists) else []
             return heard
         finally:
             for _, pending in sent:

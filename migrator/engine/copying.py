@@ -12,11 +12,10 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config import LARGE_BYTES
-from ..errors import AlreadyExists, Overtaken, StoreError, UploadGone
+from ..errors import AlreadyExists, Overtaken, UploadGone
 from ..model import Item, Receipt
-from ..stores import Body, Store, Written
-from ..stores.checksums import WIDTHS
-from ..stores.digests import PART_BYTES, Hasher, Word, md5_told, word_of
+from ..stores import Body, Store
+from ..stores.digests import PART_BYTES, Hasher, Word, md5_told
 from .batches import Batches
 from .evidence import Asked
 from .passage import Abandoned, Fitted, Passage, receipt_of
@@ -88,7 +87,7 @@ class Copier:
         try:
             written = self._target.put(name_of(item), data, fitted.attributes, **self._passage.terms(item))
         except AlreadyExists as conflict:
-            return self._adopt(item, hasher, fitted.losses, conflict)
+            return self._passage.adopt(item, hasher, fitted.losses, conflict)
         return self._passage.copied(item, written, hasher, fitted)
 
     def _send_parts(self, item: Item, body: Body, fitted: Fitted) -> Receipt:
@@ -97,7 +96,7 @@ class Copier:
         try:
             written = self._target.put_stream(name_of(item), chunks, item.bytes, fitted.attributes, **terms)
         except AlreadyExists as conflict:
-            return self._adopt(item, None, fitted.losses, conflict)
+            return self._passage.adopt(item, None, fitted.losses, conflict)
         return self._passage.copied(item, written, hasher, fitted)
 
     def _copy_file(self, item: Item) -> Receipt:
@@ -111,7 +110,7 @@ class Copier:
                     watch=watch, algorithm=algorithm,
                 )  # fmt: skip
         except AlreadyExists as conflict:
-            return self._adopt(item, None, None, conflict)
+            return self._passage.adopt(item, None, None, conflict)
         return receipt_of(item, "copied", "re-read", f"{algorithm}:{written.digest}", written, None)
 
     def _copy_on_server(self, server: ServerSide, item: Item, guarded: bool) -> Receipt | None:
@@ -120,11 +119,11 @@ class Copier:
         if not guarded:  # then a copy replaces in silence, so look first
             standing = server.head(key)
             if (standing.etag if standing else None) != before:
-                return self._adopt(item, None, None, conflict_at(item, standing))
+                return self._passage.adopt(item, None, None, conflict_at(item, standing))
         try:
             written = server.copy_from(self._source, item.key, key, etag, before=before, size=item.bytes)
         except AlreadyExists as conflict:
-            return self._adopt(item, None, None, conflict)
+            return self._passage.adopt(item, None, None, conflict)
         return self._passage.copied_by_server(item, written) if written else None
 
     def _copy_parts_on_server(self, server: ServerSide, item: Item) -> Receipt | None:
@@ -134,30 +133,10 @@ class Copier:
             with self._watch() as watch:
                 written = server.copy_parts_from(self._source, item.key, key, etag, item.bytes, watch, before=before)
         except AlreadyExists as conflict:
-            return self._adopt(item, None, None, conflict)
+            return self._passage.adopt(item, None, None, conflict)
         if written is None or written.etag != etag:
             return self._passage.copied_by_server(item, written) if written else None
         return receipt_of(item, "copied", "server-hash", f"md5-parts:{etag}", written, None)
-
-    def _adopt(self, item: Item, hasher: Hasher | None, losses: str | None, conflict: StoreError) -> Receipt:
-        """What stands at the target unforeseen: ours, if it is the same bytes, by the hash that it is told to have or
-        by reading it. A checksum of the bytes that were read would say too little."""
-        standing = self._target.head(name_of(item))
-        if standing is None or standing.size != item.bytes:
-            raise conflict_at(item, standing) from conflict
-        written = Written(standing.etag)
-        word = word_of(standing.etag)
-        if word and word.checked and word == word_of(item.etag):
-            return receipt_of(item, "adopted", "server-hash", f"{word.algorithm}:{word.digest}", written, losses)
-        try:
-            if hasher is None or hasher.algorithm in WIDTHS:
-                hasher = self._passage.read_source(
-                    item, word.algorithm if word and word.algorithm not in WIDTHS else "xxh3"
-                )
-            evidence = self._passage.evidence.find(item, written, hasher, None, ours=False)
-        except StoreError:
-            raise conflict_at(item, standing) from conflict
-        return receipt_of(item, "adopted", evidence, hasher.told(), written, losses)
 
     def _watched(self, item: Item, chunks: Iterator[bytes], word: Word | None, hasher: Hasher) -> Iterator[bytes]:
         """Hash chunks on their way, say that they moved, and give up when asked to."""

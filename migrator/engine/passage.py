@@ -6,17 +6,17 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import SourceChanged
+from ..errors import SourceChanged, StoreError
 from ..migrations.losses import lost, type_of
 from ..model import Item, Receipt
 from ..stores import Attributes, Body, Store, Written
 from ..stores.abilities import ServerSide
 from ..stores.base import of_type
-from ..stores.checksums import SUMMED_BYTES
-from ..stores.digests import Hasher, Word, md5_told
+from ..stores.checksums import SUMMED_BYTES, WIDTHS
+from ..stores.digests import Hasher, Word, md5_told, word_of
 from .evidence import Asked, Evidence
 from .sidecar import write_sidecar
-from .standing import before_of, checksum_of, corrupt, name_of
+from .standing import before_of, checksum_of, conflict_at, corrupt, name_of
 from .witness import Witness
 
 if TYPE_CHECKING:
@@ -101,6 +101,30 @@ class Passage:
         if here.hexdigest() != there.hexdigest():
             raise corrupt(item)
         return receipt_of(item, "copied", "re-read", here.told(), written, None)
+
+    def adopt(self, item: Item, hasher: Hasher | None, losses: str | None, conflict: StoreError) -> Receipt:
+        """What stands at the target unforeseen: ours, if it is the same bytes, by the hash that it is told to have or
+        by reading it. A checksum of the bytes that were read would say too little.
+
+        Raises
+        ------
+        StoreError
+            What stands there, if it is something else.
+        """
+        standing = self.target.head(name_of(item))
+        if standing is None or standing.size != item.bytes:
+            raise conflict_at(item, standing) from conflict
+        written = Written(standing.etag)
+        word = word_of(standing.etag)
+        if word and word.checked and word == word_of(item.etag):
+            return receipt_of(item, "adopted", "server-hash", f"{word.algorithm}:{word.digest}", written, losses)
+        try:
+            if hasher is None or hasher.algorithm in WIDTHS:
+                hasher = self.read_source(item, word.algorithm if word and word.algorithm not in WIDTHS else "xxh3")
+            evidence = self.evidence.find(item, written, hasher, None, ours=False)
+        except StoreError:
+            raise conflict_at(item, standing) from conflict
+        return receipt_of(item, "adopted", evidence, hasher.told(), written, losses)
 
     def wants_checksum(self, item: Item) -> bool:
         """Whether the source's version tag tells less than a checksum, or one that costs more."""

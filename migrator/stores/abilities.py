@@ -129,7 +129,8 @@ class Pending(Protocol[W]):
     """A small write that was sent; it counts for nothing until its answer was heard."""
 
     def hear(self) -> W:
-        """What came of it. Raises StoreError where it was refused, or not answered: it is not sent again."""
+        """What came of it. Raises AlreadyExists where a condition failed, another StoreError where it was refused or
+        not answered: it is not sent again."""
         ...
 
     def close(self) -> None:

@@ -231,7 +231,10 @@ class Pending(Generic[T]):
 
     def hear(self) -> T:
         """Raises StoreError where it was refused or not answered, once: nothing is tried again."""
-        return self._meaning(self._lane.heard(self._sent, self._key))
+        try:
+            return self._meaning(self._lane.heard(self._sent, self._key))
+        except Refusal as refusal:
+            raise self._lane.explain(refusal, self._key) from None
 
     def close(self) -> None:
         """Do without the answer: whether it was written is not known then."""

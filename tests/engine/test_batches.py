@@ -140,6 +140,17 @@ def test_a_thread_has_several_requests_under_way(way: str, exact: ExactS3, tmp_p
     assert len(set(met)) == FEW
 
 
+# Mutation: leave out of a batch what stands there already, and each is sent twice.
+@pytest.mark.parametrize("way", ["to bucket", "by server", "from folder"])
+def test_what_a_killed_attempt_wrote_is_adopted_by_one_look_at_each(way: str, exact: ExactS3, tmp_path: Path) -> None:
+    scene = Scene(exact, tmp_path, way)
+    for key, body in scene.bodies.items():
+        exact.objects[f"there/{key}"] = Stored(body, {})
+    receipts = scene.run()
+    assert {(one.status, one.evidence) for one in receipts.values()} == {("adopted", "server-hash")}
+    assert scene.asked() == requests_of(way) | {"HEAD": NUMBER}
+
+
 def by_a_stranger(scene: Scene, key: str) -> Reply | None:
     scene.exact.objects[f"there/{key}"] = Stored(b"somebody else's", {})
     return None
