@@ -85,7 +85,8 @@ def met_at_s3(refusal: Refusal) -> Met | None:
         return "passing"
     if refusal.code == _LOCKED or (refusal.status in (400, 403, 409) and _LOCKS.search(refusal.said)):
         return "protected"
-    return "another" if refusal.status == 412 else None
+    # A 409 without a word is what a server says that knows no code for it.
+    return "another" if refusal.status == 412 or (refusal.status == 409 and not refusal.code) else None
 
 
 def explain(place: Location, refusal: Refusal, key: str | None = None, met: Met | None = None) -> MigratorError:
