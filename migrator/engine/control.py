@@ -124,7 +124,12 @@ class Control:
         """Go by what the stores take now. For the runner, a few times a second: hands get their share of it."""
         counts, throttled = self.tally(), self.weather.throttled_anew()
         self.throttle.ceiling = self._ceiling.look(
-            time.monotonic(), throttled=throttled, at_work=self.at_work, done=counts.done, size=counts.bytes_done
+            time.monotonic(),
+            throttled=throttled,
+            refused=self.weather.throttled,
+            at_work=self.at_work,
+            done=counts.done,
+            size=counts.bytes_done,
         )
 
     def listed(self, items: int) -> None:
