@@ -72,6 +72,13 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
+def clock(page: Page) -> Iterator[Any]:
+    """The page's, to be installed and stopped: it is the context's, so it goes on for those who come after."""
+    yield page.clock
+    page.clock.resume()
+
+
+@pytest.fixture
 def harness(page: Page) -> Iterator[Callable[..., Page]]:
     """Opens the panel alone; `harness(show="running", theme="dark", width=480)`."""
     errors: list[str] = []

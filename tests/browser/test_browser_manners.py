@@ -109,27 +109,27 @@ def test_limits_are_set_by_sliders_and_no_limit_is_at_their_end(harness: Any) ->
 
 
 # Mutation: leave `gapOf` out of reduce, and nobody hears what came meanwhile.
-def test_a_lost_connection_is_shown_at_once_and_what_it_missed_is_told(harness: Any, page: Page) -> None:
-    page.clock.install()
+def test_a_lost_connection_is_shown_at_once_and_what_it_missed_is_told(harness: Any, page: Page, clock: Any) -> None:
+    clock.install()
     harness()
     stop_clock(page)
     page.evaluate("() => { window.at = harness.mount({ snapshot: harness.running }) }")
-    page.clock.run_for(100)
+    clock.run_for(100)
     page.evaluate("() => at.give({ away: { next: Date.now() + 4000 } })")
-    page.clock.run_for(100)
+    clock.run_for(100)
     panel, notes = page.locator(".mgp-panel"), page.locator(".mgp-notes")
     expect(panel).to_have_class(re.compile("mgp-off"))
     expect(notes).to_have_text("No connection to the Jupyter server. The run does not need it. Trying again in 4 s.")
-    page.clock.run_for(42_000)
+    clock.run_for(42_000)
     expect(page.locator(".mgp-pill")).to_contain_text(re.compile("running, last seen 4[345] s ago"))
     expect(notes).to_contain_text("Trying again now.")
     page.evaluate(
         "() => at.give({ snapshot: { ...harness.running, copied: harness.running.copied + 12310, failed: 9 } })"
     )
-    page.clock.run_for(100)
+    clock.run_for(100)
     expect(notes).to_have_text(re.compile("^Back after 4[234] s: 12,310 more copied, 2 failed.$"))
     expect(panel).not_to_have_class(re.compile("mgp-off"))
-    page.clock.run_for(60_000)
+    clock.run_for(60_000)
     expect(notes).not_to_contain_text("Back after")
 
 

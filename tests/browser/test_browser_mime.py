@@ -169,7 +169,7 @@ def test_a_plan_is_seen_and_a_part_of_it_approved_by_the_keyboard(notebook: Any,
     where.focus()
     book.page.keyboard.type("no such column = 1")
     click(book.panel, "Apply this plan")
-    expect(book.panel.locator(".mgp-notes")).to_contain_text("where='no such column = 1'")
+    expect(book.panel.locator(".mgp-notes")).to_contain_text("Where: no such column = 1")
     where.focus()
     book.page.keyboard.press("Control+a")
     book.page.keyboard.type("key like '2026/%'")

@@ -129,12 +129,12 @@ def test_a_worker_that_could_not_start_may_be_asked_for_again(show):
     assert len(asked(page)) == 2
 
 
-def test_a_worker_that_never_came_may_be_asked_for_again(show, page):
-    page.clock.install()
+def test_a_worker_that_never_came_may_be_asked_for_again(show, page, clock):
+    clock.install()
     show("workerless")
     name(page, "Start a worker").click()
     expect(page.locator(".mgp-ask button")).to_have_attribute("aria-disabled", "true")
-    page.clock.run_for(25_000)
+    clock.run_for(25_000)
     expect(page.locator(".mgp-ask button")).to_have_attribute("aria-disabled", "false")
 
 

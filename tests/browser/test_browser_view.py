@@ -48,9 +48,9 @@ def test_every_state(harness, picture, theme):
 
 
 # Mutation: take an import out of a part, and this fails; joined, nobody would notice.
-def test_the_parts_work_as_they_are_written(harness):
+def test_the_parts_work_as_they_are_written(harness, clock):
     page = harness(show=",".join(WORDS), parts=1)
-    page.clock.set_fixed_time(time.time())
+    clock.set_fixed_time(time.time())
     shown = page.locator(".mgp-pill").all_inner_texts()
     assert len(shown) == len(WORDS)
     assert page.evaluate("harness.repaint()") == []
@@ -122,9 +122,9 @@ def test_a_rate_is_told_with_the_time_that_it_is_of(harness):
     expect(page.locator(".mgp-figures").last).to_contain_text("0.5 sin all · 0.1 s at work")
 
 
-def test_paint_depends_on_the_state_alone(harness):
+def test_paint_depends_on_the_state_alone(harness, clock):
     page = harness()
-    page.clock.set_fixed_time(time.time())  # ages and elapsed times stand still
+    clock.set_fixed_time(time.time())  # ages and elapsed times stand still
     differing = page.evaluate("harness.repaint()")
     assert differing == []
 
@@ -377,14 +377,14 @@ def test_comm_lines_come_once_and_in_order(harness):
     assert page.evaluate("() => { stop(); return model.listeners() }") == 0
 
 
-def test_comm_silence_is_told_in_words(harness, page):
-    page.clock.install()
+def test_comm_silence_is_told_in_words(harness, page, clock):
+    clock.install()
     harness().evaluate("harness.speak()")
     stop_clock(page)
     page.evaluate("() => model.change('snapshot', harness.running)")
-    page.clock.run_for(100)
+    clock.run_for(100)
     page.get_by_role("button", name="Cancel").click()
-    page.clock.run_for(16_000)
+    clock.run_for(16_000)
     notes = page.locator(".mgp-notes")
     expect(notes).to_contain_text("The kernel has not answered “cancel” for 15 s")
     expect(notes).to_contain_text("migrator cancel k7f2-copy-0311")
