@@ -111,7 +111,7 @@ def test_drift_is_told_by_source(three: list[Path], tmp_path: Path) -> None:
     lay(three[1], {"same": "changed since"})
     seen = ended(mg.apply(plan, max_drift=0)).snapshot()
     assert (seen.status, seen.done) == ("failed", 0)
-    assert "1 objects are not as they were planned" in str(seen.error)
+    assert "Not as planned any more: 1 object" in str(seen.error)
     assert "the first: 'same'" in str(seen.error)
 
 

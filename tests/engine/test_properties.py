@@ -19,8 +19,9 @@ from migrator.engine import files
 from migrator.engine.control import Control
 from migrator.engine.copy_executor import CopyExecutor, CopyTask
 from migrator.engine.planning import Planning, make_plan
-from migrator.engine.work import PLANNED, Work
+from migrator.engine.work import Work
 from migrator.model import Item, Receipt, Shard
+from migrator.moving import DECIDED
 from migrator.stores import Attributes, open_store
 
 Files = Mapping[str, bytes]
@@ -69,7 +70,7 @@ class World:
                 work.add(receipt)
             rows = files.read_items(folder / shard.plan_file)
             # What is skipped is settled by columns.
-            done += [(row, work.known.get(row.item_no) or Receipt(row.item_no, PLANNED[row.action])) for row in rows]
+            done += [(row, work.known.get(row.item_no) or Receipt(row.item_no, DECIDED[row.action])) for row in rows]
         return done
 
     def run(self) -> list[tuple[Item, Receipt]]:
@@ -102,7 +103,7 @@ def look_at(sources: Sequence[Files], there: Files, how: dict[str, Any], folder:
     of = {row.item_no: at[names[row.source] if row.source else world.places[0]] for row, _ in done}
     assert sum(map(len, sources)) == len(done)
     for row, receipt in done:
-        assert receipt.status == PLANNED.get(row.action, "copied"), (row, receipt)
+        assert receipt.status == DECIDED.get(row.action, "copied"), (row, receipt)
         assert row.action not in ("refuse", "omit") or row.reason
         settles = how["collisions"] != "refuse" and (row.target_key or "").strip("/")  # a name of none has no suffix
         assert not settles or "would get the same name" not in str(row.reason)
